@@ -1,0 +1,18 @@
+"""Forms about people."""
+
+from django import forms
+from django.http import HttpRequest
+
+from accounts.models import User
+
+
+class NameForm(forms.Form):
+    """What sign-up asks beside the e-mail address and the password."""
+
+    first_name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"autocomplete": "given-name"}))
+    last_name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"autocomplete": "family-name"}))
+
+    def signup(self, request: HttpRequest, user: User) -> None:
+        user.first_name = self.cleaned_data["first_name"]
+        user.last_name = self.cleaned_data["last_name"]
+        user.save(update_fields=["first_name", "last_name"])

@@ -1,0 +1,105 @@
+"""People and the groups that decide what they see."""
+
+from typing import Any, ClassVar, Self, TypeAlias
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+ADMINISTRATORS = "administrators"
+DEVELOPERS = "developers"
+GUESTS = "guests"
+
+Viewer: TypeAlias = "User | AnonymousUser"
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.full_clean(exclude=["password"])
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person; the e-mail address is the name that signs in."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        BLOCKED = "blocked", "Blocked"
+
+    email = models.EmailField("e-mail address", max_length=254)
+    first_name = models.CharField(max_length=100, blank=True)
+    last_name = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
+    note = models.TextField(blank=True, max_length=4000, help_text="Seen by administrators only.")
+    is_staff = models.BooleanField("may use the administration", default=False)
+    registered_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"), name="user_email_unique", violation_error_message="This address is already in use."
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.full_name or self.email
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]  # Django reads it as a plain attribute.
+        return self.state == self.State.ACTIVE
+
+
+class GroupQuerySet(models.QuerySet["Group"]):
+    def of(self, viewer: Viewer) -> Self:
+        """The groups that the viewer belongs to.
+
+        Everybody is a guest, whoever signed in is a developer, and staff are administrators;
+        custom groups have their members listed.
+        """
+        names = {GUESTS}
+        if not viewer.is_authenticated:
+            return self.filter(name__in=names)
+        names.add(DEVELOPERS)
+        if viewer.is_staff:
+            names.add(ADMINISTRATORS)
+        listed = Group.members.through.objects.filter(user=viewer).values("group")
+        return self.filter(models.Q(name__in=names) | models.Q(pk__in=listed))
+
+
+class Group(models.Model):
+    """An audience: products are shown to groups (Azure: group)."""
+
+    name = models.SlugField(unique=True, max_length=80)
+    display_name = models.CharField(max_length=100)
+    description = models.TextField(blank=True, max_length=1000)
+    built_in = models.BooleanField(default=False, editable=False)
+    members = models.ManyToManyField(User, blank=True, related_name="audience_groups")
+
+    objects = GroupQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-built_in", "display_name"]
+
+    def __str__(self) -> str:
+        return self.display_name

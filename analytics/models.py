@@ -1,0 +1,76 @@
+"""Usage as ingested from the gateway's journal."""
+
+from django.db import models
+
+
+class JournalPart(models.Model):
+    """How far a journal file has been ingested; written in the transaction of its records."""
+
+    name = models.CharField(max_length=200, unique=True)
+    offset = models.PositiveBigIntegerField(default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Call(models.Model):
+    """One answered call. Ids are kept as plain values, so that a record outlives what it names."""
+
+    at = models.DateTimeField(help_text="When the request's head had arrived.")
+    request_id = models.UUIDField()
+    gateway = models.CharField(max_length=100)
+    api_id = models.BigIntegerField(null=True)
+    operation_id = models.BigIntegerField(null=True)
+    product_id = models.BigIntegerField(null=True)
+    subscription_id = models.UUIDField(null=True)
+    user_id = models.BigIntegerField(null=True)
+    method = models.CharField(max_length=40)
+    url = models.TextField(help_text="Path and query without the subscription key.")
+    caller_address = models.CharField(max_length=45)
+    response_code = models.PositiveSmallIntegerField()
+    backend_code = models.PositiveSmallIntegerField(null=True)
+    total_ms = models.FloatField()
+    backend_ms = models.FloatField(null=True)
+    request_bytes = models.PositiveBigIntegerField()
+    response_bytes = models.PositiveBigIntegerField()
+    error_source = models.CharField(max_length=40, blank=True)
+    error_reason = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        indexes = [
+            # Pages ask for a subscription's latest calls.
+            models.Index(name="call_subscription_at", fields=["subscription_id", "-at"]),
+            models.Index(name="call_at", fields=["at"]),
+            models.Index(name="call_request_id", fields=["request_id"]),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.request_id)
+
+
+class SubscriptionHour(models.Model):
+    """Calls of a subscription in one hour (UTC)."""
+
+    subscription_id = models.UUIDField()
+    hour = models.DateTimeField()
+    calls = models.PositiveBigIntegerField(default=0, help_text="Calls that were let through.")
+    refused = models.PositiveBigIntegerField(default=0, help_text="Calls that a limit refused.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["subscription_id", "hour"], name="subscription_hour_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id} {self.hour:%Y-%m-%d %H}"
+
+
+class QuotaUse(models.Model):
+    """The gateway's own count of a subscription's current quota period."""
+
+    subscription_id = models.UUIDField(primary_key=True)
+    product_id = models.BigIntegerField()
+    period_start = models.DateTimeField()
+    calls = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}: {self.calls}"

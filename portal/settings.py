@@ -1,0 +1,271 @@
+"""Every setting of web, worker, publisher and gateway, read from the environment once.
+
+docs/settings.md describes each variable. Imports no Django, so that the gateway can read it too.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from portal.environment import (
+    SettingError,
+    env_base_url,
+    env_bool,
+    env_float,
+    env_int,
+    env_list,
+    env_path,
+    env_secret,
+    env_text,
+)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = env_path("DATA_DIR", default=BASE_DIR / "var")
+
+# -- Secrets and safety ------------------------------------------------------------------------
+DEBUG = env_bool("DEBUG", default=False)
+SECRET_KEY = env_secret("SECRET_KEY", low=32)
+KEY_ENCRYPTION_KEY = env_secret("KEY_ENCRYPTION_KEY", low=32)
+
+# -- Addresses ---------------------------------------------------------------------------------
+PORTAL_HOST = env_text("PORTAL_HOST", default="127.0.0.1")
+PORTAL_PORT = env_int("PORTAL_PORT", default=8000, low=1, high=65535)
+GATEWAY_HOST = env_text("GATEWAY_HOST", default="127.0.0.1")
+GATEWAY_PORT = env_int("GATEWAY_PORT", default=8080, low=1, high=65535)
+PORTAL_URL = env_base_url("PORTAL_URL", default=f"http://127.0.0.1:{PORTAL_PORT}")
+# `{service}` in it stands for the service's name.
+GATEWAY_URL = env_base_url("GATEWAY_URL", default=f"http://127.0.0.1:{GATEWAY_PORT}")
+# Where the portal's own console reaches the gateway, which may be inside the network.
+GATEWAY_INTERNAL_URL = env_base_url("GATEWAY_INTERNAL_URL", default=f"http://127.0.0.1:{GATEWAY_PORT}")
+TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
+_served_by_tls = PORTAL_URL.startswith("https://")
+_portal_host = PORTAL_URL.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0].strip("[]")
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", default=sorted({_portal_host, "127.0.0.1", "localhost"}))
+CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
+
+# -- Gateway -----------------------------------------------------------------------------------
+SNAPSHOT_FILE = DATA_DIR / "gateway" / "snapshot.msgpack"
+JOURNAL_DIR = DATA_DIR / "journal"
+JOURNAL_PART_BYTES = env_int("JOURNAL_PART_BYTES", default=64 * 2**20, low=2**16, high=2**32)
+JOURNAL_PART_SECONDS = env_int("JOURNAL_PART_SECONDS", default=3600, low=1, high=86400)
+JOURNAL_FSYNC_SECONDS = env_float("JOURNAL_FSYNC_SECONDS", default=1.0, low=0.0, high=60.0)
+HEAD_LIMIT_BYTES = env_int("HEAD_LIMIT_BYTES", default=32 * 2**10, low=2**12, high=2**20)
+HEAD_LIMIT_FIELDS = env_int("HEAD_LIMIT_FIELDS", default=200, low=20, high=10_000)
+HEAD_TIMEOUT_SECONDS = env_float("HEAD_TIMEOUT_SECONDS", default=20.0, low=0.1, high=600.0)
+BODY_TIMEOUT_SECONDS = env_float("BODY_TIMEOUT_SECONDS", default=60.0, low=0.1, high=3600.0)
+IDLE_TIMEOUT_SECONDS = env_float("IDLE_TIMEOUT_SECONDS", default=75.0, low=0.1, high=3600.0)
+REQUEST_BODY_LIMIT_BYTES = env_int("REQUEST_BODY_LIMIT_BYTES", default=2**30, low=0, high=2**50)
+MAX_CONNECTIONS = env_int("MAX_CONNECTIONS", default=10_000, low=1, high=1_000_000)
+BACKEND_CONNECT_TIMEOUT_SECONDS = env_float("BACKEND_CONNECT_TIMEOUT_SECONDS", default=5.0, low=0.1, high=240.0)
+BACKEND_TIMEOUT_SECONDS = env_float("BACKEND_TIMEOUT_SECONDS", default=60.0, low=0.1, high=240.0)
+BACKEND_IDLE_SECONDS = env_float("BACKEND_IDLE_SECONDS", default=30.0, low=0.1, high=3600.0)
+BACKEND_IDLE_CONNECTIONS = env_int("BACKEND_IDLE_CONNECTIONS", default=256, low=0, high=100_000)
+DRAIN_SECONDS = env_float("DRAIN_SECONDS", default=30.0, low=0.0, high=600.0)
+
+# -- Console -----------------------------------------------------------------------------------
+CONSOLE_TIMEOUT_SECONDS = env_float("CONSOLE_TIMEOUT_SECONDS", default=100.0, low=1.0, high=300.0)
+CONSOLE_REQUEST_LIMIT_BYTES = env_int("CONSOLE_REQUEST_LIMIT_BYTES", default=4 * 2**20, low=1024, high=2**30)
+CONSOLE_RESPONSE_LIMIT_BYTES = env_int("CONSOLE_RESPONSE_LIMIT_BYTES", default=32 * 2**20, low=1024, high=2**30)
+
+# -- Django ------------------------------------------------------------------------------------
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "accounts",
+    "apis",
+    "subscriptions",
+    "policies",
+    "service",
+    "publisher",
+    "analytics",
+    "notifications",
+    "portal",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.inlines",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "service.first_run.FirstRunMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.page",
+            ],
+        },
+    },
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+
+def _database() -> dict[str, Any]:
+    """The database of DATABASE_URL; SQLite in DATA_DIR when there is none."""
+    default = f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
+    try:
+        database: dict[str, Any] = dict(dj_database_url.parse(env_text("DATABASE_URL", default=default)))
+    except ValueError as error:
+        raise SettingError("DATABASE_URL: give a URL such as postgresql://user:password@host/name.") from error
+    if database["ENGINE"].endswith("sqlite3"):
+        database["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        }
+    elif database["ENGINE"].endswith("postgresql"):
+        database["CONN_MAX_AGE"] = 60
+        database["CONN_HEALTH_CHECKS"] = True
+    else:
+        raise SettingError("DATABASE_URL: only postgresql and sqlite are supported.")
+    return database
+
+
+DATABASES = {"default": _database()}
+REDIS_URL = env_text("REDIS_URL", default="")
+CACHES = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        if REDIS_URL
+        else {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": DATA_DIR / "cache"}
+    )
+}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = CONSOLE_REQUEST_LIMIT_BYTES + 2**16
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _served_by_tls
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_NAME = "apim_session"
+CSRF_COOKIE_NAME = "apim_csrf"
+SECURE_SSL_REDIRECT = _served_by_tls and env_bool("SECURE_SSL_REDIRECT", default=True)
+SECURE_HSTS_SECONDS = env_int("SECURE_HSTS_SECONDS", default=31_536_000 if _served_by_tls else 0, low=0, high=2**31)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _served_by_tls
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("BEHIND_TLS_PROXY", default=False) else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    # The admin's theme evaluates Alpine.js expressions, which a strict policy forbids.
+    "EXCLUDE_URL_PREFIXES": ("/admin/",),
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+
+# -- Accounts ----------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "portal:home"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.NameForm"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "portal:home"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if _served_by_tls else "http"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+
+# -- Mail --------------------------------------------------------------------------------------
+# Every mail goes into the outbox, in the same transaction as what it tells of; the worker sends it.
+EMAIL_BACKEND = "notifications.outbox.OutboxBackend"
+MAIL_DELIVERY = env_text("MAIL_DELIVERY", default="file", choices=("file", "smtp"))
+MAIL_DIR = DATA_DIR / "mail"
+DEFAULT_FROM_EMAIL = env_text("DEFAULT_FROM_EMAIL", default="API Management <noreply@localhost>")
+EMAIL_HOST = env_text("EMAIL_HOST", default="localhost")
+EMAIL_PORT = env_int("EMAIL_PORT", default=25, low=1, high=65535)
+EMAIL_HOST_USER = env_text("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env_secret("EMAIL_HOST_PASSWORD", low=0, default="")
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env_bool("EMAIL_USE_SSL", default=False)
+EMAIL_TIMEOUT = 20
+
+# -- Worker ------------------------------------------------------------------------------------
+CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", default="filesystem://")
+if CELERY_BROKER_URL.startswith("filesystem:"):
+    _queue = str(DATA_DIR / "queue")
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": _queue,
+        "data_folder_out": _queue,
+        "control_folder": str(DATA_DIR / "queue-control"),
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "ingest-usage": {"task": "analytics.tasks.ingest", "schedule": 2.0, "options": {"expires": 2}},
+    "deliver-mail": {"task": "notifications.tasks.deliver_waiting", "schedule": 15.0, "options": {"expires": 15}},
+    "expire-subscriptions": {"task": "subscriptions.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
+}
+
+# -- Logging -----------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env_text("LOG_LEVEL", default="INFO")},
+}
+# A unique index on the lower-cased address does what Django looks for in the field.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]

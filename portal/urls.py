@@ -1,0 +1,11 @@
+"""URLs of the whole site."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("account/", include("allauth.account.urls")),
+    path("setup/", include("service.urls")),
+    path("", include("portal.pages")),
+]

@@ -1,0 +1,42 @@
+"""The service instance: who runs this API management, and under which name."""
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+
+
+class Service(models.Model):
+    """There is one row, made on first run (Azure: API Management service)."""
+
+    name = models.CharField(
+        max_length=50,
+        validators=[
+            RegexValidator(
+                r"\A[A-Za-z](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?\Z",
+                "Begin with a letter, go on with letters, digits and hyphens, and do not end with a hyphen.",
+            )
+        ],
+        help_text="Makes the service's URLs.",
+    )
+    organization_name = models.CharField(max_length=100)
+    administrator_email = models.EmailField("administrator e-mail", max_length=254)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="service_is_one", condition=models.Q(pk=1))]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def gateway_url(self) -> str:
+        return gateway_url_of(self.name)
+
+
+def current() -> Service | None:
+    return Service.objects.filter(pk=1).first()
+
+
+def gateway_url_of(service_name: str) -> str:
+    """The gateway's public base URL, without a slash at its end."""
+    return str(settings.GATEWAY_URL).replace("{service}", service_name.lower())

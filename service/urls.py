@@ -1,0 +1,6 @@
+"""URLs of the first run."""
+
+from django.urls import URLPattern
+
+app_name = "service"
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,185 @@
+"""Products, and the subscriptions whose keys open the gateway."""
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from accounts.models import Group, Viewer
+from apis.models import API
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    def published(self) -> Self:
+        return self.filter(state=Product.State.PUBLISHED)
+
+    def visible_to(self, viewer: Viewer) -> Self:
+        """Published products of the viewer's groups; administrators see all that are published."""
+        if viewer.is_staff:
+            return self.published()
+        return self.published().filter(
+            pk__in=Product.groups.through.objects.filter(group__in=Group.objects.of(viewer)).values("product")
+        )
+
+
+class Product(models.Model):
+    """APIs offered together, under one policy, to some groups (Azure: product)."""
+
+    class State(models.TextChoices):
+        NOT_PUBLISHED = "notPublished", "Not published"
+        PUBLISHED = "published", "Published"
+
+    name = models.SlugField(unique=True, max_length=80)
+    display_name = models.CharField(max_length=300)
+    description = models.TextField(blank=True, max_length=20_000, help_text="Markdown. Shown in the developer portal.")
+    terms = models.TextField(
+        "terms of use", blank=True, max_length=100_000, help_text="Must be accepted by whoever subscribes."
+    )
+    state = models.CharField(max_length=20, choices=State.choices, default=State.NOT_PUBLISHED)
+    subscription_required = models.BooleanField(default=True, help_text="Off: an open product, called without a key.")
+    approval_required = models.BooleanField(default=False)
+    subscriptions_limit = models.PositiveIntegerField(
+        "subscriptions per user", null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: no limit."
+    )
+    apis = models.ManyToManyField(API, blank=True, related_name="products", verbose_name="APIs")
+    groups = models.ManyToManyField(Group, blank=True, related_name="products", help_text="Who sees the product.")
+    position = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ProductQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "display_name"]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+
+def visible_apis(viewer: Viewer) -> models.QuerySet[API]:
+    """The APIs that a viewer may see: those in a product that is visible to him."""
+    through = Product.apis.through.objects.filter(product__in=Product.objects.visible_to(viewer))
+    return API.objects.filter(pk__in=through.values("api"))
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    def usable(self, at: datetime) -> Self:
+        return self.filter(state=Subscription.State.ACTIVE).exclude(expires_at__lte=at)
+
+    def opening(self, api: API) -> Self:
+        """Subscriptions whose scope contains the API."""
+        return self.filter(
+            Q(product__in=Product.apis.through.objects.filter(api=api).values("product"))
+            | Q(api=api)
+            | Q(all_apis=True)
+        )
+
+
+class Subscription(models.Model):
+    """The right to call a product, one API, or all APIs, with a pair of keys (Azure: subscription)."""
+
+    class State(models.TextChoices):
+        SUBMITTED = "submitted", "Submitted"
+        ACTIVE = "active", "Active"
+        SUSPENDED = "suspended", "Suspended"
+        REJECTED = "rejected", "Rejected"
+        CANCELLED = "cancelled", "Cancelled"
+        EXPIRED = "expired", "Expired"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    display_name = models.CharField("name", max_length=100)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="subscriptions"
+    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions")
+    api = models.ForeignKey(
+        API, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions", verbose_name="API"
+    )
+    all_apis = models.BooleanField("all APIs", default=False)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE, editable=False)
+    state_comment = models.TextField(blank=True, max_length=4000)
+    terms_accepted = models.TextField(blank=True, editable=False, help_text="The terms as they were accepted.")
+    allow_tracing = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                name="subscription_has_one_scope",
+                condition=Q(product__isnull=False, api=None, all_apis=False)
+                | Q(product=None, api__isnull=False, all_apis=False)
+                | Q(product=None, api=None, all_apis=True),
+                violation_error_message="Choose one scope: a product, one API, or all APIs.",
+            )
+        ]
+        indexes = [
+            # The worker asks each minute which active subscriptions have run out.
+            models.Index(name="subscription_expiring", fields=["expires_at"], condition=Q(state="active")),
+            # The admin's start page counts requests that wait for approval.
+            models.Index(name="subscription_submitted", fields=["created_at"], condition=Q(state="submitted")),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def scope_name(self) -> str:
+        if self.product is not None:
+            return self.product.display_name
+        return self.api.display_name if self.api is not None else "All APIs"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it can still be used some day: neither rejected, cancelled nor expired."""
+        return self.state in (self.State.SUBMITTED, self.State.ACTIVE, self.State.SUSPENDED)
+
+
+class SubscriptionEvent(models.Model):
+    """A step in a subscription's life: who brought it into which state, when and why."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    state = models.CharField(max_length=10, choices=Subscription.State.choices)
+    comment = models.TextField(blank=True, max_length=4000)
+    announced_at = models.DateTimeField(null=True, editable=False, help_text="When its mails went into the outbox.")
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            # The worker asks what has not been announced.
+            models.Index(name="subscription_event_new", fields=["id"], condition=Q(announced_at=None))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription}: {self.state}"
+
+
+class SubscriptionKey(models.Model):
+    """One of the two keys of a subscription: found by its digest, shown again by decryption."""
+
+    class Slot(models.TextChoices):
+        PRIMARY = "primary", "Primary"
+        SECONDARY = "secondary", "Secondary"
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="keys")
+    slot = models.CharField(max_length=10, choices=Slot.choices)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    ciphertext = models.TextField(editable=False)
+    prefix = models.CharField(max_length=8, editable=False, help_text="The visible start of the key.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["subscription", "slot"], name="subscription_key_one_per_slot")]
+
+    def __str__(self) -> str:
+        return f"{self.get_slot_display()} key {self.prefix}…"

@@ -1,0 +1,61 @@
+"""The known cast and what every test of pages needs."""
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings):
+    """Pages in tests name static files as they are; hashed names need collectstatic."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def _person(name: str, **fields) -> User:
+    from allauth.account.models import EmailAddress
+
+    user = User.objects.create_user(f"{name}@example.org", PASSWORD, first_name=name.title(), **fields)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return user
+
+
+@pytest.fixture
+def alice(db) -> User:
+    """Owns things."""
+    return _person("alice")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    """Is in alice's group where there is one."""
+    return _person("bob")
+
+
+@pytest.fixture
+def mallory(db) -> User:
+    """A stranger."""
+    return _person("mallory")
+
+
+@pytest.fixture
+def admin_user(db) -> User:
+    return _person("admin", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def signed_in():
+    """A browser in which a person is signed in: `signed_in(alice)`."""
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return sign_in
