@@ -1,0 +1,57 @@
+# Two commands matter: `make demo` and `make test`. `make` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo start test test-sqlite test-postgresql lint format bench lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: .venv/installed  ## Run everything with the example backend and example data
+	@$(RUN) -m deploy.start --demo
+
+start: .venv/installed  ## Run everything on your own data; prints the set-up link on first start
+	@$(RUN) -m deploy.start
+
+test: lint test-sqlite test-postgresql  ## Check style and types, run all tests
+
+test-sqlite: .venv/installed-dev
+	$(RUN) -m pytest -n 2 --dist loadgroup
+
+# Wire, browser and example tests do not depend on the database, so they run once, on SQLite.
+test-postgresql: .venv/installed-dev
+	$(RUN) -m deploy.test_on_postgresql
+
+lint: .venv/installed-dev  ## Check style, types, imports and migrations
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	env SECRET_KEY_FILE=requirements.txt KEY_ENCRYPTION_KEY_FILE=requirements.txt $(BIN)/mypy
+	$(BIN)/lint-imports
+	env SECRET_KEY_FILE=requirements.txt KEY_ENCRYPTION_KEY_FILE=requirements.txt $(RUN) manage.py makemigrations --check --dry-run
+
+format: .venv/installed-dev  ## Bring the code into shape
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: .venv/installed-dev  ## Measure the gateway against its peers (needs wrk, nginx and nginx's Lua module)
+	$(RUN) -m bench.gateway
+
+lock: .venv/installed-dev  ## Renew requirements.txt and requirements-dev.txt
+	$(RUN) -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --upgrade --output-file requirements.txt requirements.in
+	$(RUN) -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --upgrade --output-file requirements-dev.txt requirements-dev.in
+
+clean:  ## Remove the virtual environment and caches; data in var/ stays
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.venv/installed: requirements.txt
+	@PYTHON="$(PYTHON)" sh deploy/make_venv.sh
+	@echo "Installing the locked packages ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	@echo "Installing the locked packages for tests ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,104 @@
+"""From a request to the end of a subscription."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from subscriptions import keys, lifecycle
+from subscriptions.models import Product, Subscription
+
+State = Subscription.State
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def make_product():
+    def make(**fields) -> Product:
+        name = fields.setdefault("name", "gold")
+        return Product.objects.create(display_name=name.title(), state=Product.State.PUBLISHED, **fields)
+
+    return make
+
+
+def test_a_subscription_is_active_at_once_and_has_two_different_keys(alice, make_product):
+    subscription = lifecycle.subscribe(user=alice, product=make_product(), display_name="Mine")
+    assert subscription.state == State.ACTIVE
+    assert subscription.started_at is not None
+    assert keys.reveal(subscription, keys.Slot.PRIMARY) != keys.reveal(subscription, keys.Slot.SECONDARY)
+
+
+def test_a_product_that_needs_approval_gives_a_submitted_subscription(alice, admin_user, make_product):
+    subscription = lifecycle.subscribe(user=alice, product=make_product(approval_required=True), display_name="Mine")
+    assert (subscription.state, subscription.started_at) == (State.SUBMITTED, None)
+    approved = lifecycle.change_state(subscription, State.ACTIVE, by=admin_user, comment="Welcome")
+    assert (approved.state, approved.state_comment) == (State.ACTIVE, "Welcome")
+    assert approved.started_at is not None
+    assert [(event.state, event.by) for event in approved.events.all()] == [
+        ("submitted", alice),
+        ("active", admin_user),
+    ]
+
+
+def test_a_pending_request_counts_towards_the_limit(alice, make_product):
+    product = make_product(approval_required=True, subscriptions_limit=1)
+    lifecycle.subscribe(user=alice, product=product, display_name="First")
+    with pytest.raises(lifecycle.SubscriptionsLimitReached, match="Subscriptions limit reached for same user"):
+        lifecycle.subscribe(user=alice, product=product, display_name="Second")
+
+
+def test_an_ended_subscription_frees_its_place(alice, make_product):
+    product = make_product(subscriptions_limit=1)
+    first = lifecycle.subscribe(user=alice, product=product, display_name="First")
+    lifecycle.change_state(first, State.CANCELLED, by=alice)
+    assert lifecycle.subscribe(user=alice, product=product, display_name="Second").state == State.ACTIVE
+
+
+def test_terms_have_to_be_accepted_as_they_are_now(alice, make_product):
+    product = make_product(terms="Be kind.")
+    with pytest.raises(lifecycle.LifecycleError, match="terms"):
+        lifecycle.subscribe(user=alice, product=product, display_name="Mine", accepted_terms="Be unkind.")
+    subscription = lifecycle.subscribe(user=alice, product=product, display_name="Mine", accepted_terms="Be kind.")
+    assert subscription.terms_accepted == "Be kind."
+
+
+def test_an_open_product_takes_no_subscriptions(alice, make_product):
+    with pytest.raises(lifecycle.LifecycleError, match="open"):
+        lifecycle.subscribe(user=alice, product=make_product(subscription_required=False), display_name="Mine")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101])
+def test_a_name_has_bounds(alice, make_product, name):
+    with pytest.raises(ValidationError):
+        lifecycle.subscribe(user=alice, product=make_product(), display_name=name)
+    assert not Subscription.objects.exists()
+
+
+@pytest.mark.parametrize("start", list(State))
+@pytest.mark.parametrize("to", list(State))
+def test_only_listed_transitions_are_possible(alice, make_product, start, to):
+    subscription = lifecycle.subscribe(user=alice, product=make_product(), display_name="Mine")
+    Subscription.objects.filter(pk=subscription.pk).update(state=start)
+    if to in lifecycle.TRANSITIONS[start]:
+        assert lifecycle.change_state(subscription, to, by=alice).state == to
+    else:
+        with pytest.raises(lifecycle.WrongState):
+            lifecycle.change_state(subscription, to, by=alice)
+        subscription.refresh_from_db()
+        assert subscription.state == start
+
+
+def test_time_that_has_run_out_ends_a_subscription(alice, make_product):
+    now = timezone.now()
+    past = lifecycle.create(display_name="Past", by=None, product=make_product(), expires_at=now)
+    future = lifecycle.create(display_name="Future", by=None, expires_at=now + timedelta(seconds=1))
+    assert lifecycle.expire_due(now) == 1
+    past.refresh_from_db()
+    future.refresh_from_db()
+    assert (past.state, past.ended_at, future.state) == (State.EXPIRED, now, State.ACTIVE)
+
+
+def test_a_subscription_made_by_a_publisher_may_cover_all_apis_and_have_no_owner():
+    subscription = lifecycle.create(display_name="Everything", by=None)
+    assert (subscription.all_apis, subscription.owner, subscription.state) == (True, None, State.ACTIVE)
