@@ -7,12 +7,16 @@ from accounts.models import User
 
 
 class NameForm(forms.Form):
-    """What sign-up asks beside the e-mail address and the password."""
+    """A person's name: asked at sign-up, beside the e-mail address and the password, and changed in the profile."""
 
     first_name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"autocomplete": "given-name"}))
     last_name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"autocomplete": "family-name"}))
 
     def signup(self, request: HttpRequest, user: User) -> None:
+        """Called by allauth when it has made the user."""
+        self.rename(user)
+
+    def rename(self, user: User) -> None:
         user.first_name = self.cleaned_data["first_name"]
         user.last_name = self.cleaned_data["last_name"]
         user.save(update_fields=["first_name", "last_name"])

@@ -66,6 +66,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return f"{self.first_name} {self.last_name}".strip()
 
     @property
+    def initials(self) -> str:
+        """One or two letters that stand for the person in the page's head."""
+        return (self.first_name[:1] + self.last_name[:1]) or self.email[:1]
+
+    @property
     def is_active(self) -> bool:  # type: ignore[override]  # Django reads it as a plain attribute.
         return self.state == self.State.ACTIVE
 

@@ -1,0 +1,27 @@
+"""Who may see what: one function for each kind of object. What one may not see answers 404."""
+
+from uuid import UUID
+
+from django.shortcuts import get_object_or_404
+
+from accounts.models import User, Viewer
+from apis.models import API, Operation
+from subscriptions.models import Product, Subscription, visible_apis
+
+
+def api_or_404(viewer: Viewer, name: str) -> API:
+    return get_object_or_404(visible_apis(viewer), name=name)
+
+
+def operation_or_404(viewer: Viewer, api: str, name: str) -> Operation:
+    return get_object_or_404(
+        Operation.objects.select_related("api"), api__in=visible_apis(viewer), api__name=api, name=name
+    )
+
+
+def product_or_404(viewer: Viewer, name: str) -> Product:
+    return get_object_or_404(Product.objects.visible_to(viewer), name=name)
+
+
+def own_subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
+    return get_object_or_404(user.subscriptions.select_related("product", "api"), pk=subscription_id)

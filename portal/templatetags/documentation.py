@@ -1,0 +1,49 @@
+"""Template filters of documentation pages."""
+
+import re
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from portal import highlighting, markdown
+
+register = template.Library()
+_COLOURED_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+_TEMPLATE_PARAMETER = re.compile(r"(\{[^{}]*\})")
+
+
+@register.filter
+def markdown_to_html(source: str) -> SafeString:
+    return markdown.to_html(source)
+
+
+@register.filter
+def markdown_to_text(source: str) -> str:
+    return markdown.to_text(source)
+
+
+@register.filter
+def highlighted(example: str, content_type: str) -> SafeString:
+    return highlighting.example_to_html(example, content_type)
+
+
+@register.filter
+def method_badge(method: str) -> SafeString:
+    """The method in its colour; any token may be one, so others share a neutral colour."""
+    colour = method.lower() if method.lower() in _COLOURED_METHODS else "other"
+    return format_html('<span class="method method--{}">{}</span>', colour, method)
+
+
+@register.filter
+def parameters_marked(url_template: str) -> SafeString:
+    """A URL template with its `{parameters}` marked."""
+    pieces = _TEMPLATE_PARAMETER.split(url_template)
+    return format_html_join(
+        "",
+        "{}",
+        (
+            (format_html('<span class="url-parameter">{}</span>', piece) if index % 2 else piece,)
+            for index, piece in enumerate(pieces)
+        ),
+    )

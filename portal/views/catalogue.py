@@ -1,0 +1,73 @@
+"""The catalogue: the list of APIs, an API, an operation."""
+
+from django.core.paginator import Paginator
+from django.db.models import Count, Prefetch
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from apis.models import API, Operation, Parameter
+from portal.access import api_or_404, operation_or_404
+from portal.http import PageRequest
+from subscriptions.models import Product, visible_apis
+
+APIS_PER_PAGE = 60
+OPERATIONS_LISTED = 1000
+MAX_QUERY_CHARACTERS = 100
+Location = Parameter.Location
+
+
+def _query(request: PageRequest) -> str:
+    return request.GET.get("q", "")[:MAX_QUERY_CHARACTERS].strip()
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def apis(request: PageRequest) -> HttpResponse:
+    query = _query(request)
+    found = visible_apis(request.user)
+    if query:
+        matching = Prefetch("operations", Operation.objects.search(query), to_attr="matching_operations")
+        found = found.search(query).prefetch_related(matching)
+    page = Paginator(found.annotate(operation_count=Count("operations")), APIS_PER_PAGE).get_page(
+        request.GET.get("page")
+    )
+    template = "portal/catalogue/_apis.html" if request.htmx else "portal/catalogue/apis.html"
+    return render(request, template, {"page": page, "query": query})
+
+
+@require_safe
+def api(request: PageRequest, api: str) -> HttpResponse:
+    shown = api_or_404(request.user, api)
+    context = {
+        "api": shown,
+        "products": Product.objects.visible_to(request.user).filter(apis=shown),
+        **_operations_of(shown, _query(request)),
+    }
+    return render(request, "portal/catalogue/api.html", context)
+
+
+@require_safe
+def operation(request: PageRequest, api: str, operation: str) -> HttpResponse:
+    shown = operation_or_404(request.user, api, operation)
+    parameters = list(shown.parameters.all())
+    context = {
+        "api": shown.api,
+        "operation": shown,
+        "parameters": [one for one in parameters if one.location != Location.HEADER],
+        "headers": [one for one in parameters if one.location == Location.HEADER],
+        "representations": shown.representations.all(),
+        "responses": shown.responses.prefetch_related("headers", "representations"),
+        **_operations_of(shown.api, ""),
+    }
+    return render(request, "portal/catalogue/operation.html", context)
+
+
+def _operations_of(api: API, query: str) -> dict[str, object]:
+    """What the list at the left shows: at most OPERATIONS_LISTED, filtered where there is a query."""
+    found = api.operations.only("name", "display_name", "method", "url_template", "api")
+    if query:
+        found = found.search(query)
+    total = found.count()
+    return {"operations": found[:OPERATIONS_LISTED], "operation_count": total, "query": query}

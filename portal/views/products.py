@@ -1,0 +1,80 @@
+"""Products: the list, one of them, and subscribing to it."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from portal.access import product_or_404
+from portal.forms import SubscribeForm
+from portal.http import PageRequest
+from portal.limits import limits_of
+from portal.signing_in import to_sign_in
+from subscriptions import lifecycle
+from subscriptions.models import Product, Subscription
+
+
+@require_safe
+def products(request: PageRequest) -> HttpResponse:
+    shown = Product.objects.visible_to(request.user).prefetch_related("apis").select_related("policy")
+    offers = [{"product": product, "limits": limits_of(product)} for product in shown]
+    return render(request, "portal/products/products.html", {"offers": offers})
+
+
+@require_safe
+def product(request: PageRequest, product: str) -> HttpResponse:
+    return _product_page(request, product_or_404(request.user, product))
+
+
+@require_POST
+def subscribe(request: PageRequest, product: str) -> HttpResponse:
+    shown = product_or_404(request.user, product)
+    if not request.user.is_authenticated:
+        return to_sign_in(request, back_to=reverse("portal:product", args=[product]))
+    form = SubscribeForm(request.POST, product=shown)
+    if not form.is_valid():
+        return _product_page(request, shown, form)
+    try:
+        made = lifecycle.subscribe(
+            user=request.user,
+            product=shown,
+            display_name=form.cleaned_data["display_name"],
+            accepted_terms=form.accepted_terms,
+        )
+    except lifecycle.LifecycleError as error:
+        form.add_error(None, str(error))
+        return _product_page(request, shown, form)
+    messages.success(request, _outcome(made))
+    return redirect("portal:subscription", made.pk)
+
+
+def _outcome(made: Subscription) -> str:
+    if made.state == Subscription.State.SUBMITTED:
+        return "Your request was sent. You get an e-mail when it is decided."
+    return "You are subscribed. Your keys are below."
+
+
+def _product_page(request: PageRequest, product: Product, form: SubscribeForm | None = None) -> HttpResponse:
+    own = _own_subscriptions(request, product)
+    live = [subscription for subscription in own if subscription.is_live]
+    is_limit_reached = product.subscriptions_limit is not None and len(live) >= product.subscriptions_limit
+    context = {
+        "product": product,
+        "apis": product.apis.all(),
+        "limits": limits_of(product),
+        "own": live,
+        "is_limit_reached": is_limit_reached,
+        "form": form or SubscribeForm(product=product, initial={"display_name": _free_name(product, own)}),
+    }
+    return render(request, "portal/products/product.html", context)
+
+
+def _free_name(product: Product, own: list[Subscription]) -> str:
+    return f"{product.display_name} {len(own) + 1}" if own else product.display_name
+
+
+def _own_subscriptions(request: PageRequest, product: Product) -> list[Subscription]:
+    if not request.user.is_authenticated:
+        return []
+    return list(request.user.subscriptions.filter(product=product))

@@ -1,0 +1,115 @@
+"""A developer's own page: his data, his subscriptions and their keys."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.forms import model_to_dict
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.forms import NameForm
+from portal.access import own_subscription_or_404
+from portal.forms import SubscriptionNameForm
+from portal.http import SignedInRequest
+from portal.signing_in import sign_in_required
+from subscriptions import keys, lifecycle
+from subscriptions.models import Subscription, SubscriptionKey
+
+Slot = SubscriptionKey.Slot
+
+
+@require_safe
+@sign_in_required
+@never_cache
+def profile(request: SignedInRequest) -> HttpResponse:
+    return _profile_page(request, NameForm(initial=model_to_dict(request.user, ["first_name", "last_name"])))
+
+
+@require_POST
+@sign_in_required
+def name(request: SignedInRequest) -> HttpResponse:
+    form = NameForm(request.POST)
+    if not form.is_valid():
+        return _profile_page(request, form)
+    form.rename(request.user)
+    messages.success(request, "Your name is saved.")
+    return redirect("portal:profile")
+
+
+def _profile_page(request: SignedInRequest, form: NameForm) -> HttpResponse:
+    own = list(request.user.subscriptions.select_related("product", "api"))
+    context = {
+        "form": form,
+        "live": [subscription for subscription in own if subscription.is_live],
+        "ended": [subscription for subscription in own if not subscription.is_live],
+    }
+    return render(request, "portal/profile/profile.html", context)
+
+
+@require_safe
+@sign_in_required
+@never_cache
+def subscription(request: SignedInRequest, subscription_id: UUID) -> HttpResponse:
+    return _subscription_page(request, own_subscription_or_404(request.user, subscription_id))
+
+
+def _subscription_page(
+    request: SignedInRequest, subscription: Subscription, form: SubscriptionNameForm | None = None
+) -> HttpResponse:
+    form = form or SubscriptionNameForm(initial=model_to_dict(subscription, ["display_name"]))
+    context = {"subscription": subscription, "form": form, "slots": Slot}
+    return render(request, "portal/profile/subscription.html", context)
+
+
+@require_POST
+@sign_in_required
+def rename(request: SignedInRequest, subscription_id: UUID) -> HttpResponse:
+    own = own_subscription_or_404(request.user, subscription_id)
+    form = SubscriptionNameForm(request.POST)
+    if not form.is_valid():
+        return _subscription_page(request, own, form)
+    lifecycle.rename(own, form.cleaned_data["display_name"])
+    messages.success(request, "The new name is saved.")
+    return redirect("portal:subscription", own.pk)
+
+
+@require_http_methods(["GET", "POST"])
+@sign_in_required
+def cancel(request: SignedInRequest, subscription_id: UUID) -> HttpResponse:
+    own = own_subscription_or_404(request.user, subscription_id)
+    if request.method == "GET":
+        return render(request, "portal/profile/cancel.html", {"subscription": own})
+    try:
+        lifecycle.change_state(own, Subscription.State.CANCELLED, by=request.user)
+    except lifecycle.WrongState as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{own.display_name} is cancelled. Its keys have stopped working.")
+    return redirect("portal:profile")
+
+
+@require_http_methods(["GET", "POST"])
+@sign_in_required
+@never_cache
+def key(request: SignedInRequest, subscription_id: UUID, slot: Slot) -> HttpResponse:
+    """POST shows a key, GET hides it again."""
+    own = own_subscription_or_404(request.user, subscription_id)
+    shown = keys.reveal(own, slot) if request.method == "POST" else None
+    context = {"subscription": own, "slot": slot, "key": shown}
+    if request.htmx:
+        return render(request, "portal/profile/_key.html", context)
+    return render(request, "portal/profile/subscription.html", {**context, "slots": Slot})
+
+
+@require_http_methods(["GET", "POST"])
+@sign_in_required
+@never_cache
+def regenerate(request: SignedInRequest, subscription_id: UUID, slot: Slot) -> HttpResponse:
+    own = own_subscription_or_404(request.user, subscription_id)
+    if request.method == "GET":
+        return render(request, "portal/profile/regenerate.html", {"subscription": own, "slot": slot})
+    keys.regenerate(own, slot)
+    messages.success(request, f"The {slot} key is new. The old one has stopped working.")
+    return redirect("portal:subscription", own.pk)

@@ -1,0 +1,84 @@
+// Comforts of every page. Each works on top of a page that is complete without it.
+(() => {
+  "use strict";
+
+  function closeSearch() {
+    const panel = document.getElementById("site-search-panel");
+    if (panel) panel.replaceChildren();
+  }
+
+  function isTyping(element) {
+    return element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName);
+  }
+
+  // Ctrl+K, Cmd+K and "/" go to the search.
+  document.addEventListener("keydown", (event) => {
+    const search = document.getElementById("site-search");
+    const isShortcut = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k";
+    const isSlash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target);
+    if (search && (isShortcut || isSlash)) {
+      event.preventDefault();
+      search.focus();
+      search.select();
+    }
+  });
+
+  // Arrows walk through what the search found; Escape closes it.
+  document.addEventListener("keydown", (event) => {
+    const form = event.target.closest("[data-site-search]");
+    if (!form) return;
+    if (event.key === "Escape") {
+      closeSearch();
+      document.getElementById("site-search").focus();
+      return;
+    }
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    const stops = [document.getElementById("site-search"), ...form.querySelectorAll("#site-search-panel a")];
+    const step = event.key === "ArrowDown" ? 1 : -1;
+    const next = stops[(stops.indexOf(document.activeElement) + step + stops.length) % stops.length];
+    event.preventDefault();
+    next.focus();
+  });
+
+  // A click beside an open menu or the search closes it.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-site-search]")) closeSearch();
+    for (const menu of document.querySelectorAll("details[data-closes-itself][open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = event.target.closest("details[data-closes-itself][open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+
+  // data-copy: the text itself, or "#id" of the element that holds it.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const source = button.dataset.copy;
+    const text = source.startsWith("#") ? document.querySelector(source).textContent : source;
+    const label = button.textContent;
+    try {
+      await navigator.clipboard.writeText(text.trim());
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Select and copy";
+    }
+    setTimeout(() => { button.textContent = label; }, 1600);
+  });
+
+  // data-filter: "#id" of a list whose items are shown or hidden as one types.
+  document.addEventListener("input", (event) => {
+    const source = event.target.dataset.filter;
+    if (!source) return;
+    const words = event.target.value.toLowerCase().split(/\s+/);
+    for (const item of document.querySelectorAll(`${source} [data-filter-text]`)) {
+      const text = item.dataset.filterText.toLowerCase();
+      item.hidden = !words.every((word) => text.includes(word));
+    }
+  });
+})();
