@@ -1,45 +1,25 @@
 """The catalogue: APIs, their operations, and what an operation takes and answers."""
 
-import re
-from typing import Any, Self
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Self
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from apis import url_templates
+from apis.validators import (
+    MEDIA_TYPE,
+    TOKEN,
+    validate_key_header,
+    validate_service_url,
+    validate_suffix,
+    validate_values,
+)
 
-TOKEN = RegexValidator(r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z", "Only letters, digits and !#$%&'*+-.^_`|~ are allowed.")
-RESERVED_SUFFIXES = ("status-0123456789abcdef",)
-_SUFFIX = re.compile(r"(?:[A-Za-z0-9\-._~]+(?:/[A-Za-z0-9\-._~]+)*)?")
-
-
-def validate_suffix(suffix: str) -> None:
-    """A URL suffix is empty or segments of unreserved characters (RFC 3986, 2.3)."""
-    if not _SUFFIX.fullmatch(suffix):
-        raise ValidationError("Use letters, digits, '-', '.', '_' and '~', with '/' between segments, not at the ends.")
-    segments = suffix.split("/")
-    if "." in segments or ".." in segments or suffix.lower() in RESERVED_SUFFIXES:
-        raise ValidationError("This suffix is reserved.")
-
-
-def validate_service_url(url: str) -> None:
-    """An absolute http or https URL without user info, query or fragment."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValidationError("This is not a URL: %(why)s", params={"why": str(error)}) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ValidationError("Give an absolute URL such as https://api.example.org/v1.")
-    if "@" in parts.netloc:
-        raise ValidationError("User name and password do not belong into the URL.")
-    if parts.query or parts.fragment or "?" in url or "#" in url:
-        raise ValidationError("The URL cannot have a query or a fragment.")
-    if not re.fullmatch(r"[\x21-\x7e]+", url):
-        raise ValidationError("Write other than ASCII characters percent-encoded, and host names in punycode.")
+USUAL_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 class APIQuerySet(models.QuerySet["API"]):
@@ -60,7 +40,7 @@ class API(models.Model):
         HTTPS = "https", "HTTPS"
         BOTH = "both", "HTTP and HTTPS"
 
-    name = models.SlugField(unique=True, max_length=80, help_text="Identifies the API in URLs of the portal.")
+    name = models.SlugField(unique=True, max_length=80, help_text="Identifies the API in the portal's URLs.")
     display_name = models.CharField("web API name", max_length=100)
     description = models.TextField(blank=True, max_length=20_000, help_text="Markdown. Shown in the developer portal.")
     service_url = models.CharField(
@@ -74,17 +54,26 @@ class API(models.Model):
         max_length=400,
         blank=True,
         validators=[validate_suffix],
-        help_text="Comes after the gateway's host name and tells this API from the others.",
+        help_text="Comes after the gateway's address and tells this API from the others, without regard to case. "
+        "It may continue another API's suffix: the longest one that fits a call wins.",
     )
     scheme = models.CharField("web API URL scheme", max_length=5, choices=Scheme.choices, default=Scheme.HTTPS)
     subscription_required = models.BooleanField(
         default=True, help_text="Off: calls without a key are let through, outside any product."
     )
     key_header_name = models.CharField(
-        "key header", max_length=100, default="Ocp-Apim-Subscription-Key", validators=[TOKEN]
+        "key header",
+        max_length=100,
+        default="Ocp-Apim-Subscription-Key",
+        validators=[validate_key_header],
+        help_text="Callers send their subscription key in it. The backend does not see it.",
     )
     key_query_name = models.CharField(
-        "key query parameter", max_length=100, default="subscription-key", validators=[TOKEN]
+        "key query parameter",
+        max_length=100,
+        default="subscription-key",
+        validators=[TOKEN],
+        help_text="Looked at where the header is absent.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -97,10 +86,11 @@ class API(models.Model):
         ordering = ["display_name", "pk"]
         constraints = [
             models.UniqueConstraint(
-                models.functions.Lower("path"),
+                Lower("path"),
                 name="api_path_unique",
                 violation_error_message="Another API has this URL suffix.",
-            )
+            ),
+            models.CheckConstraint(name="api_scheme_is_known", condition=Q(scheme__in=("http", "https", "both"))),
         ]
 
     def __str__(self) -> str:
@@ -110,18 +100,39 @@ class API(models.Model):
     def schemes(self) -> tuple[str, ...]:
         return ("http", "https") if self.scheme == self.Scheme.BOTH else (self.scheme,)
 
+    def url_behind(self, gateway_url: str) -> str:
+        """The API's public base URL."""
+        return f"{gateway_url}/{self.path}" if self.path else gateway_url
+
+    def is_reachable_at(self, gateway_url: str) -> bool:
+        """Whether the API takes calls over the scheme that the gateway's address has."""
+        return gateway_url.partition("://")[0] in self.schemes
+
+
+class OperationQuerySet(models.QuerySet["Operation"]):
+    def search(self, text: str) -> Self:
+        """Operations with the text in their name, URL template or method."""
+        return self.filter(Q(display_name__icontains=text) | Q(url_template__icontains=text) | Q(method__iexact=text))
+
 
 class Operation(models.Model):
     """A verb and a URL template of an API."""
 
     api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="operations")
-    name = models.SlugField(max_length=80)
+    name = models.SlugField(max_length=80, help_text="Identifies the operation in the portal's URLs.")
     display_name = models.CharField(max_length=300)
-    method = models.CharField("HTTP verb", max_length=40, validators=[TOKEN])
-    url_template = models.CharField(max_length=url_templates.MAX_TEMPLATE_CHARACTERS)
+    method = models.CharField("HTTP verb", max_length=40, validators=[TOKEN], help_text="GET, POST, or any other.")
+    url_template = models.CharField(
+        "URL template",
+        max_length=url_templates.MAX_TEMPLATE_CHARACTERS,
+        help_text="Such as /jobs/{jobid}?api-version={apiversion}. A query parameter in it is required; "
+        "{*rest} at the end of the path stands for any number of segments.",
+    )
     description = models.TextField(blank=True, max_length=20_000, help_text="Markdown.")
     request_description = models.TextField(blank=True, max_length=4000)
     position = models.PositiveIntegerField(default=0)
+
+    objects = OperationQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "pk"]
@@ -136,7 +147,8 @@ class Operation(models.Model):
 
     def clean(self) -> None:
         """A template is well-formed and no other operation of the API would match the same calls."""
-        self.method = self.method.upper()
+        if self.method.upper() in USUAL_METHODS:
+            self.method = self.method.upper()
         try:
             template = self.template
         except url_templates.TemplateError as error:
@@ -151,16 +163,22 @@ class Operation(models.Model):
             )
 
     def twin(self, template: url_templates.URLTemplate) -> "Operation | None":
-        """Another operation of the API whose method and template's shape are the same."""
+        """Another operation of the API that would match the same calls.
+
+        Methods are compared without case too: GET and get side by side would only confuse.
+        """
         if self.api_id is None:
             return None
         others = Operation.objects.filter(api_id=self.api_id, method__iexact=self.method).exclude(pk=self.pk)
-        return next((other for other in others if other.template.shape == template.shape), None)
+        return next((other for other in others if _has_shape(other.url_template, template.shape)), None)
 
 
-def _values_list(value: Any) -> None:
-    if not isinstance(value, list) or len(value) > 500 or not all(isinstance(item, str) for item in value):
-        raise ValidationError("Give a list of at most 500 texts.")
+def _has_shape(url_template: str, shape: tuple[object, ...]) -> bool:
+    """A stored template that cannot be read, written past the rules, matches no call."""
+    try:
+        return url_templates.parse(url_template).shape == shape
+    except url_templates.TemplateError:
+        return False
 
 
 class Parameter(models.Model):
@@ -180,7 +198,9 @@ class Parameter(models.Model):
     default_value = models.CharField(max_length=2000, blank=True)
     example = models.CharField(max_length=2000, blank=True)
     required = models.BooleanField(default=False)
-    values = models.JSONField(default=list, blank=True, validators=[_values_list])
+    values = models.JSONField(
+        default=list, blank=True, validators=[validate_values], help_text="The values that are allowed; empty: any."
+    )
     position = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -193,14 +213,29 @@ class Parameter(models.Model):
             models.UniqueConstraint(
                 "operation",
                 "location",
-                models.functions.Lower("name"),
+                Lower("name"),
                 name="parameter_unique_in_operation",
                 violation_error_message="This parameter is there already.",
+            ),
+            models.UniqueConstraint(
+                "response",
+                Lower("name"),
+                name="parameter_unique_in_response",
+                violation_error_message="This header is there already.",
             ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """A name fits its place, and the default is one of the allowed values."""
+        if self.location == self.Location.HEADER:
+            _validate_field("name", TOKEN, self.name)
+        elif not self.name.isprintable() or self.name != self.name.strip():
+            raise ValidationError({"name": "Only printable characters, without space at the ends."})
+        if self.default_value and self.values and self.default_value not in self.values:
+            raise ValidationError({"default_value": "The default is not one of the values."})
 
     @property
     def suggested_value(self) -> str:
@@ -208,11 +243,20 @@ class Parameter(models.Model):
         return self.default_value or self.example or (self.values[0] if self.values and self.required else "")
 
 
+def _validate_field(field: str, validate: Callable[[str], None], value: str) -> None:
+    try:
+        validate(value)
+    except ValidationError as error:
+        raise ValidationError({field: error.messages}) from error
+
+
 class Response(models.Model):
     """A status that an operation answers with."""
 
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="responses")
-    status_code = models.PositiveSmallIntegerField(default=200)
+    status_code = models.PositiveSmallIntegerField(
+        default=200, validators=[MinValueValidator(100), MaxValueValidator(599)]
+    )
     description = models.TextField(blank=True, max_length=4000)
 
     class Meta:
@@ -240,11 +284,7 @@ class Representation(models.Model):
     content_type = models.CharField(
         max_length=200,
         default="application/json",
-        validators=[
-            RegexValidator(
-                r"\A[\x21-\x7e][\x20-\x7e]*/[\x20-\x7e]*[\x21-\x7e]\Z", "Give a type such as application/json."
-            )
-        ],
+        validators=[MEDIA_TYPE],
     )
     example = models.TextField(blank=True, max_length=1_000_000)
 
@@ -254,7 +294,19 @@ class Representation(models.Model):
             models.CheckConstraint(
                 name="representation_of_operation_or_response",
                 condition=Q(operation__isnull=False, response=None) | Q(operation=None, response__isnull=False),
-            )
+            ),
+            models.UniqueConstraint(
+                "operation",
+                Lower("content_type"),
+                name="representation_unique_in_operation",
+                violation_error_message="This content type is there already.",
+            ),
+            models.UniqueConstraint(
+                "response",
+                Lower("content_type"),
+                name="representation_unique_in_response",
+                violation_error_message="This content type is there already.",
+            ),
         ]
 
     def __str__(self) -> str:

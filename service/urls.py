@@ -1,6 +1,11 @@
 """URLs of the first run."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from service import views
 
 app_name = "service"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.setup, name="setup"),
+    path("next/", views.next_steps, name="next_steps"),
+]

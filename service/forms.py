@@ -1,0 +1,62 @@
+"""The form of the first run."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import password_validators_help_text_html
+
+from service.models import Service
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label="Set-up code",
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "one-time-code", "autofocus": True}),
+    )
+
+
+class SetupForm(forms.ModelForm):
+    """What the service is called, who runs it, and who administers it."""
+
+    administrator_password = forms.CharField(
+        label="Password",
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "new-password"}),
+        help_text=password_validators_help_text_html,
+    )
+    repeated_password = forms.CharField(
+        label="Password, once more",
+        max_length=4096,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "new-password"}),
+    )
+
+    class Meta:
+        model = Service
+        fields = ["name", "organization_name", "administrator_email"]
+        widgets = {
+            "name": forms.TextInput(
+                attrs={
+                    "class": "input",
+                    "autocomplete": "off",
+                    "autocapitalize": "none",
+                    "spellcheck": "false",
+                    "autofocus": True,
+                }
+            ),
+            "organization_name": forms.TextInput(attrs={"class": "input", "autocomplete": "organization"}),
+            "administrator_email": forms.EmailInput(attrs={"class": "input", "autocomplete": "email"}),
+        }
+        help_texts = {
+            "name": "Letters, digits and hyphens, such as contoso-apis. It cannot be changed later.",
+            "organization_name": "Shown in the developer portal and in e-mails.",
+            "administrator_email": "You sign in with it, and the service sends its notifications there.",
+        }
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("administrator_password") != data.get("repeated_password"):
+            self.add_error("repeated_password", "The passwords differ.")
+        return data
