@@ -11,6 +11,7 @@ Source: Azure's add-api-manually.md and API operation contract (`urlTemplate`).
 import re
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import unquote_to_bytes
 
 MAX_TEMPLATE_CHARACTERS = 1000
 MAX_SEGMENTS = 64
@@ -42,6 +43,11 @@ class Segment:
     kind: SegmentKind
     text: str
 
+    @property
+    def comparable(self) -> bytes:
+        """A literal as it is compared: percent-decoded once, ASCII letters in lower case."""
+        return unquote_to_bytes(self.text).lower()
+
 
 @dataclass(frozen=True, slots=True)
 class QueryPart:
@@ -50,6 +56,11 @@ class QueryPart:
     name: str
     value: str
     is_parameter: bool
+
+    @property
+    def comparable(self) -> tuple[bytes, bytes | None]:
+        """Name and literal value, percent-decoded once; None where any value will do."""
+        return unquote_to_bytes(self.name), None if self.is_parameter else unquote_to_bytes(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +84,8 @@ class URLTemplate:
     @property
     def shape(self) -> tuple[object, ...]:
         """Two templates of one method and the same shape would match the same calls."""
-        path = tuple(part.text.lower() if part.kind is SegmentKind.LITERAL else part.kind for part in self.segments)
-        query = frozenset((part.name, None if part.is_parameter else part.value) for part in self.query)
-        return (path, query)
+        path = tuple(part.comparable if part.kind is SegmentKind.LITERAL else part.kind for part in self.segments)
+        return (path, frozenset(part.comparable for part in self.query))
 
 
 def parse(template: str) -> URLTemplate:

@@ -6,6 +6,9 @@ neither the snapshot nor the database holds anything that a caller could send.
 
 import hashlib
 import hmac
+from collections.abc import Callable
+
+_BLOCK_BYTES = 64
 
 
 def digest_secret(key_encryption_key: str) -> bytes:
@@ -16,3 +19,22 @@ def digest_secret(key_encryption_key: str) -> bytes:
 def digest(secret: bytes, key: bytes) -> bytes:
     """The 32 bytes by which a key is looked up. `key` is the bytes as they arrive on the wire."""
     return hmac.digest(secret, key, hashlib.sha256)
+
+
+def digester(secret: bytes) -> Callable[[bytes], bytes]:
+    """`digest` under one secret, twice as fast: RFC 2104's two padded blocks are hashed only once.
+
+    `secret` has at most 64 bytes.
+    """
+    block = secret.ljust(_BLOCK_BYTES, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest_of(key: bytes) -> bytes:
+        within = inner.copy()
+        within.update(key)
+        around = outer.copy()
+        around.update(within.digest())
+        return around.digest()
+
+    return digest_of

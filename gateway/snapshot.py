@@ -41,6 +41,7 @@ class RateLimit(msgspec.Struct, frozen=True, array_like=True):
 
     calls: int
     renewal_period_seconds: int
+    retry_after_header_name: str = "Retry-After"
 
 
 class Quota(msgspec.Struct, frozen=True, array_like=True):
@@ -51,13 +52,17 @@ class Quota(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Product(msgspec.Struct, frozen=True, array_like=True):
+    """A product whose policy document is broken refuses its calls rather than let them pass unlimited."""
+
     id: int
     apis: tuple[int, ...]
     rate_limit: RateLimit | None = None
     quota: Quota | None = None
+    policy_is_broken: bool = False
 
 
-class Subscription(msgspec.Struct, frozen=True, array_like=True):
+# There can be 100,000 of them, without cycles: the garbage collector need not walk them.
+class Subscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One scope is set: `product`, `api`, or neither for all APIs. `expires_at` is a Unix time.
 
     `keys` are the digests (see `key_digest`) of the primary and the secondary key.

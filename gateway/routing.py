@@ -1,0 +1,285 @@
+"""From a method and a request target to an operation, and to the target that its backend gets.
+
+The rules, where Azure's documents leave a choice:
+- The API with the longest URL suffix is the one that is called, even if another one would have the
+  operation. Suffix and literals are compared without regard to ASCII case, percent-decoded once, so
+  that `/%61dmin` cannot slip past an operation `/admin`.
+- Segment by segment a literal goes before a parameter, and that before a wildcard; where the rest
+  of the path does not fit, the next one is tried. Among templates of the same path the one with
+  more query parts goes first.
+- A parameter covers one segment that is not empty; a wildcard covers the rest, which may be
+  nothing. Empty segments count: `/files/` is not `/files`. Only an API's root has two spellings.
+- A method is a case-sensitive token; HEAD calls an operation whose method is HEAD.
+- A malformed target is answered 400; one with a `.` or `..` segment, in any disguise, 404.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from apis import url_templates
+from apis.url_templates import SegmentKind, URLTemplate
+from gateway import key_digest
+from gateway.backend import Backend, backend_of
+from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
+from gateway.target import climbs, decoded, malformation, may_name, parameters, without
+
+REMEMBERED_ROUTES = 2048
+REMEMBERED_TARGET_BYTES = 512
+
+
+class CatalogueError(ValueError):
+    """The snapshot holds something that cannot be served; the text says what and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A template's end: its operation, and the query parameters that it requires."""
+
+    operation: int
+    query: tuple[tuple[bytes, bytes | None], ...]
+
+    def accepts(self, given: dict[bytes, list[bytes]]) -> bool:
+        return all(name in given and (value is None or value in given[name]) for name, value in self.query)
+
+
+@dataclass(slots=True)
+class Node:
+    """A place in the tree of one API's templates of one method."""
+
+    literals: dict[bytes, "Node"] = field(default_factory=dict)
+    parameter: "Node | None" = None
+    ends: list[Leaf] = field(default_factory=list)
+    wildcards: list[Leaf] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedAPI:
+    """An API in the form that a request needs. `key_header` is in lower case, `key_header_name` as written."""
+
+    id: int
+    path: bytes
+    schemes: frozenset[bytes]
+    backend: Backend
+    root_target: bytes
+    subscription_required: bool
+    open_product: int | None
+    key_header: bytes
+    key_header_name: bytes
+    key_query_name: bytes
+    methods: dict[bytes, Node]
+
+
+@dataclass(slots=True)
+class Suffix:
+    """A place in the tree of URL suffixes."""
+
+    longer: dict[bytes, "Suffix"] = field(default_factory=dict)
+    api: PublishedAPI | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`target` goes to the backend, `url` into the record; neither holds the key."""
+
+    api: PublishedAPI
+    operation: int
+    target: bytes
+    url: bytes
+    query_keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    why: str
+    url: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    api: PublishedAPI | None
+    url: bytes
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """A snapshot, compiled. All is fixed but `remembered`: routes of targets seen before, by method."""
+
+    revision: int
+    gateway_url: bytes
+    suffixes: Suffix
+    products: dict[int, Product]
+    product_apis: dict[int, frozenset[int]]
+    keys: dict[bytes, Subscription]
+    subscriptions: frozenset[bytes]
+    key_query_names: frozenset[bytes]
+    digest_of: Callable[[bytes], bytes]
+    remembered: dict[bytes, dict[bytes, Route]]
+
+
+def compile_catalogue(snapshot: Snapshot, digest_secret: bytes) -> Catalogue:
+    """Raises CatalogueError; takes about 20 microseconds per operation and 1 per subscription."""
+    suffixes = Suffix()
+    methods: set[bytes] = set()
+    for api in snapshot.apis:
+        published = publish(api)
+        _place_api(suffixes, published)
+        methods.update(published.methods)
+    return Catalogue(
+        revision=snapshot.revision,
+        gateway_url=snapshot.gateway_url.rstrip("/").encode(),
+        suffixes=suffixes,
+        products={product.id: product for product in snapshot.products},
+        product_apis={product.id: frozenset(product.apis) for product in snapshot.products},
+        keys={key: subscription for subscription in snapshot.subscriptions for key in subscription.keys},
+        subscriptions=frozenset(subscription.id for subscription in snapshot.subscriptions),
+        key_query_names=frozenset(api.key_query_name.encode() for api in snapshot.apis),
+        digest_of=key_digest.digester(digest_secret),
+        remembered={method: {} for method in methods},
+    )
+
+
+def publish(api: API) -> PublishedAPI:
+    """Compile one API. Raises CatalogueError."""
+    try:
+        backend = backend_of(api.service_url)
+    except ValueError as error:
+        raise CatalogueError(f"API {api.id}: {error}") from error
+    methods: dict[bytes, Node] = {}
+    for operation in api.operations:
+        _place_operation(methods.setdefault(operation.method.encode(), Node()), operation)
+    return PublishedAPI(
+        id=api.id,
+        path=api.path.encode(),
+        schemes=frozenset(scheme.encode() for scheme in api.schemes),
+        backend=backend,
+        root_target=backend.base_path + b"/" if api.service_url.endswith("/") else backend.base_path or b"/",
+        subscription_required=api.subscription_required,
+        open_product=api.open_product,
+        key_header=api.key_header_name.lower().encode(),
+        key_header_name=api.key_header_name.encode(),
+        key_query_name=api.key_query_name.encode(),
+        methods=methods,
+    )
+
+
+def _place_api(suffixes: Suffix, api: PublishedAPI) -> None:
+    place = suffixes
+    for segment in api.path.lower().split(b"/") if api.path else ():
+        place = place.longer.setdefault(segment, Suffix())
+    if place.api is not None:
+        raise CatalogueError(f"APIs {place.api.id} and {api.id} have the same URL suffix '{api.path.decode()}'")
+    place.api = api
+
+
+def _place_operation(root: Node, operation: Operation) -> None:
+    try:
+        template = url_templates.parse(operation.url_template)
+    except url_templates.TemplateError as error:
+        raise CatalogueError(f"Operation {operation.id}: {error}") from error
+    leaves = _leaves_of(root, template)
+    leaf = Leaf(operation.id, tuple(part.comparable for part in template.query))
+    twin = next((other for other in leaves if set(other.query) == set(leaf.query)), None)
+    if twin is not None:
+        raise CatalogueError(f"Operations {twin.operation} and {operation.id} match the same calls")
+    leaves.append(leaf)
+    leaves.sort(key=_rank, reverse=True)
+
+
+def _leaves_of(node: Node, template: URLTemplate) -> list[Leaf]:
+    for segment in template.segments:
+        if segment.kind is SegmentKind.WILDCARD:
+            return node.wildcards
+        if segment.kind is SegmentKind.LITERAL:
+            node = node.literals.setdefault(segment.comparable, Node())
+        else:
+            node.parameter = node.parameter or Node()
+            node = node.parameter
+    return node.ends
+
+
+def _rank(leaf: Leaf) -> tuple[int, int]:
+    """More query parts first, then more of them with a literal value."""
+    return len(leaf.query), sum(value is not None for _, value in leaf.query)
+
+
+def find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFound | Malformed:
+    """The operation that a call names, and the targets made from it.
+
+    Routes are remembered, for real callers repeat themselves. Callers who do not can only make the
+    gateway forget: the memory is bounded, and emptied when it is full.
+    """
+    remembered = catalogue.remembered.get(method)
+    if remembered is not None and (route := remembered.get(target)) is not None:
+        return route
+    found = _find(catalogue, method, target)
+    if (
+        remembered is not None
+        and isinstance(found, Route)
+        and found.url is target
+        and len(target) <= REMEMBERED_TARGET_BYTES
+    ):
+        if len(remembered) >= REMEMBERED_ROUTES:
+            remembered.clear()
+        remembered[target] = found
+    return found
+
+
+def _find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFound | Malformed:
+    path, question_mark, query = target.partition(b"?")
+    has_key = bool(question_mark) and may_name(query, catalogue.key_query_names)
+    url = without(target, catalogue.key_query_names) if has_key else target
+    why = malformation(target)
+    if why is not None:
+        return Malformed(why, url)
+    if climbs(path):
+        return NotFound(None, url)
+    segments = path.split(b"/")[1:]
+    comparable = [decoded(segment).lower() for segment in segments] if b"%" in path else path.lower().split(b"/")[1:]
+    api, depth = _longest_suffix(catalogue.suffixes, comparable)
+    root = api.methods.get(method) if api is not None else None
+    if api is None or root is None:
+        return NotFound(api, url)
+    given = parameters(query) if question_mark else {}
+    leaf = _match(root, comparable[depth:] or [b""], 0, given)
+    if leaf is None:
+        return NotFound(api, url)
+    rest = b"".join([b"/" + segment for segment in segments[depth:]])
+    backend_target = (api.backend.base_path + rest if rest else api.root_target) + question_mark + query
+    if not has_key:
+        return Route(api, leaf.operation, backend_target, target, ())
+    names = (api.key_query_name,)
+    return Route(api, leaf.operation, without(backend_target, names), url, tuple(given.get(api.key_query_name, ())))
+
+
+def _longest_suffix(place: Suffix, segments: Sequence[bytes]) -> tuple[PublishedAPI | None, int]:
+    """The API with the longest suffix that the path begins with, and the suffix's number of segments."""
+    found, depth = place.api, 0
+    for index, segment in enumerate(segments):
+        longer = place.longer.get(segment)
+        if longer is None:
+            break
+        place = longer
+        if place.api is not None:
+            found, depth = place.api, index + 1
+    return found, depth
+
+
+def _match(node: Node, segments: Sequence[bytes], index: int, given: dict[bytes, list[bytes]]) -> Leaf | None:
+    if index == len(segments):
+        return _accepting(node.ends, given) or _accepting(node.wildcards, given)
+    segment = segments[index]
+    literal = node.literals.get(segment)
+    if literal is not None and (leaf := _match(literal, segments, index + 1, given)) is not None:
+        return leaf
+    if segment and node.parameter is not None:
+        leaf = _match(node.parameter, segments, index + 1, given)
+        if leaf is not None:
+            return leaf
+    return _accepting(node.wildcards, given)
+
+
+def _accepting(leaves: list[Leaf], given: dict[bytes, list[bytes]]) -> Leaf | None:
+    for leaf in leaves:
+        if not leaf.query or leaf.accepts(given):
+            return leaf
+    return None
