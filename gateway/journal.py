@@ -1,0 +1,192 @@
+"""The journal's writer: records in memory, one write per loop turn, parts, fsync, checkpoints.
+
+A disk that is full or broken never stops a call: records wait in memory, up to a bound, and are
+written once the disk takes them again.
+"""
+
+import fcntl
+import logging
+import os
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from gateway import checkpoint
+from gateway.checkpoint import deletable
+from gateway.journal_parts import GATEWAY_NAME, MAGIC, frame, part_file, parts, read_records
+from gateway.limits import Counters
+from gateway.record import CallRecord
+
+__all__ = ["Journal", "JournalError", "deletable", "parts", "read_records"]
+
+BUFFER_BYTES = 64 * 2**20
+WRITE_BYTES = 4 * 2**20
+SECONDS_BETWEEN_ERRORS = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class JournalError(Exception):
+    """The journal cannot be opened; the text says why."""
+
+
+class Journal:
+    """One gateway's journal. Opening it restores the quota counts of the run before.
+
+    All methods are for the event loop's thread. `append` and `flush` never raise.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        gateway: str,
+        counters: Counters,
+        *,
+        part_bytes: int,
+        part_seconds: float,
+        fsync_seconds: float,
+        buffer_bytes: int = BUFFER_BYTES,
+    ) -> None:
+        """Raises JournalError where another process writes under this name, and OSError."""
+        if not GATEWAY_NAME.fullmatch(gateway):
+            raise JournalError(f"'{gateway}' cannot name a gateway: use letters, digits, '-' and '.'")
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(directory / f"{gateway}.lock")
+        self._directory, self._gateway, self._counters = directory, gateway, counters
+        self._part_bytes, self._part_seconds, self._fsync_seconds = part_bytes, part_seconds, fsync_seconds
+        # By the clock, so that no name comes back even if all files were lost: readers keep offsets by name.
+        self._sequence = max(checkpoint.recover(directory, gateway, counters), int(time.time()))
+        self._buffer = bytearray()
+        self._buffer_bytes = buffer_bytes
+        self._file: int | None = None
+        self._written = 0
+        self._opened_at = self._synced_at = 0.0
+        self._is_dirty = False
+        self._waits_for_tick = False
+        self._dropped = 0
+        self._complained_at = -SECONDS_BETWEEN_ERRORS
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._syncing: Future[None] | None = None
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What is not on its way to the disk yet."""
+        return len(self._buffer)
+
+    @property
+    def dropped(self) -> int:
+        """Records lost because the disk took none for too long."""
+        return self._dropped
+
+    def append(self, record: CallRecord) -> None:
+        framed = frame(record)
+        if len(self._buffer) + len(framed) > self._buffer_bytes:
+            self._dropped += 1
+            self._complain("journal_full waiting_bytes=%d dropped=%d", len(self._buffer), self._dropped)
+        else:
+            self._buffer += framed
+
+    def flush(self) -> None:
+        """Write what waits. After a failure it waits for the next tick."""
+        if not self._buffer or self._waits_for_tick:
+            return
+        try:
+            file = self._file if self._file is not None else self._begin_part()
+            with memoryview(self._buffer) as waiting, waiting[:WRITE_BYTES] as piece:
+                written = os.write(file, piece)
+            # A short write leaves a torn frame only until its rest follows, in the same part.
+            del self._buffer[:written]
+            self._written += written
+            self._is_dirty = True
+            if self._fsync_seconds == 0:
+                os.fsync(file)
+        except OSError as error:
+            self._waits_for_tick = True
+            self._complain("journal_write_failed error=%s waiting_bytes=%d", error, len(self._buffer))
+
+    def tick(self, now: float) -> None:
+        """Call it about each second, with the Unix time: retries, fsync, and the next part."""
+        self._waits_for_tick = False
+        self.flush()
+        if self._file is None:
+            return
+        self._opened_at = min(self._opened_at or now, now)
+        if not self._buffer and (self._written >= self._part_bytes or now - self._opened_at >= self._part_seconds):
+            self._finish_part()
+        elif self._is_dirty and abs(now - self._synced_at) >= self._fsync_seconds and self._is_idle():
+            self._synced_at, self._is_dirty = now, False
+            self._syncing = self._disk.submit(self._sync, self._file)
+
+    def close(self) -> None:
+        """Write all that waits, and a checkpoint, so that nothing has to be replayed."""
+        self._waits_for_tick = False
+        while self._buffer and not self._waits_for_tick:
+            self.flush()
+        if self._buffer:
+            log.error("journal_lost waiting_bytes=%d", len(self._buffer))
+        if self._file is not None:
+            self._finish_part()
+        self._disk.shutdown(wait=True)
+        os.close(self._lock)
+
+    def _begin_part(self) -> int:
+        file = part_file(self._directory, self._gateway, self._sequence)
+        self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._buffer[:0] = MAGIC
+        self._written, self._opened_at = 0, 0.0
+        self._disk.submit(self._sync_directory)
+        return self._file
+
+    def _finish_part(self) -> None:
+        """The file belongs to the disk thread from now on; the next flush begins another part."""
+        assert self._file is not None
+        self._sequence = max(self._sequence + 1, int(time.time()))
+        state = checkpoint.Checkpoint(self._sequence, self._counters.quotas())
+        self._disk.submit(self._seal, self._file, state)
+        self._file, self._is_dirty = None, False
+
+    def _is_idle(self) -> bool:
+        return self._syncing is None or self._syncing.done()
+
+    def _seal(self, file: int, state: checkpoint.Checkpoint) -> None:
+        self._sync(file)
+        try:
+            os.close(file)
+            checkpoint.write(checkpoint.checkpoint_file(self._directory, self._gateway), state)
+        except OSError as error:
+            log.error("checkpoint_failed error=%s", error)
+        self._sync_directory()
+
+    def _sync(self, file: int) -> None:
+        try:
+            os.fsync(file)
+        except OSError as error:
+            log.error("journal_sync_failed error=%s", error)
+
+    def _sync_directory(self) -> None:
+        try:
+            directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            log.error("journal_sync_failed error=%s", error)
+
+    def _complain(self, event: str, *fields: object) -> None:
+        """Once a minute: this happens with each call while a disk is full."""
+        now = time.monotonic()
+        if now - self._complained_at >= SECONDS_BETWEEN_ERRORS:
+            self._complained_at = now
+            log.error(event, *fields)
+
+
+def _locked(file: Path) -> int:
+    """The descriptor whose lock keeps other processes out; the kernel frees it when this one ends."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise JournalError(f"{file.name} is locked: another gateway writes under this name") from error
+    return descriptor
