@@ -1,0 +1,52 @@
+"""Readers of an element's attributes and content, for the modules in `policies.elements`.
+
+Each raises PolicyError naming the element, the attribute, and what would be right.
+"""
+
+import re
+from collections.abc import Container
+
+from policies.document import Element
+
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}", re.ASCII)
+
+
+def whole_number(element: Element, name: str, *, low: int, high: int) -> int:
+    """A required number in plain digits."""
+    text = element.attributes.get(name)
+    if text is None:
+        raise element.error(f"<{element.name}> needs the attribute '{name}'")
+    if text.startswith("@"):
+        raise element.error(f"'{name}' of <{element.name}> cannot be an expression")
+    if not _WHOLE_NUMBER.fullmatch(text) or not low <= int(text) <= high:
+        raise element.error(f"'{name}' of <{element.name}> must be a whole number from {low} to {high}")
+    return int(text)
+
+
+def header_name(element: Element, name: str, *, default: str) -> str:
+    text = element.attributes.get(name, default)
+    if not _TOKEN.fullmatch(text):
+        raise element.error(f"'{name}' of <{element.name}> must be the name of a header")
+    return text
+
+
+def refuse_other_attributes(element: Element, known: Container[str], not_supported: Container[str] = ()) -> None:
+    """Any policy may carry an `id`, which names it in error reports."""
+    for name in element.attributes:
+        if name in not_supported:
+            raise element.error(f"'{name}' of <{element.name}> is not supported yet")
+        if name not in known and name != "id":
+            raise element.error(f"<{element.name}> has no attribute '{name}'")
+
+
+def refuse_text(element: Element) -> None:
+    if element.text.strip():
+        raise element.error(f"<{element.name}> cannot contain text")
+
+
+def refuse_children(element: Element, not_supported: Container[str] = ()) -> None:
+    for child in element.children:
+        if child.name in not_supported:
+            raise child.error(f"<{child.name}> in <{element.name}> is not supported yet")
+        raise child.error(f"<{element.name}> cannot contain <{child.name}>")
