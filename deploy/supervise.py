@@ -8,8 +8,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from typing import Any
 
 KILL_SECONDS = 10
 RESTART_SECONDS = 1.0
@@ -19,7 +20,7 @@ LINE_LIMIT_BYTES = 2**20
 async def run(
     commands: Mapping[str, str],
     environment: Mapping[str, str],
-    when_started: Callable[[], Awaitable[bool]],
+    when_started: Callable[[], Coroutine[Any, Any, bool]],
 ) -> int:
     """Run the shell commands until SIGINT or SIGTERM; returns the exit code.
 

@@ -1,0 +1,158 @@
+"""A running demo and a real Chromium."""
+
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CHROMIUM = "/usr/bin/chromium"
+START_SECONDS = 90
+
+
+def pytest_collection_modifyitems(items):
+    """One worker runs all browser tests, so that the demo is started once."""
+    for item in items:
+        if ROOT / "tests" / "browser" in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a start printed, and where its data lies."""
+
+    lines: dict[str, str]
+    data: Path
+
+    def __getitem__(self, name: str) -> str:
+        return self.lines[name]
+
+    def confirmation_link(self, address: str) -> str:
+        """The link of the newest confirmation mail to the address, once it has been delivered."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for mail in sorted((self.data / "mail").glob("*"), reverse=True):
+                text = mail.read_text().replace("=\n", "")
+                found = re.search(r"http://\S+/account/confirm-email/\S+?/", text)
+                if address in text and found:
+                    return found[0]
+            threading.Event().wait(0.2)
+        raise AssertionError(f"no confirmation mail to {address}")
+
+
+def start(data: Path, *arguments: str, last: str) -> tuple[subprocess.Popen, Running]:
+    """Start the product and read what it prints up to the line that begins with `last`."""
+    portal, gateway, azureml = free_ports(3)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.start", *arguments],
+        cwd=ROOT,
+        env={
+            **{name: value for name, value in os.environ.items() if name not in INHERITED_NOT},
+            "DATA_DIR": str(data),
+            "PORTAL_PORT": str(portal),
+            "GATEWAY_PORT": str(gateway),
+            "AZUREML_PORT": str(azureml),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    printed: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=lambda: [printed.put(line) for line in process.stdout], daemon=True).start()
+    lines, log = {}, []
+    deadline = time.monotonic() + START_SECONDS
+    while last not in lines:
+        try:
+            line = printed.get(timeout=max(deadline - time.monotonic(), 0))
+        except queue.Empty:
+            stop(process)
+            pytest.fail("The start did not finish:\n" + "".join(log[-60:]))
+        log.append(line)
+        if found := re.match(r"([A-Z][A-Za-z -]+): (.*)", line):
+            lines[found[1]] = found[2].strip()
+    return process, Running(lines, data)
+
+
+INHERITED_NOT = {"SECRET_KEY", "KEY_ENCRYPTION_KEY", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE"}
+
+
+def stop(process: subprocess.Popen) -> int:
+    process.send_signal(signal.SIGINT)
+    try:
+        return process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory) -> Iterator[Running]:
+    """`make demo`, in a folder with a space in its name."""
+    process, running = start(tmp_path_factory.mktemp("demo data"), "--demo", last="Try")
+    yield running
+    assert stop(process) == 0
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        missing = f"{CHROMIUM} is not installed"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context) -> Iterator[Page]:
+    """A page that fails its test when a script on it fails."""
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    assert errors == []
+
+
+@pytest.fixture
+def sign_in(demo, page):
+    def sign_in(email: str, password: str) -> Page:
+        page.goto(f"{demo['Portal']}/account/login/")
+        page.get_by_label("E-mail").first.fill(email)
+        page.get_by_label("Password").first.fill(password)
+        page.get_by_role("button", name="Sign in").last.click()
+        page.wait_for_url(lambda url: "/account/login" not in url)
+        return page
+
+    return sign_in
