@@ -1,7 +1,40 @@
 """How allauth behaves here."""
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailConfirmationHMAC
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.http import HttpRequest
+from django.urls import reverse
+
+from gateway.client_address import TrustedProxies
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Allauth's own rules; the place for ours."""
+    """Allauth's own rules, with what this site knows about its address and its proxies.
+
+    Links in mails begin with PORTAL_URL: a request's Host header is the sender's choice.
+    """
+
+    def render_mail(
+        self,
+        template_prefix: str,
+        email: str | list[str],
+        context: dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> EmailMessage:
+        return super().render_mail(template_prefix, email, {**context, "portal_url": settings.PORTAL_URL}, headers)
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: EmailConfirmationHMAC) -> str:
+        return settings.PORTAL_URL + reverse("account_confirm_email", args=[emailconfirmation.key])
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        user_key, _, secret = key.partition("-")
+        return settings.PORTAL_URL + reverse("account_reset_password_from_key", args=[user_key, secret])
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Whom rate limits count: the caller's address as TRUSTED_PROXIES report it."""
+        forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "").encode("latin-1", "replace")
+        return TrustedProxies(settings.TRUSTED_PROXIES).caller(request.META["REMOTE_ADDR"], forwarded_for)

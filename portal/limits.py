@@ -1,8 +1,36 @@
 """A product's limits in plain words."""
 
+import logging
+
+from policies.compiler import PolicyError, compile_product_policy
+from policies.models import ProductPolicy
 from subscriptions.models import Product
+
+logger = logging.getLogger(__name__)
+
+_UNITS = ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def limits_of(product: Product) -> list[str]:
-    """Such as ["5 calls per minute", "100 calls per week"]; empty where nothing is limited."""
-    return []
+    """Such as ["5 calls per minute", "100 calls per week"]; empty where calls are not limited."""
+    try:
+        policy = compile_product_policy(product.policy.document)
+    except ProductPolicy.DoesNotExist:
+        return []
+    except PolicyError:
+        logger.exception("The policy of product %s does not compile.", product.pk)
+        return ["Limits on calls: ask the administrators"]
+    limits = (policy.rate_limit, policy.quota)
+    return [calls_per_period(limit.calls, limit.renewal_period_seconds) for limit in limits if limit is not None]
+
+
+def calls_per_period(calls: int, seconds: int) -> str:
+    """`5 calls per minute`; a period of 0 seconds never ends."""
+    noun = "call" if calls == 1 else "calls"
+    return f"{calls:,} {noun} {f'per {_period(seconds)}' if seconds else 'in all'}"
+
+
+def _period(seconds: int) -> str:
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    count = seconds // size
+    return unit if count == 1 else f"{count:,} {unit}s"

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from portal.views import catalogue, health, home, products, profile, search
+from portal.views import catalogue, console, health, home, products, profile, search
 from subscriptions.models import SubscriptionKey
 
 
@@ -28,6 +28,8 @@ urlpatterns = [
     path("apis/", catalogue.apis, name="apis"),
     path("apis/<slug:api>/", catalogue.api, name="api"),
     path("apis/<slug:api>/<slug:operation>/", catalogue.operation, name="operation"),
+    path("apis/<slug:api>/<slug:operation>/send/", console.send, name="send"),
+    path("console/responses/<uuid:download_id>/<str:name>", console.download, name="console_download"),
     path("products/", products.products, name="products"),
     path("products/<slug:product>/", products.product, name="product"),
     path("products/<slug:product>/subscribe/", products.subscribe, name="subscribe"),

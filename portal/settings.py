@@ -187,6 +187,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _served_by_tls
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("BEHIND_TLS_PROXY", default=False) else None
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     # The admin's theme evaluates Alpine.js expressions, which a strict policy forbids.
     "EXCLUDE_URL_PREFIXES": ("/admin/",),
@@ -221,6 +222,12 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "portal:home"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if _served_by_tls else "http"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
@@ -248,6 +255,7 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
         "data_folder_out": _queue,
         "control_folder": str(DATA_DIR / "queue-control"),
     }
+RAW_CALL_DAYS = env_int("RAW_CALL_DAYS", default=30, low=0, high=3650)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -1,6 +1,7 @@
 """Template filters of documentation pages."""
 
 import re
+from http import HTTPStatus
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -47,3 +48,18 @@ def parameters_marked(url_template: str) -> SafeString:
             for index, piece in enumerate(pieces)
         ),
     )
+
+
+@register.filter
+def reason_phrase(status_code: int) -> str:
+    """`Not Found` for 404; nothing for codes that are not registered."""
+    try:
+        return HTTPStatus(status_code).phrase
+    except ValueError:
+        return ""
+
+
+@register.filter
+def status_class(status_code: int) -> str:
+    """The class of a status, such as `4xx` (RFC 9110, 15)."""
+    return f"{status_code // 100}xx"

@@ -9,7 +9,10 @@ from django.views.decorators.vary import vary_on_headers
 
 from apis.models import API, Operation, Parameter
 from portal.access import api_or_404, operation_or_404
+from portal.base_urls import base_urls
+from portal.console.page import Console, console_context
 from portal.http import PageRequest
+from service.models import current
 from subscriptions.models import Product, visible_apis
 
 APIS_PER_PAGE = 60
@@ -42,6 +45,7 @@ def api(request: PageRequest, api: str) -> HttpResponse:
     shown = api_or_404(request.user, api)
     context = {
         "api": shown,
+        "base_urls": base_urls(shown, current()),
         "products": Product.objects.visible_to(request.user).filter(apis=shown),
         **_operations_of(shown, _query(request)),
     }
@@ -51,17 +55,25 @@ def api(request: PageRequest, api: str) -> HttpResponse:
 @require_safe
 def operation(request: PageRequest, api: str, operation: str) -> HttpResponse:
     shown = operation_or_404(request.user, api, operation)
+    return operation_page(request, shown, **console_context(request, shown))
+
+
+def operation_page(request: PageRequest, shown: Operation, *, console: Console, status: int = 200) -> HttpResponse:
+    """The page of an operation, its console in the given state."""
     parameters = list(shown.parameters.all())
     context = {
         "api": shown.api,
         "operation": shown,
+        "base_urls": base_urls(shown.api, current()),
+        "key_header": shown.api.key_header_name if shown.api.subscription_required else None,
         "parameters": [one for one in parameters if one.location != Location.HEADER],
         "headers": [one for one in parameters if one.location == Location.HEADER],
         "representations": shown.representations.all(),
         "responses": shown.responses.prefetch_related("headers", "representations"),
+        "console": console,
         **_operations_of(shown.api, ""),
     }
-    return render(request, "portal/catalogue/operation.html", context)
+    return render(request, "portal/catalogue/operation.html", context, status=status)
 
 
 def _operations_of(api: API, query: str) -> dict[str, object]:

@@ -1,11 +1,14 @@
 """Products: the list, one of them, and subscribing to it."""
 
+from typing import TypedDict
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.models import Viewer
 from portal.access import product_or_404
 from portal.forms import SubscribeForm
 from portal.http import PageRequest
@@ -15,11 +18,20 @@ from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription
 
 
+class Offer(TypedDict):
+    product: Product
+    limits: list[str]
+
+
 @require_safe
 def products(request: PageRequest) -> HttpResponse:
-    shown = Product.objects.visible_to(request.user).prefetch_related("apis").select_related("policy")
-    offers = [{"product": product, "limits": limits_of(product)} for product in shown]
-    return render(request, "portal/products/products.html", {"offers": offers})
+    return render(request, "portal/products/products.html", {"offers": offers_to(request.user)})
+
+
+def offers_to(viewer: Viewer) -> list[Offer]:
+    """The products that a viewer may see, with their limits in words."""
+    shown = Product.objects.visible_to(viewer).prefetch_related("apis").select_related("policy")
+    return [{"product": product, "limits": limits_of(product)} for product in shown]
 
 
 @require_safe

@@ -1,0 +1,11 @@
+"""URLs of accounts: allauth's, and what we do in another way."""
+
+from allauth.account.urls import urlpatterns as allauth_urlpatterns
+from django.urls import path
+
+from accounts import views
+
+urlpatterns = [
+    path("confirm-email/<str:key>/", views.confirm_email, name="account_confirm_email"),
+    *allauth_urlpatterns,
+]
