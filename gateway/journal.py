@@ -61,7 +61,7 @@ class Journal:
         self._file: int | None = None
         self._written = 0
         self._opened_at = self._synced_at = 0.0
-        self._is_dirty = False
+        self._is_dirty = self._is_closed = False
         self._waits_for_tick = False
         self._dropped = 0
         self._complained_at = -SECONDS_BETWEEN_ERRORS
@@ -119,6 +119,9 @@ class Journal:
 
     def close(self) -> None:
         """Write all that waits, and a checkpoint, so that nothing has to be replayed."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._waits_for_tick = False
         while self._buffer and not self._waits_for_tick:
             self.flush()

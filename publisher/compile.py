@@ -1,0 +1,148 @@
+"""From the database's rows to the gateway's snapshot.
+
+What cannot be served is left out and logged, so that it does not hold up the rest: an API whose
+service URL is broken, an operation whose template is. A product whose policy document is broken
+stays in, and the gateway refuses its calls: without the document they would be unlimited.
+"""
+
+import logging
+from collections import defaultdict
+from typing import Any
+
+from django.conf import settings
+
+from apis import url_templates
+from apis.models import API as APIRow
+from gateway.backend import backend_of
+from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
+from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
+from publisher import watched
+from publisher.models import Revision
+from publisher.reading import one_moment
+from publisher.watched import Watched
+from service.models import gateway_url_of
+
+log = logging.getLogger(__name__)
+
+
+def current_revision() -> int:
+    return Revision.objects.values_list("number", flat=True).first() or 0
+
+
+def read_snapshot() -> Snapshot:
+    """The configuration as it is at this moment; nine queries."""
+    with one_moment():
+        revision = current_revision()
+        service_name = next((name for _, name in _rows(watched.SERVICE)), "")
+        product_apis: dict[int, list[int]] = defaultdict(list)
+        for _, product, api in _rows(watched.PRODUCT_API):
+            product_apis[product].append(api)
+        is_open = {product: not subscription_required for product, subscription_required in _rows(watched.PRODUCT)}
+        return Snapshot(
+            revision=revision,
+            service_name=service_name,
+            gateway_url=_gateway_url(service_name),
+            apis=_apis(_open_products(product_apis, is_open)),
+            products=_products(sorted(is_open), product_apis),
+            subscriptions=_subscriptions(),
+        )
+
+
+def _rows(source: Watched, *more: str) -> Any:
+    """Primary key and the watched fields of all rows, in the order of the keys."""
+    rows = source.model._default_manager.order_by("pk").values_list("pk", *source.fields, *more)
+    return rows.iterator(chunk_size=5000)
+
+
+def _gateway_url(service_name: str) -> str:
+    """Empty where it is not known yet: the gateway then goes by the Host header."""
+    if not service_name and "{service}" in settings.GATEWAY_URL:
+        return ""
+    return gateway_url_of(service_name)
+
+
+def _open_products(product_apis: dict[int, list[int]], is_open: dict[int, bool]) -> dict[int, int]:
+    """The open product of each API that is in one. There should be only one; else the oldest counts."""
+    found: dict[int, int] = {}
+    for product in sorted(product_apis):
+        if is_open.get(product):
+            for api in product_apis[product]:
+                found.setdefault(api, product)
+    return found
+
+
+def _apis(open_products: dict[int, int]) -> tuple[API, ...]:
+    operations = _operations()
+    apis = []
+    for pk, path, service_url, scheme, subscription_required, key_header_name, key_query_name in _rows(watched.API):
+        try:
+            backend_of(service_url)
+        except ValueError as error:
+            log.error("api_left_out api=%d error=%s", pk, error)
+            continue
+        apis.append(
+            API(
+                id=pk,
+                path=path,
+                service_url=service_url,
+                schemes=APIRow(scheme=scheme).schemes,
+                subscription_required=subscription_required,
+                key_header_name=key_header_name,
+                key_query_name=key_query_name,
+                open_product=open_products.get(pk),
+                operations=tuple(operations[pk]),
+            )
+        )
+    return tuple(apis)
+
+
+def _operations() -> dict[int, list[Operation]]:
+    """By API; of two that match the same calls the older one stays."""
+    found: dict[int, list[Operation]] = defaultdict(list)
+    shapes: set[tuple[object, ...]] = set()
+    for pk, api, method, url_template in _rows(watched.OPERATION):
+        try:
+            shape = (api, method, url_templates.parse(url_template).shape)
+        except url_templates.TemplateError as error:
+            log.error("operation_left_out operation=%d error=%s", pk, error)
+            continue
+        if shape in shapes:
+            log.error("operation_left_out operation=%d error=%s", pk, "another one matches the same calls")
+            continue
+        shapes.add(shape)
+        found[api].append(Operation(pk, method, url_template))
+    return found
+
+
+def _products(products: list[int], product_apis: dict[int, list[int]]) -> tuple[Product, ...]:
+    documents = {product: document for _, product, document in _rows(watched.PRODUCT_POLICY)}
+    return tuple(_product(pk, tuple(product_apis[pk]), documents.get(pk)) for pk in products)
+
+
+def _product(pk: int, apis: tuple[int, ...], document: str | None) -> Product:
+    try:
+        values = compile_product_policy(document) if document is not None else ProductPolicyValues()
+    except PolicyError as error:
+        log.error("product_refuses_calls product=%d policy_error=%s", pk, error)
+        return Product(pk, apis, policy_is_broken=True)
+    return Product(pk, apis, values.rate_limit, values.quota)
+
+
+def _subscriptions() -> tuple[Subscription, ...]:
+    keys: dict[Any, list[bytes]] = defaultdict(list)
+    for _, subscription, digest in _rows(watched.SUBSCRIPTION_KEY):
+        keys[subscription].append(bytes.fromhex(digest))
+    return tuple(
+        Subscription(
+            id=pk.bytes,
+            owner=owner,
+            product=product,
+            api=api,
+            is_active=state == "active" and owner_state in (None, "active"),
+            expires_at=expires_at.timestamp() if expires_at is not None else None,
+            keys=tuple(keys[pk]),
+        )
+        for pk, owner, product, api, _all_apis, state, expires_at, owner_state in _rows(
+            watched.SUBSCRIPTION, "owner__state"
+        )
+    )

@@ -1,0 +1,318 @@
+"""Records and quota counts that outlive a crash, at whatever byte it comes."""
+
+import errno
+import logging
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from gateway import checkpoint
+from gateway.journal import Journal, JournalError, deletable, parts, read_records
+from gateway.journal_parts import MAGIC, frame
+from gateway.limits import Counters
+from gateway.record import CallRecord
+from tests.gateway.snapshots import ALICE
+
+NOW = 1_800_000_000.0
+
+
+def record(number, **fields):
+    values = {
+        "at": NOW + number,
+        "request_id": b"r%d" % number,
+        "api": 1,
+        "operation": 2,
+        "product": 1,
+        "subscription": ALICE,
+        "user": 7,
+        "method": b"GET",
+        "url": b"/echo/\xff?q=%d" % number,
+        "caller_address": "127.0.0.1",
+        "response_code": 200,
+        "backend_code": 200,
+        "total_seconds": 0.5,
+        "backend_seconds": 0.4,
+        "request_bytes": 10,
+        "response_bytes": 20,
+        "quota_period_start": NOW,
+        "quota_calls": number,
+    }
+    return CallRecord(**values | fields)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a gateway's journal; each is closed in the end."""
+    started = []
+
+    def start_one(gateway="gw", counters=None, **fields):
+        limits = {"part_bytes": 2**30, "part_seconds": 3600, "fsync_seconds": 1.0} | fields
+        started.append(Journal(tmp_path, gateway, counters or Counters(), **limits))
+        return started[-1]
+
+    yield start_one
+    for journal in started:
+        journal.close()
+
+
+def read_all(directory):
+    return [record for part in parts(directory) for record, _ in read_records(part.file)]
+
+
+def test_what_was_appended_is_read_back(start, tmp_path):
+    journal, records = start(), [record(number) for number in range(1, 4)]
+    for one in records:
+        journal.append(one)
+    assert read_all(tmp_path) == []
+    journal.flush()
+    assert read_all(tmp_path) == records
+
+
+def test_reading_goes_on_from_each_offset(start, tmp_path):
+    journal = start()
+    for number in range(5):
+        journal.append(record(number))
+    journal.flush()
+    file = parts(tmp_path)[0].file
+    offsets = [0, *(offset for _, offset in read_records(file))]
+    for index, offset in enumerate(offsets):
+        assert [one.request_id for one, _ in read_records(file, offset)] == [b"r%d" % n for n in range(index, 5)]
+    assert offsets[-1] == file.stat().st_size
+
+
+def test_a_part_torn_at_any_byte_gives_its_whole_records(tmp_path):
+    frames = [frame(record(number)) for number in range(3)]
+    whole = MAGIC + b"".join(frames)
+    ends = [len(MAGIC) + sum(map(len, frames[:count])) for count in range(4)]
+    for size in range(len(whole) + 1):
+        file = tmp_path / "torn"
+        file.write_bytes(whole[:size])
+        assert [offset for _, offset in read_records(file)] == [end for end in ends[1:] if end <= size]
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 4096, b"\xff" * 4096, frame(record(9))[:-1] + b"\0", b"\x01\0\0\0"])
+def test_what_a_crash_left_behind_the_last_record_is_skipped(tmp_path, tail):
+    file = tmp_path / "torn"
+    file.write_bytes(MAGIC + frame(record(1)) + tail)
+    assert [one for one, _ in read_records(file)] == [record(1)]
+
+
+def test_a_changed_byte_anywhere_is_found_out(tmp_path):
+    whole = MAGIC + frame(record(1))
+    file = tmp_path / "changed"
+    for position in range(len(whole)):
+        file.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        assert list(read_records(file)) == []
+
+
+def test_a_large_part_is_read_in_pieces(tmp_path):
+    file = tmp_path / "large"
+    file.write_bytes(MAGIC + b"".join(frame(record(number, url=b"x" * 30_000)) for number in range(50)))
+    assert sum(1 for _ in read_records(file)) == 50
+
+
+def test_a_restart_begins_a_new_part_and_keeps_the_quota(start, tmp_path):
+    journal = start()
+    journal.append(record(1))
+    journal.close()
+    counters = Counters()
+    again = start(counters=counters)
+    again.append(record(2))
+    again.flush()
+    assert [one.request_id for one in read_all(tmp_path)] == [b"r1", b"r2"]
+    assert len(parts(tmp_path)) == 2
+
+
+def test_quotas_are_restored_from_the_records_after_the_checkpoint(start, tmp_path):
+    counters = Counters()
+    counters.restore([((1, ALICE), (NOW, 41))])
+    start(counters=counters, part_seconds=1).append(record(40, quota_calls=40))
+    start_of_crashed = parts_after_crash(tmp_path, counters)
+    restored = Counters()
+    checkpoint.recover(tmp_path, "gw", restored)
+    assert dict(restored.quotas()) == {(1, ALICE): (NOW, 43)}
+    assert start_of_crashed
+
+
+def parts_after_crash(directory, counters):
+    """A checkpoint that covers part 5, and a part 6 that nobody finished."""
+    file = checkpoint.checkpoint_file(directory, "gw")
+    checkpoint.write(file, checkpoint.Checkpoint(6, counters.quotas()))
+    late = [record(43, quota_calls=43), record(42, quota_calls=42)]
+    (directory / "gw-000000000005.journal").write_bytes(MAGIC + frame(record(99, quota_calls=99)))
+    (directory / "gw-000000000006.journal").write_bytes(MAGIC + b"".join(map(frame, late)))
+    (directory / "other-000000000007.journal").write_bytes(MAGIC + frame(record(98, quota_calls=98)))
+    return late
+
+
+def test_a_crash_at_any_byte_of_the_last_part_restores_what_was_written(tmp_path):
+    frames = [frame(record(number)) for number in range(1, 4)]
+    ends = [len(MAGIC) + sum(map(len, frames[:count])) for count in range(4)]
+    whole = MAGIC + b"".join(frames)
+    for size in range(len(whole) + 1):
+        (tmp_path / "gw-000000000001.journal").write_bytes(whole[:size])
+        counters = Counters()
+        assert checkpoint.recover(tmp_path, "gw", counters) == 2
+        assert [count for _, (_, count) in counters.quotas()] == [sum(end <= size for end in ends[1:])] * (
+            size >= ends[1]
+        )
+
+
+def test_a_checkpoint_torn_at_any_byte_is_not_believed(tmp_path, caplog):
+    file = checkpoint.checkpoint_file(tmp_path, "gw")
+    checkpoint.write(file, checkpoint.Checkpoint(7, [((1, ALICE), (NOW, 5))]))
+    (tmp_path / "gw-000000000003.journal").write_bytes(MAGIC + frame(record(4)))
+    whole = file.read_bytes()
+    for size in range(len(whole)):
+        file.write_bytes(whole[:size])
+        counters = Counters()
+        assert checkpoint.recover(tmp_path, "gw", counters) == 4
+        assert counters.quotas() == [((1, ALICE), (NOW, 4))]
+        assert deletable(tmp_path) == []
+    file.write_bytes(whole)
+    assert checkpoint.recover(tmp_path, "gw", counters) == 7
+
+
+def test_a_later_period_counts_for_more_than_a_fuller_one():
+    counters = Counters()
+    counters.restore([((1, ALICE), (NOW + 100, 1)), ((1, ALICE), (NOW, 99)), ((1, ALICE), (NOW + 100, 2))])
+    assert counters.quotas() == [((1, ALICE), (NOW + 100, 2))]
+
+
+@pytest.mark.parametrize(
+    ("limits", "later"), [({"part_bytes": 1}, 0), ({"part_seconds": 60}, 60)], ids=["by size", "by age"]
+)
+def test_a_part_that_is_full_or_old_is_finished(start, tmp_path, limits, later):
+    journal = start(**limits)
+    journal.append(record(1))
+    journal.tick(NOW)
+    journal.tick(NOW + later)
+    journal.append(record(2))
+    journal.flush()
+    assert [len(list(read_records(part.file))) for part in parts(tmp_path)] == [1, 1]
+
+
+def test_only_parts_that_the_checkpoint_covers_are_deletable(start, tmp_path):
+    journal = start(part_bytes=1)
+    journal.append(record(1))
+    journal.flush()
+    assert deletable(tmp_path) == []
+    journal.close()
+    assert deletable(tmp_path) == [part.file for part in parts(tmp_path)]
+
+
+def test_names_of_deleted_parts_do_not_come_back(start, tmp_path):
+    names = set()
+    for number in range(3):
+        journal = start()
+        journal.append(record(number))
+        journal.close()
+        names.update(part.file.name for part in parts(tmp_path))
+        for part in parts(tmp_path):
+            part.file.unlink()
+    assert len(names) == 3
+
+
+def test_an_idle_gateway_makes_no_parts(start, tmp_path):
+    journal = start(part_seconds=1)
+    for second in range(5):
+        journal.tick(NOW + second)
+    assert parts(tmp_path) == []
+
+
+def test_two_gateways_share_a_directory_but_not_a_name(start, tmp_path):
+    for name in ("gw", "gw-2"):
+        start(name).append(record(1))
+    with pytest.raises(JournalError, match="another gateway"):
+        start("gw")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "-a", "a" * 65, "a b"])
+def test_a_name_that_is_no_file_name_is_refused(start, name):
+    with pytest.raises(JournalError):
+        start(name)
+
+
+def test_a_full_disk_loses_nothing_and_is_logged_once(start, tmp_path, monkeypatch, caplog):
+    journal, written = start(), os.write
+
+    def full(file, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def nearly_full(file, data):
+        return written(file, data[:7])
+
+    monkeypatch.setattr(os, "write", full)
+    with caplog.at_level(logging.ERROR):
+        for number in range(4):
+            journal.append(record(number))
+            journal.flush()
+            journal.tick(NOW + number)
+    assert [entry.message.split()[0] for entry in caplog.records] == ["journal_write_failed"]
+    monkeypatch.setattr(os, "write", nearly_full)
+    while journal.waiting_bytes:
+        journal.tick(NOW)
+    assert [one.request_id for one in read_all(tmp_path)] == [b"r0", b"r1", b"r2", b"r3"]
+
+
+def test_a_directory_that_cannot_be_written_stops_nothing(start, tmp_path, caplog):
+    journal = start()
+    blocker = tmp_path / "moved"
+    journal._directory = blocker
+    journal.append(record(1))
+    journal.flush()
+    assert journal.waiting_bytes > 0
+    blocker.mkdir()
+    journal.tick(NOW)
+    assert (journal.waiting_bytes, len(read_all(blocker))) == (0, 1)
+
+
+def test_what_waits_for_the_disk_is_bounded(start, tmp_path, monkeypatch):
+    journal = start(buffer_bytes=1000)
+    for number in range(100):
+        journal.append(record(number))
+    assert journal.waiting_bytes <= 1000
+    journal.flush()
+    assert len(read_all(tmp_path)) + journal.dropped == 100
+
+
+def test_closing_syncs_what_was_written(start, tmp_path, monkeypatch):
+    journal, synced = start(fsync_seconds=0), []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    journal.append(record(1))
+    journal.flush()
+    assert len(synced) >= 1
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from gateway.journal import Journal
+from gateway.limits import Counters
+from tests.gateway.test_journal import record
+journal = Journal(Path(sys.argv[1]), "gw", Counters(), part_bytes=10_000, part_seconds=60, fsync_seconds=60)
+number = 0
+while True:
+    number += 1
+    journal.append(record(number))
+    journal.flush()
+    if number % 10 == 0:
+        journal.tick(number)
+    print(number, flush=True)
+"""
+
+
+def test_a_killed_gateway_loses_no_record_that_it_flushed(tmp_path):
+    writer = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    seen = [int(writer.stdout.readline()) for _ in range(500)]
+    writer.send_signal(signal.SIGKILL)
+    seen += [int(line) for line in writer.stdout.read().splitlines() if line]
+    writer.wait()
+    writer.stdout.close()
+    assert [one.quota_calls for one in read_all(tmp_path)][: seen[-1]] == list(range(1, seen[-1] + 1))
+    counters = Counters()
+    checkpoint.recover(tmp_path, "gw", counters)
+    assert counters.quotas()[0][1][1] >= seen[-1]
