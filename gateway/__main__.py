@@ -1,0 +1,101 @@
+"""`python -m gateway`: the gateway process, from its start to the end of its last call."""
+
+import asyncio
+import errno
+import gc
+import logging.config
+import os
+import signal
+import sys
+
+import uvloop
+
+from gateway.client_address import TrustedProxies
+from gateway.journal import Journal, JournalError
+from gateway.key_digest import digest_secret
+from gateway.limits import Counters
+from gateway.log import logger
+from gateway.server import Server, ServerLimits
+from gateway.watch import Watch
+from portal.environment import SettingError
+
+
+class StartError(Exception):
+    """The gateway cannot start; the text says why."""
+
+
+def main() -> int:
+    try:
+        uvloop.run(_serve())
+    except (StartError, SettingError) as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve() -> None:
+    """Raises StartError or SettingError."""
+    from portal import settings
+
+    logging.config.dictConfig(settings.LOGGING)
+    try:
+        proxies = TrustedProxies(settings.TRUSTED_PROXIES)
+    except ValueError as error:
+        raise StartError(f"TRUSTED_PROXIES: {error}.") from error
+    host, port = settings.GATEWAY_HOST, settings.GATEWAY_PORT
+    limits = ServerLimits(
+        head_bytes=settings.HEAD_LIMIT_BYTES,
+        head_fields=settings.HEAD_LIMIT_FIELDS,
+        head_seconds=settings.HEAD_TIMEOUT_SECONDS,
+        body_bytes=settings.REQUEST_BODY_LIMIT_BYTES,
+        body_seconds=settings.BODY_TIMEOUT_SECONDS,
+        idle_seconds=settings.IDLE_TIMEOUT_SECONDS,
+        connections=settings.MAX_CONNECTIONS,
+        backend_connect_seconds=settings.BACKEND_CONNECT_TIMEOUT_SECONDS,
+        backend_seconds=settings.BACKEND_TIMEOUT_SECONDS,
+        backend_idle_seconds=settings.BACKEND_IDLE_SECONDS,
+        backend_idle_connections=settings.BACKEND_IDLE_CONNECTIONS,
+    )
+    counters = Counters()
+    try:
+        journal = Journal(
+            settings.JOURNAL_DIR,
+            f"gateway-{port}",
+            counters,
+            part_bytes=settings.JOURNAL_PART_BYTES,
+            part_seconds=settings.JOURNAL_PART_SECONDS,
+            fsync_seconds=settings.JOURNAL_FSYNC_SECONDS,
+        )
+    except (JournalError, OSError) as error:
+        raise StartError(f"the journal in {settings.JOURNAL_DIR} cannot be opened: {error}.") from error
+    server = Server(limits, counters, journal, proxies)
+    watch = Watch(settings.SNAPSHOT_FILE, digest_secret(settings.KEY_ENCRYPTION_KEY), server.publish)
+    await asyncio.to_thread(watch.look)
+    stopping = _stop_signal()
+    try:
+        listening = await server.listen(host, port)
+    except OSError as error:
+        journal.close()
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {os.strerror(error.errno or 0)}"
+        raise StartError(f"{host}:{port} {reason} (GATEWAY_HOST, GATEWAY_PORT).") from error
+    watch.start()
+    # What is here now stays for good: the collector need not look through it again.
+    gc.freeze()
+    logger.info("Gateway: http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    await stopping.wait()
+    logger.info("stopping: calls in flight have %g seconds", settings.DRAIN_SECONDS)
+    listening.close()
+    watch.stop()
+    await server.drain(settings.DRAIN_SECONDS)
+
+
+def _stop_signal() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,469 @@
+"""The connection to a caller: requests come in, one at a time, and answers go out.
+
+`_phase` says what the caller's next bytes are:
+
+    HEAD    a request head (or nothing: the connection idles)
+    BODY    the body of the request in hand
+    ANSWER  the whole request is here, its answer is not finished; what comes belongs to the next request
+    LINGER  the last answer is given; what comes is thrown away until the caller hangs up
+
+Each answer to a recorded call ends in `_end`: its last bytes leave after the record is in the journal.
+"""
+
+import asyncio
+import enum
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, Final, cast
+
+from gateway import replies
+from gateway.admission import Admitted, Refusal, admit
+from gateway.call import Call, new_request_id
+from gateway.forwarding import ResponseHead, backend_head, caller_head, forwarded_lines
+from gateway.head import MalformedRequest, RequestHead
+from gateway.log import logger
+from gateway.request_reader import RequestReader
+
+if TYPE_CHECKING:
+    from gateway.server import Server
+    from gateway.upstream import Upstream
+
+HEALTH_TARGET: Final = b"/status-0123456789abcdef"
+LINGER_SECONDS: Final = 2.0
+# An unwanted body of up to this size is read to its end, so that the connection can go on.
+DISCARD_LIMIT_BYTES: Final = 64 * 2**10
+PIPELINE_LIMIT_BYTES: Final = 64 * 2**10
+NEVER: Final = float("inf")
+# RFC 9110 9.2.2: requests that may be sent again when nobody knows whether they were processed.
+_IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+_TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class Phase(enum.Enum):
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    ANSWER = enum.auto()
+    LINGER = enum.auto()
+
+
+HEAD, BODY, ANSWER, LINGER = Phase
+
+
+class Caller(asyncio.Protocol):
+    """`call` is the call that has no answer yet. An answer is settled once it is None; `_is_sent` tells the rest."""
+
+    __slots__ = (
+        "_answer_started",
+        "_closing",
+        "_cut",
+        "_head_started",
+        "_is_sent",
+        "_outgoing",
+        "_peer",
+        "_phase",
+        "_reader",
+        "_reading_paused",
+        "_replay",
+        "_server",
+        "_transport",
+        "_trusted",
+        "_upstream",
+        "call",
+        "deadline",
+        "is_slow",
+        "request",
+    )
+
+    request: RequestHead
+    _transport: asyncio.Transport
+
+    def __init__(self, server: "Server") -> None:
+        self.call: Call | None = None
+        self.deadline = NEVER
+        self.is_slow = False
+        self._server = server
+        self._reader = RequestReader()
+        self._phase = HEAD
+        self._outgoing: list[bytes] = []
+        self._replay: bytes | None = None
+        self._upstream: Upstream | None = None
+        self._head_started = True
+        self._answer_started = False
+        self._is_sent = True
+        self._closing = False
+        self._cut = False
+        self._reading_paused = False
+
+    # -- The connection --------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        address = transport.get_extra_info("peername")
+        self._peer = str(address[0]) if address else ""
+        self._trusted = self._server.proxies.holds(self._peer)
+        self.deadline = self._server.time + self._server.limits.head_seconds
+        if not self._server.welcome(self):
+            self._refuse(503, "The gateway has no room for more connections.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.goodbye(self)
+        self.deadline = NEVER
+        if self.call is not None:
+            self._leave_backend()
+            self.call.failed("client", "ClientConnectionFailure")
+            self._end(b"")
+
+    def data_received(self, data: bytes) -> None:
+        if self._phase is LINGER:
+            return
+        self._reader.receive(data)
+        if self._phase is HEAD:
+            self._read_head()
+        elif self._phase is BODY:
+            self._read_body()
+        elif len(self._reader.waiting) > PIPELINE_LIMIT_BYTES:
+            self.pause_reading()
+
+    def eof_received(self) -> None:
+        """A caller that closes its half of the connection is taken to have left."""
+
+    def pause_writing(self) -> None:
+        self.is_slow = True
+        if self._phase is ANSWER:
+            self.deadline = self._server.time + self._server.limits.body_seconds
+        if self._upstream is not None:
+            self._upstream.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.is_slow = False
+        if self._phase is ANSWER:
+            self.deadline = NEVER
+        if self._upstream is not None:
+            self._upstream.resume_reading()
+
+    def pause_reading(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+            if self._phase is BODY:
+                self.deadline = NEVER
+
+    def resume_reading(self) -> None:
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+            if self._phase is BODY:
+                self.deadline = self._server.time + self._server.limits.body_seconds
+
+    def expired(self) -> None:
+        """The deadline has passed; the server's clock calls."""
+        self.deadline = NEVER
+        if self._phase is HEAD and self._reader.waiting:
+            self._refuse(408, "The request head did not arrive in time.")
+        elif self._phase is BODY and self.call is not None:
+            self._break_off(408, "The request body did not arrive in time.", "ClientConnectionFailure")
+        else:
+            self._transport.abort()
+
+    def cut_off(self) -> None:
+        """End so that nobody takes what was sent for the whole answer: where its end is the
+        connection's end, by a reset (RFC 9112 8).
+        """
+        if self._answer_started and self.request.minor_version == 0:
+            connection = self._transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
+
+    def drain(self) -> None:
+        """The server is stopping: an idle connection goes at once, another one after its answer."""
+        self._closing = True
+        if self._phase is HEAD and not self._reader.waiting:
+            self._transport.close()
+
+    # -- The request -----------------------------------------------------------------------------
+
+    def _read_head(self) -> None:
+        limits = self._server.limits
+        try:
+            request = self._reader.next_head(limits.head_bytes, limits.head_fields)
+        except MalformedRequest as error:
+            self._refuse(error.status, error.message)
+            return
+        if request is None:
+            if self._reader.waiting and not self._head_started:
+                self._head_started = True
+                self.deadline = self._server.time + limits.head_seconds
+            return
+        self.request = request
+        self.deadline = NEVER
+        self._is_sent = self._answer_started = False
+        self._phase = ANSWER if self._reader.is_complete else BODY
+        self._handle(request)
+        if self._phase is BODY:
+            self.deadline = self._server.time + limits.body_seconds
+            if self._reader.waiting:
+                self._read_body()
+                return
+        if self._upstream is not None:
+            self._send()
+
+    def _handle(self, request: RequestHead) -> None:
+        server = self._server
+        if request.target == HEALTH_TARGET and request.method in (b"GET", b"HEAD"):
+            self._answer_health()
+            return
+        if server.catalogue is None:
+            self._end(self._reply(503, replies.error_body(503, "The gateway has no configuration yet.")))
+            return
+        address, scheme = self._through_proxies(request) if self._trusted else (self._peer, b"http")
+        now = time.time()
+        verdict = admit(
+            server.catalogue, request.method, request.target, request.fields, scheme, request.authority, now
+        )
+        refusal = verdict if isinstance(verdict, Refusal) else server.counters.take(verdict, now)
+        self.call = call = Call(now, request.method, address, request.size, refusal or verdict)
+        if refusal is not None:
+            call.failed(refusal.source, refusal.reason)
+            self._answer(refusal.status, refusal.body, refusal.headers)
+        elif isinstance(verdict, Admitted):
+            call.quota_period_start = verdict.quota_period_start
+            call.quota_calls = verdict.quota_calls
+            self._forward(request, verdict, call, scheme)
+
+    def _through_proxies(self, request: RequestHead) -> tuple[str, bytes]:
+        """Caller's address and scheme, as far as the trusted proxies in front tell them."""
+        chain = b",".join(value for name, value in request.fields if name == b"x-forwarded-for")
+        protocols = [value.lower() for name, value in request.fields if name == b"x-forwarded-proto"]
+        address = self._server.proxies.caller(self._peer, chain) if chain else self._peer
+        return address, b"https" if protocols == [b"https"] else b"http"
+
+    def _forward(self, request: RequestHead, admitted: Admitted, call: Call, scheme: bytes) -> None:
+        if request.content_length is not None and request.content_length > self._server.limits.body_bytes:
+            self.fail(413, "The request body is too large.", "client", "RequestBodyTooLarge")
+            return
+        if request.expects_continue and not self._reader.is_complete and not self._reader.waiting:
+            # The call is admitted and its body will be read, whatever the backend makes of the
+            # expectation: many never answer it (RFC 9110 10.1.1).
+            self._transport.write(replies.CONTINUE)
+        backend = admitted.backend
+        forwarded = forwarded_lines(
+            request.fields, self._peer.encode(), scheme, request.authority, trusted=self._trusted
+        )
+        self._outgoing.append(
+            backend_head(request, admitted.target, backend.host_header, admitted.key_header, forwarded)
+        )
+        upstream = self._server.pool.take(backend)
+        if upstream is None:
+            self._server.pool.connect(backend, self, call)
+        else:
+            self._upstream = upstream
+            upstream.begin(self, call)
+
+    def _read_body(self) -> None:
+        self.deadline = self._server.time + self._server.limits.body_seconds
+        try:
+            parts = self._reader.next_body()
+            if self._reader.body_bytes > self._server.limits.body_bytes:
+                raise MalformedRequest(413, "The request body is too large.")
+        except MalformedRequest as error:
+            self._break_off(error.status, error.message, "RequestBodyRefused")
+            return
+        if self._reader.is_complete:
+            self._phase = ANSWER
+            self.deadline = NEVER
+        if self.call is not None:
+            self._pass_on(parts, self.call)
+        elif self._reader.is_complete and self._is_sent:
+            self._await_next()
+
+    def _pass_on(self, parts: list[bytes], call: Call) -> None:
+        if self.request.content_length is not None:
+            self._outgoing += parts
+        else:
+            for part in parts:
+                self._outgoing += (b"%x\r\n" % len(part), part, b"\r\n")
+            if self._reader.is_complete:
+                self._outgoing.append(b"0\r\n\r\n")
+        call.request_bytes = self.request.size + self._reader.body_bytes
+        if self._upstream is not None:
+            self._send()
+        elif not self._reader.is_complete:
+            self.pause_reading()
+
+    def _send(self) -> None:
+        """All that is ready for the backend, in one write."""
+        upstream = self._upstream
+        assert upstream is not None
+        outgoing = self._outgoing
+        data = b"".join(outgoing) if len(outgoing) != 1 else outgoing[0]
+        outgoing.clear()
+        is_whole = self._reader.is_complete
+        self._replay = data if is_whole and upstream.is_fresh and self.request.method in _IDEMPOTENT else None
+        upstream.send(data, is_whole=is_whole)
+
+    # -- The backend's side calls these ----------------------------------------------------------
+
+    def connected(self, upstream: "Upstream") -> None:
+        assert self.call is not None
+        self._upstream = upstream
+        upstream.begin(self, self.call)
+        self._send()
+        self.resume_reading()
+
+    def respond(self, data: bytes) -> None:
+        """A part of the backend's answer that is not the last."""
+        assert self.call is not None
+        self._answer_started = True
+        self.call.response_bytes += len(data)
+        self._transport.write(data)
+
+    def respond_interim(self, head: bytes) -> None:
+        self._transport.write(head)
+
+    def end_response(self, data: bytes) -> None:
+        """The rest of the backend's answer."""
+        if not self._reader.is_complete:
+            self._closing = True
+        self._end(data)
+
+    def response_head(self, response: ResponseHead) -> tuple[bytes, bool]:
+        """The head as the caller gets it, and whether the body is to be chunked."""
+        call, request = self.call, self.request
+        assert call is not None
+        call.response_code = response.status
+        chunked = response.has_body and response.length is None and request.minor_version == 1
+        if response.has_body and response.length is None and request.minor_version == 0:
+            self._closing = True
+        framing = b"Transfer-Encoding: chunked\r\n" if chunked else b""
+        if not request.keep_alive or not self._reader.is_complete:
+            self._closing = True
+        if self._closing:
+            framing += b"Connection: close\r\n"
+        elif request.minor_version == 0:
+            framing += b"Connection: keep-alive\r\n"
+        return caller_head(response, call.request_id, framing), chunked
+
+    def backend_lost(self, message: str, *, may_retry: bool) -> None:
+        """The backend's connection broke before the end of its answer."""
+        call = self.call
+        assert call is not None
+        self._upstream = None
+        if may_retry and self._replay is not None and isinstance(call.verdict, Admitted):
+            self._outgoing = [self._replay]
+            self._replay = None
+            self._server.pool.connect(call.verdict.backend, self, call)
+        else:
+            self.fail(502, message, "forward-request", "BackendConnectionFailure")
+
+    def fail(self, status: int, message: str, source: str, reason: str) -> None:
+        """End the call with an error of the gateway's; where the answer has begun, by cutting it off."""
+        call = self.call
+        assert call is not None
+        call.failed(source, reason)
+        self._leave_backend()
+        if self._answer_started:
+            self._cut = self._closing = True
+            self._end(b"")
+        else:
+            self._answer(status, replies.error_body(status, message, call.request_id if status >= 500 else b""))
+
+    def _leave_backend(self) -> None:
+        if self._upstream is not None:
+            self._upstream.abort()
+            self._upstream = None
+
+    # -- The answer ------------------------------------------------------------------------------
+
+    def _answer_health(self) -> None:
+        if self._server.catalogue is None or self._server.is_draining:
+            self._end(self._reply(503, b"Service Unavailable", _TEXT))
+        else:
+            self._end(self._reply(200, b"Service Operational", _TEXT))
+
+    def _answer(self, status: int, body: bytes, headers: replies.Headers = replies.JSON) -> None:
+        assert self.call is not None
+        self.call.response_code = status
+        self._end(self._reply(status, body, headers))
+
+    def _reply(self, status: int, body: bytes, headers: replies.Headers = replies.JSON) -> bytes:
+        request = self.request
+        length = request.content_length
+        if not self._reader.is_complete and (
+            length is None or length > DISCARD_LIMIT_BYTES or (request.expects_continue and not self._reader.waiting)
+        ):
+            self._closing = True
+        self._closing = self._closing or not request.keep_alive
+        return replies.reply(
+            status,
+            body,
+            request_id=self.call.request_id if self.call is not None else new_request_id(),
+            headers=headers,
+            connection=b"close" if self._closing else b"" if request.minor_version else b"keep-alive",
+            without_body=request.method == b"HEAD",
+        )
+
+    def _end(self, data: bytes) -> None:
+        """The answer is settled; `data` is the rest of it."""
+        call, self.call = self.call, None
+        self._upstream = self._replay = None
+        self._outgoing.clear()
+        if call is not None:
+            call.response_bytes += len(data)
+        self._server.finish(self, data, call)
+
+    def send_last(self, data: bytes) -> None:
+        """The server calls: the call's record is in the journal."""
+        if self._transport.is_closing():
+            return
+        self._transport.write(data)
+        self._is_sent = True
+        if self._cut:
+            self.cut_off()
+        elif self._closing:
+            self._part(is_clean=self._reader.is_complete and self._phase is ANSWER)
+        elif self._reader.is_complete:
+            self._await_next()
+        else:
+            self.resume_reading()
+
+    def _await_next(self) -> None:
+        self._phase = HEAD
+        self._head_started = False
+        self.deadline = self._server.time + self._server.limits.idle_seconds
+        if self._reading_paused:
+            self.resume_reading()
+        if self._reader.waiting:
+            self._read_head()
+
+    # -- Parting ---------------------------------------------------------------------------------
+
+    def _refuse(self, status: int, message: str) -> None:
+        """The request cannot be read; nor can what follows it."""
+        logger.info("request refused: status=%d peer=%s reason=%s", status, self._peer, message)
+        body = replies.error_body(status, message)
+        self._transport.write(replies.reply(status, body, request_id=new_request_id(), connection=b"close"))
+        self._part(is_clean=False)
+
+    def _break_off(self, status: int, message: str, reason: str) -> None:
+        """The rest of the request's body cannot be read or is not wanted."""
+        self._closing = True
+        self._phase = LINGER
+        if self.call is not None:
+            self.fail(status, message, "client", reason)
+        elif self._is_sent:
+            self._part(is_clean=False)
+
+    def _part(self, *, is_clean: bool) -> None:
+        """Hang up. Where more of the caller's bytes are under way, closing at once would make the
+        kernel reset the connection, and the caller might never read the answer (RFC 9112 9.6).
+        """
+        if is_clean:
+            self._transport.close()
+            return
+        self._phase = LINGER
+        self.deadline = self._server.time + LINGER_SECONDS
+        self.resume_reading()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()

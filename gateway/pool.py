@@ -1,0 +1,138 @@
+"""Kept-alive connections to backends, and new ones."""
+
+import asyncio
+import socket
+import ssl
+from asyncio import staggered
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from gateway import tasks
+from gateway.backend import Backend
+from gateway.call import Call
+from gateway.log import logger
+from gateway.upstream import Upstream
+
+if TYPE_CHECKING:
+    from gateway.caller import Caller
+    from gateway.server import Server
+
+# RFC 8305 5: the next address is tried when the one before has not answered for so long.
+_ATTEMPT_DELAY_SECONDS = 0.25
+
+
+class Pool:
+    """The connection used last is taken first, so that the others can grow old and go."""
+
+    def __init__(self, server: "Server", tls: ssl.SSLContext | None = None) -> None:
+        self._server = server
+        self._idle: dict[Backend, list[Upstream]] = {}
+        self._tls = tls or ssl.create_default_context()
+
+    def take(self, backend: Backend) -> Upstream | None:
+        idle = self._idle.get(backend)
+        while idle:
+            upstream = idle.pop()
+            if upstream.is_usable():
+                return upstream
+        return None
+
+    def put(self, upstream: Upstream) -> None:
+        idle = self._idle.get(upstream.backend)
+        if idle is None:
+            idle = self._idle[upstream.backend] = []
+        if len(idle) >= self._server.limits.backend_idle_connections or self._server.is_draining:
+            upstream.abort()
+            return
+        upstream.deadline = self._server.time + self._server.limits.backend_idle_seconds
+        idle.append(upstream)
+
+    def forget(self, upstream: Upstream) -> None:
+        idle = self._idle.get(upstream.backend)
+        if idle is not None and upstream in idle:
+            idle.remove(upstream)
+            if not idle:
+                del self._idle[upstream.backend]
+
+    def close(self) -> None:
+        for upstream in [upstream for idle in self._idle.values() for upstream in idle]:
+            upstream.abort()
+
+    def connect(self, backend: Backend, caller: "Caller", call: Call) -> None:
+        """Open a connection and give it to the caller, if by then the call still wants one."""
+        tasks.start(self._connect(backend, caller, call), name=f"connect to API {call.verdict.api}")
+
+    async def _connect(self, backend: Backend, caller: "Caller", call: Call) -> None:
+        try:
+            async with asyncio.timeout(self._server.limits.backend_connect_seconds):
+                upstream = await self._open(backend)
+        except (OSError, TimeoutError, UnicodeError, ssl.CertificateError) as error:
+            logger.warning(
+                "backend unreachable: api=%s request=%s cause=%s",
+                call.verdict.api,
+                call.request_id.decode(),
+                type(error).__name__,
+            )
+            if caller.call is call:
+                caller.fail(
+                    502, "The backend service cannot be reached.", "forward-request", "BackendConnectionFailure"
+                )
+            return
+        if caller.call is call:
+            caller.connected(upstream)
+        else:
+            self.put(upstream)
+
+    async def _open(self, backend: Backend) -> Upstream:
+        """Raises OSError where no address of the host accepts."""
+        loop = asyncio.get_running_loop()
+        connection = await _race(await _addresses(backend.host, backend.port))
+        try:
+            _, upstream = await loop.create_connection(
+                lambda: Upstream(self._server, backend),
+                sock=connection,
+                ssl=self._tls if backend.tls else None,
+                server_hostname=backend.host if backend.tls else None,
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return upstream
+
+
+Address: TypeAlias = tuple[socket.AddressFamily, Any]
+
+
+async def _addresses(host: str, port: int) -> list[Address]:
+    """Addresses of a host, families in turn (RFC 8305 4)."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    first_family = found[0][0]
+    first = [(family, address) for family, _, _, _, address in found if family == first_family]
+    second = [(family, address) for family, _, _, _, address in found if family != first_family]
+    in_turn = [entry for pair in zip(first, second, strict=False) for entry in pair]
+    return in_turn + first[len(second) :] + second[len(first) :]
+
+
+async def _race(addresses: list[Address]) -> socket.socket:
+    """The first connection that one of the addresses accepts (RFC 8305 5)."""
+    if len(addresses) == 1:
+        return await _dial(addresses[0])
+    winner: socket.socket | None
+    winner, _, errors = await staggered.staggered_race(
+        [partial(_dial, address) for address in addresses], _ATTEMPT_DELAY_SECONDS
+    )
+    if winner is None:
+        raise next(error for error in errors if error is not None)
+    return winner
+
+
+async def _dial(address: Address) -> socket.socket:
+    connection = socket.socket(address[0], socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(connection, address[1])
+    except BaseException:
+        connection.close()
+        raise
+    return connection

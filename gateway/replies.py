@@ -1,0 +1,48 @@
+"""Answers that the gateway gives by itself, in the wording of Azure API Management."""
+
+import json
+import time
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON: Headers = ((b"Content-Type", b"application/json"),)
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def error_body(status: int, message: str, activity_id: bytes = b"") -> bytes:
+    """The captured answers have one space of padding inside the braces. `message` is a text of ours or llhttp's."""
+    text = b'{ "statusCode": %d, "message": %b' % (status, json.dumps(message).encode())
+    return text + (b', "activityId": "%b" }' % activity_id if activity_id else b" }")
+
+
+def reply(
+    status: int,
+    body: bytes,
+    *,
+    request_id: bytes,
+    headers: Headers = JSON,
+    connection: bytes = b"",
+    without_body: bool = False,
+) -> bytes:
+    """The whole answer. `without_body` is for HEAD, whose answer tells the length only (RFC 9110 9.3.2)."""
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return b"%bDate: %b\r\n%bContent-Length: %d\r\nX-Request-Id: %b\r\n%b\r\n%b" % (
+        _STATUS_LINES[status],
+        _date(int(time.time())),
+        lines,
+        len(body),
+        request_id,
+        b"Connection: %b\r\n" % connection if connection else b"",
+        b"" if without_body else body,
+    )
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()

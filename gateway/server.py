@@ -1,0 +1,119 @@
+"""The gateway process: what all connections share, its clock, and the end of each turn of the loop."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.caller import Caller
+from gateway.client_address import TrustedProxies
+from gateway.journal import Journal
+from gateway.limits import Counters
+from gateway.pool import Pool
+from gateway.routing import Catalogue
+
+if TYPE_CHECKING:
+    from gateway.call import Call
+    from gateway.upstream import Upstream
+
+# Deadlines are kept by looking at all of them this often: a timer per call would cost more than a call.
+TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    head_bytes: int
+    head_fields: int
+    head_seconds: float
+    body_bytes: int
+    body_seconds: float
+    idle_seconds: float
+    connections: int
+    backend_connect_seconds: float
+    backend_seconds: float
+    backend_idle_seconds: float
+    backend_idle_connections: int
+
+
+class Server:
+    """`catalogue` is what is served; it changes by one assignment. `time` is the loop's, of the last tick."""
+
+    def __init__(self, limits: ServerLimits, counters: Counters, journal: Journal, proxies: TrustedProxies) -> None:
+        self.limits = limits
+        self.counters = counters
+        self.journal = journal
+        self.proxies = proxies
+        self.catalogue: Catalogue | None = None
+        self.is_draining = False
+        self.upstreams: set[Upstream] = set()
+        self.pool = Pool(self)
+        self._loop = asyncio.get_running_loop()
+        self.time = self._loop.time()
+        self._next_sweep = self.time
+        self._all_gone = asyncio.Event()
+        self._callers: set[Caller] = set()
+        self._finished: list[tuple[Caller, bytes]] = []
+        self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
+
+    async def listen(self, host: str, port: int) -> asyncio.AbstractServer:
+        """Raises OSError where the address cannot be used."""
+        return await self._loop.create_server(lambda: Caller(self), host, port, backlog=1024)
+
+    def publish(self, catalogue: Catalogue) -> None:
+        """Serve this catalogue from now on; calls go on with the one they began with. For any thread."""
+        self._loop.call_soon_threadsafe(setattr, self, "catalogue", catalogue)
+
+    def welcome(self, caller: Caller) -> bool:
+        self._callers.add(caller)
+        return len(self._callers) <= self.limits.connections
+
+    def goodbye(self, caller: Caller) -> None:
+        self._callers.discard(caller)
+        if self.is_draining and not self._callers:
+            self._all_gone.set()
+
+    def finish(self, caller: Caller, data: bytes, call: "Call | None") -> None:
+        """Take the last bytes of an answer. They leave at the end of this turn, after the call's record."""
+        if call is not None:
+            self.journal.append(call.record())
+        if not self._finished:
+            self._loop.call_soon(self._end_turn)
+        self._finished.append((caller, data))
+
+    def _end_turn(self) -> None:
+        self.journal.flush()
+        finished, self._finished = self._finished, []
+        for caller, data in finished:
+            caller.send_last(data)
+
+    def _tick(self) -> None:
+        self.time = now = self._loop.time()
+        for connection in [connection for connection in self._callers if connection.deadline < now]:
+            connection.expired()
+        for upstream in [upstream for upstream in self.upstreams if upstream.deadline < now]:
+            upstream.expired()
+        if now >= self._next_sweep:
+            self._next_sweep = now + 1.0
+            unix_time = time.time()
+            self.journal.tick(unix_time)
+            if self.catalogue is not None:
+                self.counters.sweep(self.catalogue, unix_time)
+        self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
+
+    async def drain(self, seconds: float) -> None:
+        """Let calls in flight finish, for so long at most; idle connections close at once."""
+        self.is_draining = True
+        self.pool.close()
+        for caller in list(self._callers):
+            caller.drain()
+        if self._callers:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_gone.wait(), seconds)
+        for caller in list(self._callers):
+            caller.cut_off()
+        await asyncio.sleep(0)
+        self._ticking.cancel()
+        if self._finished:
+            self._end_turn()
+        self.journal.close()

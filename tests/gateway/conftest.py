@@ -1,0 +1,204 @@
+"""A real gateway process between a raw client and a raw backend."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import journal, key_digest, snapshot
+from gateway.record import CallRecord
+from gateway.snapshot import API, Operation, Product, Quota, RateLimit, Snapshot, Subscription
+from tests.gateway.raw import Backend, Client
+
+KEY = b"K1"
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+def echo_snapshot(service_url: str, **others: str) -> Snapshot:
+    """`echo` passes everything to the service URL, and each of `others` likewise under its own name.
+
+    K1 opens all; K2 belongs to a product of two calls an hour, K3 to one with a quota of two.
+    """
+    urls = {"echo": service_url, **others}
+    secret = key_digest.digest_secret(os.environ["KEY_ENCRYPTION_KEY"])
+    apis = tuple(
+        API(
+            number,
+            name,
+            url,
+            ("http", "https"),
+            True,
+            "Ocp-Apim-Subscription-Key",
+            "subscription-key",
+            None,
+            tuple(Operation(100 * number + index, method, "/*") for index, method in enumerate(METHODS)),
+        )
+        for number, (name, url) in enumerate(urls.items(), 1)
+    )
+    ids = tuple(api.id for api in apis)
+    return Snapshot(
+        1,
+        "test",
+        "",
+        apis,
+        (Product(1, ids), Product(2, ids, RateLimit(2, 3600)), Product(3, ids, None, Quota(2, 3600))),
+        tuple(
+            Subscription(
+                bytes([number]) * 16, 7, number, None, True, None, (key_digest.digest(secret, b"K%d" % number),)
+            )
+            for number in (1, 2, 3)
+        ),
+    )
+
+
+class Gateway:
+    """A gateway process with a data directory of its own."""
+
+    def __init__(self, directory: Path, configuration: Snapshot | None, **settings: object) -> None:
+        self.directory = directory
+        self.port = free_port()
+        if configuration is not None:
+            self.configure(configuration)
+        environment = {
+            **os.environ,
+            "DATA_DIR": str(directory),
+            "GATEWAY_PORT": str(self.port),
+            **{name: str(value) for name, value in settings.items()},
+        }
+        self.log = directory / "log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "gateway"], cwd=ROOT, env=environment, stderr=log, stdout=log
+            )
+
+    def configure(self, configuration: Snapshot) -> None:
+        snapshot.write(configuration, self.directory / "gateway" / "snapshot.msgpack")
+
+    def wait_until_it_listens(self) -> "Gateway":
+        return self.wait_for_log(f"Gateway: http://127.0.0.1:{self.port}")
+
+    def wait_for_log(self, text: str) -> "Gateway":
+        wait_for(lambda: text in self.log.read_text() or self.process.poll() is not None)
+        assert text in self.log.read_text(), self.log.read_text()
+        return self
+
+    def connect(self) -> Client:
+        return Client(self.port)
+
+    def ask(self, request: bytes, method: str = "GET"):
+        client = self.connect()
+        response = client.ask(request, method)
+        client.close()
+        return response
+
+    def records(self) -> list[CallRecord]:
+        return [
+            record
+            for part in journal.parts(self.directory / "journal")
+            for record, _ in journal.read_records(part.file)
+        ]
+
+    def resident_bytes(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Poll for something that another process is about to do."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it did not happen within 10 seconds"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def session_backend() -> Iterator[Backend]:
+    backend = Backend()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def backend(session_backend: Backend) -> Backend:
+    """Answers 200 `ok`, unless the test wants otherwise; forgets what it was told before."""
+    session_backend.hang_up()
+    session_backend.reset()
+    return session_backend
+
+
+@pytest.fixture(scope="session")
+def start_gateway(tmp_path_factory, session_backend: Backend) -> Iterator[Callable[..., Gateway]]:
+    """`start_gateway(BODY_TIMEOUT_SECONDS=1)`: one more gateway in front of the backend."""
+    with contextlib.ExitStack() as started:
+
+        def start(configuration: Snapshot | None = None, *, without_snapshot: bool = False, **settings) -> Gateway:
+            configuration = configuration or echo_snapshot(
+                f"http://127.0.0.1:{session_backend.port}/base",
+                refusing=f"http://127.0.0.1:{free_port()}/",
+                unknown="http://no-such-host.invalid/",
+            )
+            directory = tmp_path_factory.mktemp("gateway")
+            gateway = Gateway(directory, None if without_snapshot else configuration, **settings)
+            started.callback(gateway.kill)
+            return gateway.wait_until_it_listens()
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def session_gateway(start_gateway) -> Gateway:
+    return start_gateway()
+
+
+@pytest.fixture
+def gateway(session_gateway: Gateway, backend: Backend) -> Gateway:
+    return session_gateway
+
+
+@pytest.fixture(scope="session")
+def session_impatient(start_gateway) -> Gateway:
+    return start_gateway(
+        HEAD_TIMEOUT_SECONDS=0.4,
+        BODY_TIMEOUT_SECONDS=0.4,
+        IDLE_TIMEOUT_SECONDS=0.4,
+        BACKEND_TIMEOUT_SECONDS=0.4,
+        REQUEST_BODY_LIMIT_BYTES=100_000,
+        MAX_CONNECTIONS=20,
+        DRAIN_SECONDS=2,
+    )
+
+
+@pytest.fixture
+def impatient(session_impatient: Gateway, backend: Backend) -> Gateway:
+    """A gateway with short time-outs and low limits."""
+    return session_impatient
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[Client]:
+    client = gateway.connect()
+    yield client
+    client.close()

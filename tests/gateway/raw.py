@@ -1,0 +1,210 @@
+"""Both ends of the wire as plain sockets: no HTTP library, because they repair what they read."""
+
+import contextlib
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+TIMEOUT_SECONDS = 10.0
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@dataclass
+class Response:
+    status: int
+    head: bytes
+    body: bytes
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        lines = self.head.split(b"\r\n")[1:-2]
+        return [(name, value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
+
+    def all(self, name: str) -> list[bytes]:
+        return [value for key, value in self.headers if key.lower() == name.lower().encode()]
+
+    def header(self, name: str) -> bytes | None:
+        values = self.all(name)
+        return values[0] if values else None
+
+
+class Closed(Exception):
+    """The other side closed before what was awaited came; `got` is what came."""
+
+    def __init__(self, got: bytes) -> None:
+        super().__init__(got[:200])
+        self.got = got
+
+
+class Wire:
+    """One end of a connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(TIMEOUT_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = connection
+        self.buffer = b""
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def receive(self) -> bytes:
+        try:
+            return self.socket.recv(2**16)
+        except ConnectionResetError:
+            return b""
+
+    def read(self, size: int) -> bytes:
+        while len(self.buffer) < size:
+            self._more()
+        data, self.buffer = self.buffer[:size], self.buffer[size:]
+        return data
+
+    def read_until(self, end: bytes) -> bytes:
+        while end not in self.buffer:
+            self._more()
+        cut = self.buffer.index(end) + len(end)
+        data, self.buffer = self.buffer[:cut], self.buffer[cut:]
+        return data
+
+    def read_chunked(self) -> bytes:
+        """Body without its coding; strict about each byte of it."""
+        body = b""
+        while size := int(self.read_until(b"\r\n")[:-2], 16):
+            body += self.read(size)
+            assert self.read(2) == b"\r\n"
+        assert self.read(2) == b"\r\n"
+        return body
+
+    def read_to_end(self) -> bytes:
+        with contextlib.suppress(Closed):
+            while True:
+                self._more()
+        data, self.buffer = self.buffer, b""
+        return data
+
+    def is_closed(self) -> bool:
+        """Whether the other side hangs up, having sent nothing more."""
+        return self.read_to_end() == b""
+
+    def _more(self) -> None:
+        data = self.receive()
+        if not data:
+            raise Closed(self.buffer)
+        self.buffer += data
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def reset(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+class Client(Wire):
+    def __init__(self, port: int) -> None:
+        super().__init__(socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS))
+
+    def read_response(self, method: str = "GET") -> Response:
+        head = self.read_until(b"\r\n\r\n")
+        status = int(head[9:12])
+        response = Response(status, head, b"")
+        if method == "HEAD" or status in (204, 304) or status < 200:
+            return response
+        if response.header("Transfer-Encoding") == b"chunked":
+            response.body = self.read_chunked()
+        elif (length := response.header("Content-Length")) is not None:
+            response.body = self.read(int(length))
+        else:
+            response.body = self.read_to_end()
+        return response
+
+    def ask(self, request: bytes, method: str = "GET") -> Response:
+        self.send(request)
+        return self.read_response(method)
+
+
+class BackendConnection(Wire):
+    """The backend's end. `log` collects all bytes received on it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection)
+        self.log = b""
+
+    def receive(self) -> bytes:
+        data = super().receive()
+        self.log += data
+        return data
+
+    def read_request(self) -> bytes:
+        """One request: head, and body as framed, byte for byte."""
+        head = self.read_until(b"\r\n\r\n")
+        if re.search(rb"(?i)\r\ntransfer-encoding: chunked\r\n", head):
+            start = len(self.log) - len(self.buffer)
+            self.read_chunked()
+            return head + self.log[start : len(self.log) - len(self.buffer)]
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)\r\n", head)
+        return head + (self.read(int(length[1])) if length else b"")
+
+
+Behaviour = Callable[[BackendConnection], None]
+
+
+class Backend:
+    """Listens; each connection is handled by `behave` in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._listening.getsockname()[1]
+        self.reset()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def reset(self) -> None:
+        self.requests: list[bytes] = []
+        self.connections: list[BackendConnection] = []
+        self.answer = OK
+        self.behave: Behaviour = self.answer_each
+        self.arrived = threading.Semaphore(0)
+
+    def answer_each(self, connection: BackendConnection) -> None:
+        while True:
+            self.requests.append(connection.read_request())
+            connection.send(self.answer)
+
+    def answer_with(self, answer: bytes, *, then_close: bool = False) -> None:
+        """Answer each request so; `then_close` ends the connection after it."""
+        self.answer = answer
+        if then_close:
+            self.behave = self._answer_and_close
+
+    def _answer_and_close(self, connection: BackendConnection) -> None:
+        self.requests.append(connection.read_request())
+        connection.send(self.answer)
+        connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            self.connections.append(BackendConnection(connection))
+            threading.Thread(target=self._run, args=(self.connections[-1],), daemon=True).start()
+
+    def _run(self, connection: BackendConnection) -> None:
+        self.arrived.release()
+        with contextlib.suppress(Closed, OSError, TimeoutError):
+            self.behave(connection)
+
+    def hang_up(self) -> None:
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def close(self) -> None:
+        self._listening.close()
+        self.hang_up()
