@@ -4,11 +4,17 @@ from django.db import models
 
 
 class JournalPart(models.Model):
-    """How far a journal file has been ingested; written in the transaction of its records."""
+    """How far a journal file has been ingested; written in the transaction of its records.
+
+    The row outlives its file, so that a part which comes back is not ingested twice.
+    """
 
     name = models.CharField(max_length=200, unique=True)
     offset = models.PositiveBigIntegerField(default=0)
     updated_at = models.DateTimeField(auto_now=True)
+    problems = models.PositiveIntegerField(default=0, help_text="Stretches of the file that could not be read.")
+    last_problem = models.CharField(max_length=500, blank=True)
+    deleted_at = models.DateTimeField(null=True, help_text="When the file, wholly ingested, was deleted.")
 
     def __str__(self) -> str:
         return self.name
@@ -49,19 +55,24 @@ class Call(models.Model):
         return str(self.request_id)
 
 
-class SubscriptionHour(models.Model):
-    """Calls of a subscription in one hour (UTC)."""
+class SubscriptionQuarter(models.Model):
+    """Calls of a subscription in a quarter of an hour (UTC).
+
+    Days and weeks of every time zone begin at a quarter, so that any zone's sums can be made of these.
+    """
 
     subscription_id = models.UUIDField()
-    hour = models.DateTimeField()
+    quarter = models.DateTimeField()
     calls = models.PositiveBigIntegerField(default=0, help_text="Calls that were let through.")
     refused = models.PositiveBigIntegerField(default=0, help_text="Calls that a limit refused.")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["subscription_id", "hour"], name="subscription_hour_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["subscription_id", "quarter"], name="subscription_quarter_unique")
+        ]
 
     def __str__(self) -> str:
-        return f"{self.subscription_id} {self.hour:%Y-%m-%d %H}"
+        return f"{self.subscription_id} {self.quarter:%Y-%m-%d %H:%M}"
 
 
 class QuotaUse(models.Model):

@@ -13,7 +13,7 @@ class OutboxMail(models.Model):
         SENT = "sent", "Sent"
         FAILED = "failed", "Failed"
 
-    message = models.BinaryField(help_text="The message as bytes (RFC 5322).")
+    message = models.BinaryField(help_text="The message as bytes (RFC 5322); empty once it was sent.")
     sender = models.CharField(max_length=320)
     recipients = models.JSONField()
     subject = models.CharField(max_length=998)
@@ -29,7 +29,9 @@ class OutboxMail(models.Model):
         ordering = ["-pk"]
         indexes = [
             # The worker asks what is due.
-            models.Index(name="outbox_due", fields=["next_attempt_at"], condition=Q(state="waiting"))
+            models.Index(name="outbox_due", fields=["next_attempt_at"], condition=Q(state="waiting")),
+            # The worker asks what was sent long ago.
+            models.Index(name="outbox_sent", fields=["sent_at"], condition=Q(state="sent")),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,109 @@
+"""From the gateway's journal into the database, each record once.
+
+A batch of records is stored in one transaction, which begins by moving the part's offset from where
+the batch starts to where it ends. Two workers with the same batch cannot both move it, and a crash
+leaves both the offset and the rows, or neither.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DataError, IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from analytics import records, rows
+from analytics.models import JournalPart
+from gateway.journal_parts import Part, parts, read_records
+from gateway.record import CallRecord
+
+BATCH_RECORDS = 5000
+BATCH_BYTES = 8 * 2**20
+BATCHES_PER_RUN = 40
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of a part that follow one another; `ends` are the offsets behind each."""
+
+    start: int
+    records: Sequence[CallRecord]
+    ends: Sequence[int]
+
+
+def ingest(directory: Path, *, batches: int = BATCHES_PER_RUN) -> int:
+    """Store what is new in the journal, at most so many batches; returns the number of records."""
+    return sum(len(batch.records) for part, batch in islice(_new_batches(directory), batches) if _store(part, batch))
+
+
+def _new_batches(directory: Path) -> Iterator[tuple[Part, Batch]]:
+    found = parts(directory)
+    offsets = dict(
+        JournalPart.objects.filter(name__in=[part.file.name for part in found]).values_list("name", "offset")
+    )
+    for part in found:
+        offset = offsets.get(part.file.name, 0)
+        try:
+            if part.file.stat().st_size > offset:
+                yield from ((part, batch) for batch in _batches(part.file, offset))
+        except FileNotFoundError:
+            # Another worker has ingested all of it and deleted it.
+            continue
+
+
+def _batches(file: Path, start: int) -> Iterator[Batch]:
+    batch: list[CallRecord] = []
+    ends: list[int] = []
+    for record, end in read_records(file, start):
+        batch.append(record)
+        ends.append(end)
+        if len(batch) >= BATCH_RECORDS or end - start >= BATCH_BYTES:
+            yield Batch(start, batch, ends)
+            batch, ends, start = [], [], end
+    if batch:
+        yield Batch(start, batch, ends)
+
+
+def _store(part: Part, batch: Batch) -> bool:
+    """Store a batch, without the records that the database cannot take.
+
+    Returns False where another worker was faster. Halving finds the bad records in a good batch.
+    """
+    try:
+        with transaction.atomic():
+            if not advance(part.file, batch.start, batch.ends[-1]):
+                return False
+            usage = records.usage_of(batch.records)
+            rows.add_quarters(usage.quarters)
+            rows.raise_quotas(usage.quotas)
+            if settings.RAW_CALL_DAYS:
+                rows.insert_calls([records.call(record, part.gateway) for record in batch.records])
+        return True
+    except (DataError, IntegrityError, ValueError, OverflowError) as error:
+        if len(batch.records) == 1:
+            reason = f"The record at {batch.start} cannot be stored: {type(error).__name__}: {error}"
+            return advance(part.file, batch.start, batch.ends[-1], problem=reason)
+    half = len(batch.records) // 2
+    first = Batch(batch.start, batch.records[:half], batch.ends[:half])
+    second = Batch(batch.ends[half - 1], batch.records[half:], batch.ends[half:])
+    return _store(part, first) and _store(part, second)
+
+
+def advance(file: Path, start: int, end: int, *, problem: str = "") -> bool:
+    """Move a part's offset, unless it is no longer where the caller saw it."""
+    if start == 0:
+        JournalPart.objects.bulk_create([JournalPart(name=file.name)], ignore_conflicts=True)
+    part = JournalPart.objects.filter(name=file.name, offset=start)
+    if not problem:
+        return bool(part.update(offset=end, updated_at=timezone.now()))
+    problem = problem.replace("\0", "")[:500]
+    moved = part.update(offset=end, updated_at=timezone.now(), problems=F("problems") + 1, last_problem=problem)
+    if moved:
+        logger.error("Journal %s: %s", file.name, problem)
+    return bool(moved)

@@ -1,0 +1,126 @@
+"""What a record of the journal means: a call's row, the counts it adds to, where its quota stands.
+
+Callers of the gateway chose method and URL, so both may hold anything. A record from which no row
+can be made raises ValueError or OverflowError.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from gateway.record import CallRecord
+
+QUARTER_SECONDS = 15 * 60
+MAX_METHOD_CHARACTERS = 40
+MAX_URL_CHARACTERS = 8192
+LIMITS = frozenset({"rate-limit", "quota"})
+NOT_LET_THROUGH = LIMITS | {"authorization", "configuration"}
+CALL_FIELDS = (
+    "at",
+    "request_id",
+    "gateway",
+    "api_id",
+    "operation_id",
+    "product_id",
+    "subscription_id",
+    "user_id",
+    "method",
+    "url",
+    "caller_address",
+    "response_code",
+    "backend_code",
+    "total_ms",
+    "backend_ms",
+    "request_bytes",
+    "response_bytes",
+    "error_source",
+    "error_reason",
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Counts:
+    """Calls of one subscription in one quarter of an hour."""
+
+    calls: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStand:
+    """How many calls a quota period had counted."""
+
+    period_start: datetime
+    calls: int
+    product: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The sums of some records: by subscription and quarter, and the latest stand of each quota."""
+
+    quarters: dict[tuple[UUID, datetime], Counts]
+    quotas: dict[UUID, QuotaStand]
+
+
+def usage_of(records: Iterable[CallRecord]) -> Usage:
+    quarters: defaultdict[tuple[bytes, int], Counts] = defaultdict(Counts)
+    quotas: dict[bytes, tuple[float, int, int]] = {}
+    for record in records:
+        subscription = record.subscription
+        if subscription is None:
+            continue
+        if record.error_source in LIMITS:
+            quarters[subscription, int(record.at // QUARTER_SECONDS)].refused += 1
+        elif record.error_source not in NOT_LET_THROUGH:
+            quarters[subscription, int(record.at // QUARTER_SECONDS)].calls += 1
+        if record.product is not None and record.quota_period_start is not None and record.quota_calls is not None:
+            stand = (record.quota_period_start, record.quota_calls, record.product)
+            quotas[subscription] = max(stand, quotas.get(subscription, stand))
+    return Usage(
+        {(guid(key), _moment(quarter * QUARTER_SECONDS)): counts for (key, quarter), counts in quarters.items()},
+        {guid(key): QuotaStand(_moment(start), calls, product) for key, (start, calls, product) in quotas.items()},
+    )
+
+
+def call(record: CallRecord, gateway: str) -> tuple[Any, ...]:
+    """The values of CALL_FIELDS."""
+    return (
+        _moment(record.at),
+        guid(record.request_id),
+        gateway,
+        record.api,
+        record.operation,
+        record.product,
+        guid(record.subscription) if record.subscription is not None else None,
+        record.user,
+        _text(record.method, MAX_METHOD_CHARACTERS),
+        _text(record.url, MAX_URL_CHARACTERS),
+        record.caller_address[:45],
+        record.response_code,
+        record.backend_code,
+        record.total_seconds * 1000,
+        record.backend_seconds * 1000 if record.backend_seconds is not None else None,
+        record.request_bytes,
+        record.response_bytes,
+        record.error_source[:40],
+        record.error_reason[:60],
+    )
+
+
+def guid(value: bytes) -> UUID:
+    """Of its 16 bytes, or of its text."""
+    return UUID(bytes=value) if len(value) == 16 else UUID(value.decode("ascii"))
+
+
+def _moment(seconds: float) -> datetime:
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def _text(value: bytes, max_characters: int) -> str:
+    """Bytes as text that shows all of them and that every database takes (PostgreSQL takes no NUL)."""
+    return value[:max_characters].decode("utf-8", "backslashreplace").replace("\0", "\\x00")[:max_characters]

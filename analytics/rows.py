@@ -1,0 +1,68 @@
+"""Rows of many records at once, in statements that several workers can run side by side.
+
+SQL, because the ORM prepares each value of each call by itself, which makes the whole ingest three
+times as slow, and has no update that keeps the greater of two rows. Rows that are updated go in the
+order of their keys, so that two workers never wait for each other in a circle.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from analytics.records import CALL_FIELDS, Counts, QuotaStand
+
+_COLUMNS = ", ".join(CALL_FIELDS)
+_COPY_CALLS = f"COPY analytics_call ({_COLUMNS}) FROM STDIN"
+_INSERT_CALL = f"INSERT INTO analytics_call ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(CALL_FIELDS))})"  # noqa: S608
+_ADD_QUARTER = """
+    INSERT INTO analytics_subscriptionquarter AS kept (subscription_id, quarter, calls, refused)
+    VALUES (%s, %s, %s, %s)
+    ON CONFLICT (subscription_id, quarter)
+    DO UPDATE SET calls = kept.calls + excluded.calls, refused = kept.refused + excluded.refused
+"""
+_RAISE_QUOTA = """
+    INSERT INTO analytics_quotause AS kept (subscription_id, product_id, period_start, calls)
+    VALUES (%s, %s, %s, %s)
+    ON CONFLICT (subscription_id)
+    DO UPDATE SET product_id = excluded.product_id, period_start = excluded.period_start, calls = excluded.calls
+    WHERE (excluded.period_start, excluded.calls) > (kept.period_start, kept.calls)
+"""
+
+
+def insert_calls(calls: Iterable[tuple[Any, ...]]) -> None:
+    """New rows with the values of CALL_FIELDS."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor, cursor.copy(_COPY_CALLS) as copy:
+            for call in calls:
+                copy.write_row(call)
+    else:
+        _execute(_INSERT_CALL, calls)
+
+
+def add_quarters(quarters: Mapping[tuple[UUID, datetime], Counts]) -> None:
+    _execute(_ADD_QUARTER, ((*key, quarters[key].calls, quarters[key].refused) for key in sorted(quarters)))
+
+
+def raise_quotas(quotas: Mapping[UUID, QuotaStand]) -> None:
+    """Keep the latest stand of each subscription, in whatever order they come."""
+    stands = ((subscription, quotas[subscription]) for subscription in sorted(quotas))
+    _execute(_RAISE_QUOTA, ((subscription, s.product, s.period_start, s.calls) for subscription, s in stands))
+
+
+def _execute(sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    if connection.vendor == "sqlite":
+        rows = (tuple(map(_for_sqlite, row)) for row in rows)
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, list(rows))
+
+
+def _for_sqlite(value: object) -> object:
+    """A value as Django's fields keep it in SQLite."""
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    return value

@@ -1,0 +1,28 @@
+"""Periodic work on usage."""
+
+from pathlib import Path
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from analytics import calls, finished_parts
+from analytics import ingest as journal
+from portal.exclusive import only_one
+
+
+@shared_task
+def ingest() -> None:
+    with only_one(Path(settings.DATA_DIR) / "locks" / "ingest") as mine:
+        if mine:
+            journal.ingest(Path(settings.JOURNAL_DIR))
+
+
+@shared_task
+def retire_parts() -> None:
+    finished_parts.retire(Path(settings.JOURNAL_DIR))
+
+
+@shared_task
+def prune_calls() -> None:
+    calls.prune(timezone.now(), days=settings.RAW_CALL_DAYS)

@@ -1,0 +1,23 @@
+"""Periodic work on mail."""
+
+from pathlib import Path
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from notifications import announcements, delivery
+from portal.exclusive import only_one
+
+
+@shared_task
+def deliver_waiting() -> None:
+    with only_one(Path(settings.DATA_DIR) / "locks" / "mail") as mine:
+        if mine:
+            announcements.announce_new()
+            delivery.deliver_due()
+
+
+@shared_task
+def forget_sent() -> None:
+    delivery.forget_sent(timezone.now())
