@@ -10,7 +10,7 @@ from django.views.decorators.vary import vary_on_headers
 from apis.models import API, Operation, Parameter
 from portal.access import api_or_404, operation_or_404
 from portal.base_urls import base_urls
-from portal.console.page import Console, console_context
+from portal.console.page import Console, console_of
 from portal.http import PageRequest
 from service.models import current
 from subscriptions.models import Product, visible_apis
@@ -55,7 +55,7 @@ def api(request: PageRequest, api: str) -> HttpResponse:
 @require_safe
 def operation(request: PageRequest, api: str, operation: str) -> HttpResponse:
     shown = operation_or_404(request.user, api, operation)
-    return operation_page(request, shown, **console_context(request, shown))
+    return operation_page(request, shown, console=console_of(request, shown))
 
 
 def operation_page(request: PageRequest, shown: Operation, *, console: Console, status: int = 200) -> HttpResponse:

@@ -1,0 +1,36 @@
+"""Takes a content coding off a body without letting a small body grow beyond a bound."""
+
+import zlib
+from dataclasses import dataclass
+
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_WINDOW_BITS = {"gzip": (_GZIP_OR_ZLIB,), "x-gzip": (_GZIP_OR_ZLIB,), "deflate": (_GZIP_OR_ZLIB, -zlib.MAX_WBITS)}
+
+
+class CodingError(ValueError):
+    """The body is not in the coding that its header names, or the console does not know that coding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decompressed:
+    body: bytes
+    is_cut: bool
+
+
+def decompress(body: bytes, content_encoding: str, limit: int) -> Decompressed:
+    """At most `limit` bytes of what a Content-Encoding wraps. Raises CodingError."""
+    codings = [coding.strip().lower() for coding in content_encoding.split(",")]
+    codings = [coding for coding in codings if coding not in ("", "identity")]
+    if not codings or not body:
+        return Decompressed(body, is_cut=False)
+    if len(codings) > 1 or codings[0] not in _WINDOW_BITS:
+        raise CodingError(f"compressed with {content_encoding}")
+    for window_bits in _WINDOW_BITS[codings[0]]:
+        inflater = zlib.decompressobj(window_bits)
+        try:
+            plain = inflater.decompress(body, limit)
+        except zlib.error:
+            # "deflate" is sent with and without the zlib frame (RFC 9110, 8.4.1.2).
+            continue
+        return Decompressed(plain, is_cut=not inflater.eof)
+    raise CodingError(f"not in the coding {codings[0]} that its header names")

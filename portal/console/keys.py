@@ -1,0 +1,82 @@
+"""Which subscriptions' keys the console offers, and which it sends.
+
+The page holds a subscription's id only; the server puts the key in when the call is sent.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from accounts.models import Viewer
+from apis.models import API
+from portal.limits import limits_of
+from subscriptions.models import Product, Subscription
+
+State = Subscription.State
+_STATE_IN_WORDS = {
+    State.SUBMITTED: "waits for approval",
+    State.SUSPENDED: "is suspended",
+    State.REJECTED: "was rejected",
+    State.CANCELLED: "is cancelled",
+    State.EXPIRED: "has expired",
+}
+
+
+class UnusableSubscription(ValueError):
+    """A chosen subscription cannot be used; the text says why and is meant for its owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a viewer can call an API with.
+
+    `usable` comes best first; `waiting` are live subscriptions that cannot be used yet or now.
+    `products` would give a key.
+    """
+
+    is_key_needed: bool
+    usable: tuple[Subscription, ...]
+    waiting: tuple[Subscription, ...]
+    products: tuple[Product, ...]
+
+
+def offer(viewer: Viewer, api: API, now: datetime) -> Offer:
+    products = tuple(Product.objects.visible_to(viewer).filter(apis=api, subscription_required=True))
+    if not viewer.is_authenticated:
+        return Offer(is_key_needed(api), (), (), products)
+    opening = viewer.subscriptions.opening(api).select_related("product", "api").prefetch_related("keys")
+    usable = tuple(_best_first(list(opening.usable(now))))
+    waiting = tuple(opening.filter(state__in=(State.SUBMITTED, State.SUSPENDED)))
+    return Offer(is_key_needed(api), usable, waiting, products)
+
+
+def is_key_needed(api: API) -> bool:
+    """Whether the gateway refuses calls without a key: an open product lets them in."""
+    return api.subscription_required and not api.products.filter(subscription_required=False).exists()
+
+
+def _best_first(subscriptions: list[Subscription]) -> list[Subscription]:
+    """Those without limits first, as trying out should not use up what an application needs; then the newest."""
+    newest_first = sorted(subscriptions, key=lambda row: row.started_at or row.created_at, reverse=True)
+    return sorted(newest_first, key=lambda row: row.product is not None and bool(limits_of(row.product)))
+
+
+def chosen(viewer: Viewer, api: API, subscription_id: str, now: datetime) -> Subscription | None:
+    """The viewer's subscription of that id; None where the id is empty. Raises UnusableSubscription."""
+    if not subscription_id:
+        return None
+    if not viewer.is_authenticated:
+        raise UnusableSubscription("Sign in to send a subscription key.")
+    try:
+        own = viewer.subscriptions.select_related("product", "api").filter(pk=UUID(subscription_id)).first()
+    except ValueError:
+        own = None
+    if own is None:
+        raise UnusableSubscription("Choose one of your subscriptions.")
+    if own.state != State.ACTIVE:
+        raise UnusableSubscription(f"{own.display_name} {_STATE_IN_WORDS[State(own.state)]}. Choose another one.")
+    if own.expires_at is not None and own.expires_at <= now:
+        raise UnusableSubscription(f"{own.display_name} has expired. Choose another one.")
+    if not Subscription.objects.filter(pk=own.pk).opening(api).exists():
+        raise UnusableSubscription(f"{own.display_name} ({own.scope_name}) does not open {api.display_name}.")
+    return own

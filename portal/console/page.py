@@ -1,0 +1,212 @@
+"""What the console's templates show."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from apis.models import API, Operation
+from apis.url_templates import SegmentKind
+from portal.base_urls import base_urls
+from portal.console import content, diagnosis, downloads, keys, samples, url
+from portal.console.call import Call
+from portal.console.content import Content
+from portal.console.diagnosis import Diagnosis
+from portal.console.form import Form, blank
+from portal.console.forward import Answer, Ending, NoAnswer
+from portal.http import PageRequest
+from service.models import current
+from subscriptions.models import Subscription
+
+_MASK = "••••••••"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    url: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a Send. Without an `answer`, `diagnosis` says why there is none."""
+
+    method: str
+    url: str
+    subscription: Subscription | None
+    diagnosis: Diagnosis | None
+    answer: Answer | None = None
+    content: Content | None = None
+    download: Download | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    samples: tuple[str, ...] = ()
+
+    @property
+    def milliseconds(self) -> int:
+        return round(self.seconds * 1000)
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase as it came, else the usual one."""
+        if self.answer is None:
+            return ""
+        try:
+            return self.answer.reason or HTTPStatus(self.answer.status).phrase
+        except ValueError:
+            return ""
+
+    @property
+    def tone(self) -> str:
+        """The badge's colour."""
+        status = self.answer.status if self.answer is not None else 599
+        return "good" if status < 300 else "info" if status < 400 else "warn" if status < 500 else "bad"
+
+    @property
+    def hops(self) -> list[dict[str, str]]:
+        """Portal, gateway and backend, each passed, failed or not reached."""
+        hops = list(diagnosis.Hop)
+        failed = hops.index(self.diagnosis.hop) if self.diagnosis is not None else len(hops)
+        states = ["passed"] * failed + ["failed"] + ["unreached"] * len(hops)
+        return [{"name": hop.value, "state": state} for hop, state in zip(hops, states, strict=False)]
+
+    @property
+    def request_id(self) -> str:
+        return self.answer.header("x-request-id") if self.answer is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The console of an operation, with its form as it stands and, after a Send, the result."""
+
+    operation: Operation
+    form: Form
+    offer: keys.Offer
+    api_url: str
+    is_fresh: bool
+    result: Result | None = None
+
+    @property
+    def script(self) -> dict[str, Any]:
+        """What the page's script must know to write the URL and the samples."""
+        template = self.form.template
+        return {
+            "url": self.api_url,
+            "method": self.operation.method,
+            "segments": [
+                {"kind": part.kind.value, "text": url.literal(part.text)}
+                if part.kind is SegmentKind.LITERAL
+                else {"kind": part.kind.value, "text": part.text}
+                for part in template.segments
+            ],
+            "query": [
+                {
+                    "name": part.name,
+                    "value": part.value if part.is_parameter else url.literal(part.value),
+                    "isParameter": part.is_parameter,
+                }
+                for part in template.query
+            ],
+            "keyHeader": self.operation.api.key_header_name,
+            "examples": [{"contentType": one.content_type, "text": one.text} for one in self.form.examples],
+        }
+
+
+def console_of(
+    request: PageRequest, operation: Operation, form: Form | None = None, result: Result | None = None
+) -> Console:
+    """The console for the operation's page; `form` and `result` where something was sent."""
+    offer = keys.offer(request.user, operation.api, timezone.now())
+    is_fresh = form is None
+    if form is None:
+        form = blank(operation)
+        form.subscription = str(offer.usable[0].pk) if offer.usable else ""
+    return Console(
+        operation=operation,
+        form=form,
+        offer=offer,
+        api_url=base_urls(operation.api, current())[0],
+        is_fresh=is_fresh,
+        result=result,
+    )
+
+
+def public_url(api: API) -> str:
+    """The gateway's address as callers of the API know it."""
+    return base_urls(api, current())[0].removesuffix(f"/{api.path}")
+
+
+def refusal(operation: Operation, title: str, advice: str) -> Result:
+    """The portal itself did not send the call."""
+    return Result(operation.method, "", None, Diagnosis(diagnosis.Hop.PORTAL, title, advice))
+
+
+def result_of(
+    request: PageRequest,
+    form: Form,
+    call: Call,
+    outcome: Answer | NoAnswer,
+    *,
+    subscription: Subscription | None,
+    key: str | None,
+    response_limit_bytes: int,
+) -> Result:
+    """What to show of an outcome; keeps a body that the page cannot show whole as a download."""
+    gateway_url = public_url(form.operation.api)
+    same = programs(form, call, key_sent=key is not None)
+    if isinstance(outcome, NoAnswer):
+        return Result(
+            method=call.method,
+            url=gateway_url + call.target,
+            subscription=subscription,
+            diagnosis=diagnosis.of_silence(outcome),
+            seconds=outcome.seconds,
+            samples=same,
+        )
+    shown = content.content_of(
+        outcome.body, outcome.header("content-type"), outcome.header("content-encoding"), response_limit_bytes
+    )
+    return Result(
+        method=call.method,
+        url=gateway_url + outcome.target,
+        subscription=subscription,
+        diagnosis=diagnosis.of_answer(outcome, key_sent=key is not None),
+        answer=outcome,
+        content=shown,
+        download=_download(request, outcome, shown),
+        headers=tuple((name, value.replace(key, _MASK) if key else value) for name, value in outcome.headers),
+        notes=(*_notes_on(outcome), *shown.notes),
+        seconds=outcome.seconds,
+        samples=same,
+    )
+
+
+def _download(request: PageRequest, answer: Answer, shown: Content) -> Download | None:
+    if not shown.body or not (shown.kind is content.Kind.BINARY or shown.is_cut or shown.is_lossy):
+        return None
+    name = content.file_name(answer.header("content-disposition"), answer.target, shown.media_type)
+    return Download(reverse("portal:console_download", args=[downloads.keep(request, shown.body), name]), name)
+
+
+def _notes_on(answer: Answer) -> tuple[str, ...]:
+    match answer.ending:
+        case Ending.OVER_LIMIT:
+            return (f"The console reads at most {len(answer.body):,} bytes; the answer goes on beyond them.",)
+        case Ending.OUT_OF_TIME:
+            return (f"The answer had not ended after {answer.seconds:.0f} seconds; this is what came until then.",)
+        case Ending.BROKEN_OFF:
+            return ("The connection broke before the end of the answer; this is what came until then.",)
+    if 300 <= answer.status < 400 and answer.header("location"):
+        return ("The console does not follow redirects.",)
+    return ()
+
+
+def programs(form: Form, call: Call, *, key_sent: bool) -> tuple[str, ...]:
+    """What sends the same: for the shell with curl, in Python."""
+    api = form.operation.api
+    file_name = form.file.name if form.body_kind == "file" and form.file is not None else None
+    arguments = (call, public_url(api) + call.target, api.key_header_name if key_sent else None, file_name)
+    return (samples.curl(*arguments), samples.python(*arguments))

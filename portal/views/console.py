@@ -1,0 +1,132 @@
+"""The console of an operation page: sends a call through the gateway and shows what came back."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import reswap, retarget
+
+from apis.models import Operation
+from portal.access import operation_or_404
+from portal.console import allowance, downloads, keys
+from portal.console.form import Form, add_row, blank, call, check, filled, reset_body
+from portal.console.forward import forward
+from portal.console.page import Result, console_of, public_url, refusal, result_of
+from portal.http import PageRequest
+from portal.views.catalogue import operation_page
+from subscriptions import keys as subscription_keys
+from subscriptions.models import Subscription, SubscriptionKey
+
+# Boundaries, names and the other fields of a form, beside the body itself.
+_FORM_OVERHEAD_BYTES = 2**18
+
+
+@csrf_exempt
+@require_POST
+@never_cache
+def send(request: PageRequest, api: str, operation: str) -> HttpResponse:
+    """Refuse what is too large before anything reads it; even the check of the CSRF token would."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    limit = settings.CONSOLE_REQUEST_LIMIT_BYTES
+    if not length.isdigit() or int(length) > limit + _FORM_OVERHEAD_BYTES:
+        return _too_large(request, api, operation, limit)
+    return _act(request, api, operation)
+
+
+def _too_large(request: PageRequest, api: str, operation: str, limit: int) -> HttpResponse:
+    shown = operation_or_404(request.user, api, operation)
+    result = refusal(
+        shown, "The body is too large", f"The console sends at most {limit:,} bytes. Send it from a program."
+    )
+    return _answer(request, shown, blank(shown), result, status=413)
+
+
+@csrf_protect
+def _act(request: PageRequest, api: str, operation: str) -> HttpResponse:
+    shown = operation_or_404(request.user, api, operation)
+    form = filled(shown, request.POST, request.FILES)
+    match request.POST.get("action"):
+        case "add-query":
+            add_row(form, "query")
+            return operation_page(request, shown, console=console_of(request, shown, form))
+        case "add-header":
+            add_row(form, "header")
+            return operation_page(request, shown, console=console_of(request, shown, form))
+        case "example":
+            reset_body(form)
+            return operation_page(request, shown, console=console_of(request, shown, form))
+    return _send(request, shown, form)
+
+
+def _send(request: PageRequest, shown: Operation, form: Form) -> HttpResponse:
+    check(form)
+    subscription = None
+    try:
+        subscription = keys.chosen(request.user, shown.api, form.subscription, timezone.now())
+    except keys.UnusableSubscription as error:
+        form.subscription_error = str(error)
+    if not form.is_valid:
+        return _form_refused(request, shown, form)
+    try:
+        with allowance.allowed(request):
+            result = _forward(request, shown, form, subscription)
+    except allowance.RefusedNow as error:
+        result = refusal(shown, "The call was not sent", str(error))
+        return _answer(request, shown, form, result, status=429)
+    return _answer(request, shown, form, result)
+
+
+def _forward(request: PageRequest, shown: Operation, form: Form, subscription: Subscription | None) -> Result:
+    requested = call(form, shown.api.path)
+    key = None
+    # A key that the user typed as a header is what he wants to send: the subscription's stays out.
+    if subscription is not None and not requested.has_header(shown.api.key_header_name):
+        key = subscription_keys.reveal(subscription, SubscriptionKey.Slot.PRIMARY)
+    outcome = forward(
+        requested if key is None else requested.with_header(shown.api.key_header_name, key),
+        gateway_url=settings.GATEWAY_INTERNAL_URL,
+        public_url=public_url(shown.api),
+        caller_address=allowance.caller_address(request),
+        timeout_seconds=settings.CONSOLE_TIMEOUT_SECONDS,
+        response_limit_bytes=settings.CONSOLE_RESPONSE_LIMIT_BYTES,
+    )
+    return result_of(
+        request,
+        form,
+        requested,
+        outcome,
+        subscription=subscription if key is not None else None,
+        key=key,
+        response_limit_bytes=settings.CONSOLE_RESPONSE_LIMIT_BYTES,
+    )
+
+
+def _form_refused(request: PageRequest, shown: Operation, form: Form) -> HttpResponse:
+    console = console_of(request, shown, form)
+    if not request.htmx:
+        return operation_page(request, shown, console=console, status=422)
+    response = render(request, "portal/console/_console.html", {"console": console}, status=422)
+    return reswap(retarget(response, "#console"), "outerHTML")
+
+
+def _answer(request: PageRequest, shown: Operation, form: Form, result: Result, status: int = 200) -> HttpResponse:
+    if request.htmx:
+        return render(request, "portal/console/_response.html", {"result": result}, status=status)
+    return operation_page(request, shown, status=status, console=console_of(request, shown, form, result))
+
+
+@require_safe
+@never_cache
+def download(request: PageRequest, download_id: UUID, name: str) -> FileResponse:
+    """A response body as a file, for whoever made the call. A browser must never show it as a page."""
+    file = downloads.find(request, download_id)
+    if file is None:
+        raise Http404("This response is no longer kept. Send the call again.")
+    response = FileResponse(file.open("rb"), as_attachment=True, filename=name, content_type="application/octet-stream")
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
