@@ -24,9 +24,8 @@ class Watched:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        options = self.model._meta
-        names = (options.pk.name, *self.fields)
-        return tuple(options.get_field(name).column for name in names)
+        columns = {field.name: str(field.column) for field in self.model._meta.concrete_fields}
+        return tuple(columns[name] for name in (self.model._meta.pk.name, *self.fields))
 
 
 SERVICE = Watched("service.Service", ("name",))

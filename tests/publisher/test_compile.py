@@ -1,0 +1,142 @@
+"""From rows to the snapshot."""
+
+import logging
+from datetime import UTC, datetime
+
+import pytest
+from django.conf import settings
+
+from accounts.models import User
+from apis.models import API, Operation
+from gateway import key_digest, routing
+from gateway.admission import Admitted, admit
+from gateway.snapshot import API as PublishedAPI
+from gateway.snapshot import Operation as PublishedOperation
+from gateway.snapshot import Quota, RateLimit
+from policies.models import ProductPolicy
+from publisher.compile import read_snapshot
+from subscriptions import keys
+from subscriptions.lifecycle import State, change_state, create
+from subscriptions.models import Product, Subscription, SubscriptionKey
+
+SECRET = key_digest.digest_secret(settings.KEY_ENCRYPTION_KEY)
+
+
+def test_an_empty_database_gives_an_empty_snapshot(db):
+    snapshot = read_snapshot()
+    assert (snapshot.service_name, snapshot.apis, snapshot.products, snapshot.subscriptions) == ("", (), (), ())
+
+
+def test_rows_become_the_snapshot(shop, settings):
+    settings.GATEWAY_URL = "https://{service}.example.org"
+    snapshot = read_snapshot()
+    assert (snapshot.service_name, snapshot.gateway_url) == ("demo", "https://demo.example.org")
+    assert snapshot.apis == (
+        PublishedAPI(
+            id=shop.api.pk,
+            path="echo",
+            service_url="http://127.0.0.1:9000",
+            schemes=("http", "https"),
+            subscription_required=True,
+            key_header_name="Ocp-Apim-Subscription-Key",
+            key_query_name="subscription-key",
+            open_product=None,
+            operations=(PublishedOperation(shop.operation.pk, "GET", "/q"),),
+        ),
+    )
+    (product,) = snapshot.products
+    assert (product.id, product.apis) == (shop.product.pk, (shop.api.pk,))
+    (subscription,) = snapshot.subscriptions
+    assert (subscription.id, subscription.owner) == (shop.subscription.pk.bytes, shop.alice.pk)
+    assert (subscription.product, subscription.api, subscription.is_active) == (shop.product.pk, None, True)
+
+
+@pytest.mark.parametrize("slot", SubscriptionKey.Slot)
+def test_the_gateway_admits_both_keys_of_a_subscription(shop, slot):
+    catalogue = routing.compile_catalogue(read_snapshot(), SECRET)
+    key = keys.reveal(shop.subscription, slot).encode()
+    headers = [(b"ocp-apim-subscription-key", key)]
+    admitted = admit(catalogue, b"GET", b"/echo/q", headers, b"http", b"gw", 0.0)
+    assert isinstance(admitted, Admitted)
+    assert admitted.product == shop.product.pk
+
+
+def test_the_snapshot_costs_nine_queries_at_any_size(shop, django_assert_num_queries):
+    for _ in range(20):
+        create(display_name="All", by=None)
+    with django_assert_num_queries(9):
+        read_snapshot()
+
+
+@pytest.mark.parametrize("state", [state for state in State if state != State.ACTIVE])
+def test_only_an_active_subscription_is_active(shop, state):
+    Subscription.objects.update(state=state)
+    assert [one.is_active for one in read_snapshot().subscriptions] == [False]
+
+
+def test_a_blocked_users_subscriptions_are_not_active(shop):
+    create(display_name="Nobody's", by=None)
+    User.objects.update(state=User.State.BLOCKED)
+    active = {one.owner: one.is_active for one in read_snapshot().subscriptions}
+    assert active == {shop.alice.pk: False, None: True}
+
+
+def test_a_subscription_carries_its_expiry(shop):
+    Subscription.objects.update(expires_at=datetime(2030, 1, 1, tzinfo=UTC))
+    assert read_snapshot().subscriptions[0].expires_at == 1_893_456_000.0
+
+
+def test_scopes_are_kept_apart(shop):
+    create(display_name="One", by=None, api=shop.api)
+    create(display_name="All", by=None)
+    scopes = {(one.product, one.api) for one in read_snapshot().subscriptions}
+    assert scopes == {(shop.product.pk, None), (None, shop.api.pk), (None, None)}
+
+
+def test_a_suspended_subscription_keeps_its_keys_in_the_snapshot(shop):
+    change_state(shop.subscription, State.SUSPENDED, by=None)
+    assert len(read_snapshot().subscriptions[0].keys) == 2
+
+
+def test_the_oldest_open_product_opens_an_api_published_or_not(shop):
+    for name in ("open", "open-too"):
+        Product.objects.create(name=name, display_name=name, subscription_required=False).apis.add(shop.api)
+    assert read_snapshot().apis[0].open_product == Product.objects.get(name="open").pk
+
+
+def test_a_policy_gives_its_limits(shop):
+    inbound = '<inbound><rate-limit calls="5" renewal-period="60"/><quota calls="9" renewal-period="0"/></inbound>'
+    ProductPolicy.objects.create(product=shop.product, document=f"<policies>{inbound}</policies>")
+    (product,) = read_snapshot().products
+    assert (product.rate_limit, product.quota) == (RateLimit(5, 60), Quota(9, 0))
+
+
+def test_a_broken_policy_makes_its_product_refuse_and_holds_up_no_other(shop, caplog):
+    ProductPolicy.objects.create(product=shop.product, document="<policies><inbound>")
+    Product.objects.create(name="other", display_name="Other")
+    with caplog.at_level(logging.ERROR):
+        products = {product.id: product.policy_is_broken for product in read_snapshot().products}
+    assert products == {shop.product.pk: True, Product.objects.get(name="other").pk: False}
+    assert "product_refuses_calls" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"url_template": "no slash"}, {"url_template": "/Q"}, {"url_template": "/{a}/{a}"}],
+    ids=["malformed", "matches the same calls as an older one", "a parameter twice"],
+)
+def test_an_operation_that_cannot_be_served_is_left_out(shop, caplog, fields):
+    Operation.objects.create(api=shop.api, name="bad", display_name="Bad", method="GET", **fields)
+    with caplog.at_level(logging.ERROR):
+        snapshot = read_snapshot()
+    assert [one.id for one in snapshot.apis[0].operations] == [shop.operation.pk]
+    assert "operation_left_out" in caplog.text
+    routing.compile_catalogue(snapshot, SECRET)
+
+
+def test_an_api_whose_service_url_is_broken_is_left_out(shop, caplog):
+    API.objects.create(name="bad", display_name="Bad", path="bad", service_url="http://[::1")
+    with caplog.at_level(logging.ERROR):
+        snapshot = read_snapshot()
+    assert [one.id for one in snapshot.apis] == [shop.api.pk]
+    assert "api_left_out" in caplog.text

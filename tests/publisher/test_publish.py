@@ -1,0 +1,168 @@
+"""`manage.py publish`: the snapshot file follows the database."""
+
+import logging
+import sqlite3
+import threading
+from contextlib import closing
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
+from django.db.utils import ConnectionHandler
+
+from apis.models import API
+from gateway import snapshot as snapshot_file
+from publisher import reading
+from publisher.compile import read_snapshot
+from publisher.management.commands import publish
+from publisher.management.commands.publish import Publisher
+from publisher.reading import one_moment
+
+
+@pytest.fixture
+def file(tmp_path, settings):
+    settings.SNAPSHOT_FILE = tmp_path / "gateway" / "snapshot.msgpack"
+    return settings.SNAPSHOT_FILE
+
+
+def test_once_writes_the_file_and_ends(shop, file):
+    call_command("publish", "--once")
+    assert snapshot_file.read(file) == read_snapshot()
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_is_right_already_is_not_written_again(shop, file):
+    call_command("publish", "--once")
+    before = file.stat()
+    call_command("publish", "--once")
+    assert file.stat().st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 100])
+def test_a_file_that_is_broken_is_replaced(shop, file, content):
+    file.parent.mkdir()
+    file.write_bytes(content)
+    call_command("publish", "--once")
+    assert snapshot_file.read(file) == read_snapshot()
+
+
+class Stop(Exception):
+    """Ends the endless loop of a test's publisher."""
+
+
+class Steps(Publisher):
+    """A publisher that does something each time it would wait."""
+
+    def __init__(self, file, *steps):
+        super().__init__(file)
+        self.steps = list(steps)
+
+    def _pause(self):
+        if not self.steps:
+            raise Stop
+        self.steps.pop(0)()
+
+
+def revisions_seen(file, seen):
+    return lambda: seen.append(snapshot_file.read(file).apis[0].path)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changes_reach_the_file_one_after_another(committed_shop, file):
+    seen = []
+    look = revisions_seen(file, seen)
+    publisher = Steps(
+        file, look, lambda: API.objects.update(path="b"), look, look, lambda: API.objects.update(path="c"), look
+    )
+    with pytest.raises(Stop):
+        publisher.run()
+    assert seen == ["echo", "b", "b", "c"]
+
+
+def test_an_outage_is_survived_and_logged_once(shop, file, monkeypatch, caplog):
+    outcomes = [OperationalError("gone"), OperationalError("gone"), OSError("full"), 1]
+
+    def revision():
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    publisher, pauses = Steps(file), []
+    publisher._revision = -1
+    monkeypatch.setattr(publish, "current_revision", revision)
+    monkeypatch.setattr(publish.time, "sleep", pauses.append)
+    monkeypatch.setattr(publish.connection, "close", lambda: None)
+    with caplog.at_level(logging.INFO), pytest.raises(Stop):
+        publisher.run()
+    assert [entry.levelname for entry in caplog.records if "publisher_waits" in entry.message] == ["ERROR"]
+    assert pauses == sorted(pauses)
+    assert file.exists()
+
+
+@pytest.fixture
+def on_disk(tmp_path, monkeypatch):
+    """SQLite as it runs in production; in tests the database lies in memory, where readers block writers."""
+    database = connections.settings["default"] | {"NAME": tmp_path / "db.sqlite3"}
+    handler = ConnectionHandler({"default": database})
+    monkeypatch.setattr(reading, "connection", handler["default"])
+    yield handler["default"]
+    handler.close_all()
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'")
+@pytest.mark.django_db
+def test_sqlite_reads_one_moment_and_lets_others_write(on_disk):
+    with on_disk.cursor() as cursor, closing(sqlite3.connect(on_disk.settings_dict["NAME"], timeout=0)) as other:
+        cursor.execute("CREATE TABLE t AS SELECT 1 AS value")
+        with one_moment():
+            assert cursor.execute("SELECT value FROM t").fetchone() == (1,)
+            with other:
+                other.execute("UPDATE t SET value = 2")
+            assert cursor.execute("SELECT value FROM t").fetchone() == (1,)
+        assert cursor.execute("SELECT value FROM t").fetchone() == (2,)
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif("connection.vendor != 'postgresql'")
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_reads_one_moment_and_lets_others_write(committed_shop):
+    with one_moment():
+        assert API.objects.get().path == "echo"
+        _in_another_connection(lambda: API.objects.update(path="later"))
+        assert API.objects.get().path == "echo"
+    assert API.objects.get().path == "later"
+
+
+def _in_another_connection(write):
+    def run():
+        try:
+            write()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reading_leaves_no_transaction_behind_after_an_error(committed_shop):
+    with pytest.raises(DatabaseError), one_moment(), connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM no_such_table")
+    with transaction.atomic():
+        API.objects.update(path="x")
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif("connection.vendor != 'postgresql'")
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_wakes_the_publisher(committed_shop, file, monkeypatch):
+    publisher = Publisher(file)
+    monkeypatch.setattr(publish, "POLL_SECONDS", 0.0)
+    publisher._pause()
+    _in_another_connection(lambda: API.objects.update(path="x"))
+    monkeypatch.setattr(publish, "POLL_SECONDS", 3600.0)
+    publisher._pause()
+    publisher.publish()
+    assert snapshot_file.read(file).apis[0].path == "x"
