@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class ApisConfig(AppConfig):
     name = "apis"
-    verbose_name = "APIs"
+    verbose_name = "Catalogue"

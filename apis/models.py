@@ -24,11 +24,11 @@ USUAL_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 class APIQuerySet(models.QuerySet["API"]):
     def search(self, text: str) -> Self:
-        """APIs with the text in their name, description or one of their operations' names."""
+        """APIs with the text in their name, their description, or in an operation."""
         return self.filter(
             Q(display_name__icontains=text)
             | Q(description__icontains=text)
-            | Q(pk__in=Operation.objects.filter(display_name__icontains=text).values("api"))
+            | Q(pk__in=Operation.objects.search(text).values("api"))
         )
 
 
@@ -100,10 +100,6 @@ class API(models.Model):
     def schemes(self) -> tuple[str, ...]:
         return ("http", "https") if self.scheme == self.Scheme.BOTH else (self.scheme,)
 
-    def url_behind(self, gateway_url: str) -> str:
-        """The API's public base URL."""
-        return f"{gateway_url}/{self.path}" if self.path else gateway_url
-
     def is_reachable_at(self, gateway_url: str) -> bool:
         """Whether the API takes calls over the scheme that the gateway's address has."""
         return gateway_url.partition("://")[0] in self.schemes
@@ -118,7 +114,7 @@ class OperationQuerySet(models.QuerySet["Operation"]):
 class Operation(models.Model):
     """A verb and a URL template of an API."""
 
-    api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="operations")
+    api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="operations", verbose_name="API")
     name = models.SlugField(max_length=80, help_text="Identifies the operation in the portal's URLs.")
     display_name = models.CharField(max_length=300)
     method = models.CharField("HTTP verb", max_length=40, validators=[TOKEN], help_text="GET, POST, or any other.")

@@ -29,7 +29,7 @@ RESERVED_HEADERS = frozenset(
 )
 
 # RFC 9110, 5.6.2.
-TOKEN = RegexValidator(r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z", "Only letters, digits and !#$%&'*+-.^_`|~ are allowed.")
+TOKEN = RegexValidator(r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z", "Only letters, digits and !#$%%&'*+-.^_`|~ are allowed.")
 # RFC 9110, 8.3.1: type/subtype, then parameters.
 MEDIA_TYPE = RegexValidator(
     r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*;[\x20-\x7e]+)?\Z",

@@ -145,6 +145,8 @@ def _database() -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
+        # A file, because threads cannot share a database in memory as they share this one.
+        database["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
     elif database["ENGINE"].endswith("postgresql"):
         database["CONN_MAX_AGE"] = 60
         database["CONN_HEALTH_CHECKS"] = True
@@ -246,7 +248,39 @@ EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", default=False)
 EMAIL_USE_SSL = env_bool("EMAIL_USE_SSL", default=False)
 EMAIL_TIMEOUT = 20
 
+# -- Administration ----------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "portal.administration.branding.title",
+    "SITE_HEADER": "portal.administration.branding.header",
+    "SITE_SUBHEADER": "portal.administration.branding.subheader",
+    "SITE_ICON": "portal.administration.branding.icon",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "portal.administration.branding.icon"}],
+    "STYLES": ["portal.administration.branding.stylesheet"],
+    "DASHBOARD_CALLBACK": "portal.administration.start_page.context",
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "6px",
+    # The portal's accent, from its tint to its deepest.
+    "COLORS": {
+        "primary": {
+            "50": "#f0f9f6",
+            "100": "#e3f3ee",
+            "200": "#c0e5da",
+            "300": "#8be3cb",
+            "400": "#62d3b6",
+            "500": "#2fa88c",
+            "600": "#0b6a58",
+            "700": "#07503f",
+            "800": "#084035",
+            "900": "#13312a",
+            "950": "#06241c",
+        },
+    },
+    "SIDEBAR": {"show_search": True, "navigation": "portal.administration.navigation.sidebar"},
+}
+
 # -- Worker ------------------------------------------------------------------------------------
+# How long a row for each single call is kept; 0: none is made.
+RAW_CALL_DAYS = env_int("RAW_CALL_DAYS", default=30, low=0, high=3650)
 CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", default="filesystem://")
 if CELERY_BROKER_URL.startswith("filesystem:"):
     _queue = str(DATA_DIR / "queue")
@@ -254,17 +288,23 @@ if CELERY_BROKER_URL.startswith("filesystem:"):
         "data_folder_in": _queue,
         "data_folder_out": _queue,
         "control_folder": str(DATA_DIR / "queue-control"),
+        "polling_interval": 0.25,
     }
-RAW_CALL_DAYS = env_int("RAW_CALL_DAYS", default=30, low=0, high=3650)
+    # Spares a queue per worker; with a broker, `celery inspect` and `celery control` work.
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+# Nothing of the schedule is worth a file: what is due is in the database and in the journal.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
-    "ingest-usage": {"task": "analytics.tasks.ingest", "schedule": 2.0, "options": {"expires": 2}},
-    "deliver-mail": {"task": "notifications.tasks.deliver_waiting", "schedule": 15.0, "options": {"expires": 15}},
+    "ingest-usage": {"task": "analytics.tasks.ingest", "schedule": 1.0, "options": {"expires": 1}},
+    "deliver-mail": {"task": "notifications.tasks.deliver_waiting", "schedule": 1.0, "options": {"expires": 1}},
     "expire-subscriptions": {"task": "subscriptions.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "retire-journal-parts": {"task": "analytics.tasks.retire_parts", "schedule": 60.0, "options": {"expires": 60}},
+    "prune-calls": {"task": "analytics.tasks.prune_calls", "schedule": 3600.0, "options": {"expires": 3600}},
+    "forget-sent-mail": {"task": "notifications.tasks.forget_sent", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 
 # -- Logging -----------------------------------------------------------------------------------

@@ -1,0 +1,25 @@
+"""What Django's admin finds when it looks for each app's `admin` module."""
+
+from portal.administration import (
+    calls,
+    catalogue,
+    door,
+    operations,
+    outbox,
+    people,
+    products,
+    service,
+    subscriptions,
+)
+
+__all__ = [
+    "calls",
+    "catalogue",
+    "door",
+    "operations",
+    "outbox",
+    "people",
+    "products",
+    "service",
+    "subscriptions",
+]

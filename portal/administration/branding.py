@@ -1,0 +1,37 @@
+"""The service's name and mark on the pages of the administration; settings.UNFOLD names these functions."""
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+
+from service.models import Service, current
+
+
+def service_of(request: HttpRequest) -> Service | None:
+    """The service, asked for once in a request."""
+    if not hasattr(request, "_administered_service"):
+        request._administered_service = current()  # type: ignore[attr-defined]
+    service: Service | None = request._administered_service  # type: ignore[attr-defined]
+    return service
+
+
+def title(request: HttpRequest) -> str:
+    service = service_of(request)
+    return f"{service.name} administration" if service else "Administration"
+
+
+def header(request: HttpRequest) -> str:
+    service = service_of(request)
+    return service.name if service else "API Management"
+
+
+def subheader(request: HttpRequest) -> str:
+    service = service_of(request)
+    return service.organization_name if service else ""
+
+
+def icon(request: HttpRequest) -> str:
+    return static("img/icon.svg")
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("admin/administration.css")

@@ -1,0 +1,110 @@
+"""Calls as ingested from the gateway's journal, and how far the ingest has come."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from analytics.models import Call, JournalPart
+from apis.models import API, Operation
+from portal.administration.read_only import ReadOnlyAdmin
+from subscriptions.models import Subscription
+
+PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+DEFAULT_PERIOD = "day"
+
+
+class PeriodFilter(admin.SimpleListFilter):
+    """The last day unless one chooses: a list over all calls would read a table without end."""
+
+    title = "period"
+    parameter_name = "period"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [("hour", "Last hour"), ("week", "Last 7 days"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        choices = super().choices(changelist)
+        yield {**next(choices), "display": "Last 24 hours"}
+        yield from choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Call]) -> QuerySet[Call]:
+        period = PERIODS.get(self.value() or DEFAULT_PERIOD)
+        return queryset if period is None else queryset.filter(at__gte=timezone.now() - period)
+
+
+class OutcomeFilter(admin.SimpleListFilter):
+    title = "outcome"
+    parameter_name = "outcome"
+    ranges = {"success": (100, 399), "caller": (400, 499), "server": (500, 599)}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [("success", "Went well"), ("caller", "4xx"), ("server", "5xx")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Call]) -> QuerySet[Call]:
+        limits = self.ranges.get(self.value() or "")
+        return queryset.filter(response_code__range=limits) if limits else queryset
+
+
+@admin.register(Call)
+class CallAdmin(ReadOnlyAdmin):
+    """Never counts the calls, and joins the names of what they concern in the one query of a page."""
+
+    list_display = ["at", "method", "url", "outcome", "total_ms", "api_name", "subscription_name", "caller_address"]
+    list_filter = [PeriodFilter, OutcomeFilter]
+    search_fields = ["=request_id"]
+    search_help_text = "Request id"
+    ordering = ["-at"]
+    sortable_by: Sequence[str] = ["at"]
+    list_per_page = 50
+    paginator = InfinitePaginator
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Call]:
+        calls: QuerySet[Call] = super().get_queryset(request)
+        return calls.annotate(
+            api_display_name=_name(API, "api_id"),
+            operation_display_name=_name(Operation, "operation_id"),
+            subscription_display_name=_name(Subscription, "subscription_id"),
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Call | None = None) -> list[str]:
+        own = [field.name for field in Call._meta.fields if field.name not in ("id", "api_id", "operation_id")]
+        return ["api_name", "operation_name", "subscription_name", *own]
+
+    @display(
+        description="answer",
+        label={"success": "success", "caller": "warning", "server": "danger"},
+    )
+    def outcome(self, call: Call) -> tuple[str, str]:
+        kind = "success" if call.response_code < 400 else "caller" if call.response_code < 500 else "server"
+        return kind, f"{call.response_code} {call.error_reason}".strip()
+
+    @admin.display(description="API")
+    def api_name(self, call: Any) -> str:
+        return call.api_display_name or ""
+
+    @admin.display(description="operation")
+    def operation_name(self, call: Any) -> str:
+        return call.operation_display_name or ""
+
+    @admin.display(description="subscription")
+    def subscription_name(self, call: Any) -> str:
+        return call.subscription_display_name or ""
+
+
+def _name(model: Any, column: str) -> Subquery:
+    return Subquery(model.objects.filter(pk=OuterRef(column)).values("display_name")[:1])
+
+
+@admin.register(JournalPart)
+class JournalPartAdmin(ReadOnlyAdmin):
+    list_display = ["name", "offset", "updated_at"]
+    ordering = ["-updated_at"]
+    list_per_page = 50

@@ -1,0 +1,154 @@
+"""The page of an API: where it is, in which products, and what operations it has."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+
+from apis.models import API
+from apis.names import free_name
+from portal.administration.branding import service_of
+from portal.administration.deletion import subscriptions_in_the_way
+from portal.administration.products import refuse_second_open_product
+from portal.base_urls import base_urls
+from service.models import current
+from subscriptions.models import Product
+
+SHOWN_OPERATIONS = 200
+
+
+class APIForm(forms.ModelForm):
+    products = forms.ModelMultipleChoiceField(
+        Product.objects.all(),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Developers who subscribe to one of them can call the API.",
+    )
+
+    class Meta:
+        widgets = {"description": UnfoldAdminTextareaWidget({"rows": 5})}
+        help_texts = {"name": "Identifies the API in the portal's URLs. Empty: made from the display name."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "name" in self.fields:
+            self.fields["name"].required = False
+        if self.instance.pk and "products" in self.fields:
+            self.fields["products"].initial = self.instance.products.all()
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        display_name = self.cleaned_data.get("display_name", "")
+        return name or free_name(display_name, taken=API.objects.values_list("name", flat=True), fallback="api")
+
+    def clean_products(self) -> QuerySet[Product]:
+        products: QuerySet[Product] = self.cleaned_data["products"]
+        refuse_second_open_product(products)
+        return products
+
+
+def address_view(request: HttpRequest, *, pk: int, model_admin: ModelAdmin) -> HttpResponse:
+    """The base URLs of an API, for the preview on an operation's page."""
+    api = API.objects.filter(pk=pk).first()
+    if api is None or not model_admin.has_view_permission(request, api):
+        raise Http404
+    return JsonResponse({"urls": base_urls(api, current())})
+
+
+@admin.register(API)
+class APIAdmin(ModelAdmin):
+    form = APIForm
+    list_display = ["display_name", "address", "service_url", "shown_scheme", "operation_count"]
+    list_filter = ["scheme", "products"]
+    search_fields = ["display_name", "name", "path", "service_url"]
+    list_per_page = 50
+    prepopulated_fields = {"name": ["display_name"]}
+    readonly_fields = ["public_url"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    "display_name",
+                    "name",
+                    "service_url",
+                    "path",
+                    "scheme",
+                    "public_url",
+                    "products",
+                ]
+            },
+        ),
+        ("Documentation", {"fields": ["description"]}),
+        ("Subscription key", {"fields": ["subscription_required", "key_header_name", "key_query_name"]}),
+    ]
+    change_form_outer_after_template = "admin/apis/api/_operations.html"
+    custom_urls = [("<int:pk>/address/", "apis_api_address", address_view)]
+
+    class Media:
+        js = [forms.Script("admin/api-url.js", type="module")]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[API]:
+        apis: QuerySet[API] = super().get_queryset(request)
+        return apis.annotate(operations_count=Count("operations"))
+
+    @admin.display(description="suffix", ordering="path")
+    def address(self, api: API) -> str:
+        return f"/{api.path}"
+
+    @display(description="scheme", ordering="scheme", label=True)
+    def shown_scheme(self, api: API) -> str:
+        return api.get_scheme_display()
+
+    @admin.display(description="operations", ordering="operations_count")
+    def operation_count(self, api: Any) -> int:
+        return int(api.operations_count)
+
+    @admin.display(description="URL of the API")
+    def public_url(self, api: API) -> SafeString:
+        service = current()
+        gateway_url = service.gateway_url if service else ""
+        return render_to_string(
+            "admin/apis/api/_public_url.html",
+            {
+                "urls": base_urls(api, service) if api.pk else [],
+                "bases": {scheme: base_urls(API(scheme=scheme, path=""), service) for scheme in API.Scheme.values},
+                "gateway_scheme": gateway_url.partition("://")[0],
+                "is_reachable": api.pk is None or api.is_reachable_at(gateway_url),
+            },
+        )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """HTTPS as in Azure, unless this gateway's own address is http: then an API that works at once."""
+        service = service_of(request)
+        is_plain = service is not None and service.gateway_url.startswith("http://")
+        scheme = API.Scheme.BOTH if is_plain else API.Scheme.HTTPS
+        return {"scheme": scheme, **super().get_changeform_initial_data(request)}
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        api = self.get_object(request, object_id)
+        operations = list(api.operations.all()[: SHOWN_OPERATIONS + 1]) if api else []
+        shown = {"operations": operations[:SHOWN_OPERATIONS], "has_more_operations": len(operations) > SHOWN_OPERATIONS}
+        response: HttpResponse = super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+        return response
+
+    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if "products" in form.cleaned_data:
+            form.instance.products.set(form.cleaned_data["products"])
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        in_the_way = subscriptions_in_the_way(objs, "api")
+        if in_the_way:
+            return [], {}, set(), in_the_way
+        result: tuple[Any, Any, Any, Any] = super().get_deleted_objects(objs, request)
+        return result

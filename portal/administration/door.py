@@ -1,0 +1,47 @@
+"""Who comes in: the administration has no sign-in of its own, the portal's rate-limited one serves both."""
+
+from allauth.account.models import EmailAddress, EmailConfirmation
+from django.contrib import admin
+from django.contrib.auth import logout, views
+from django.contrib.auth.models import Group as PermissionGroup
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+
+@never_cache
+def sign_in(request: HttpRequest, extra_context: object = None) -> HttpResponse:
+    """Send on whoever may use the administration, tell others that they may not, let the rest sign in."""
+    target = request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        target = reverse("admin:index")
+    if admin.site.has_permission(request):
+        return redirect(target)
+    if request.user.is_authenticated:
+        return render(request, "admin/not_allowed.html", status=403)
+    return views.redirect_to_login(target)
+
+
+@require_POST
+def sign_out(request: HttpRequest, extra_context: object = None) -> HttpResponse:
+    logout(request)
+    return redirect("portal:home")
+
+
+def change_password(request: HttpRequest, extra_context: object = None) -> HttpResponse:
+    return redirect("account_change_password")
+
+
+admin.site.login = sign_in  # type: ignore[assignment]
+admin.site.logout = sign_out  # type: ignore[assignment]
+admin.site.password_change = change_password  # type: ignore[assignment]
+
+admin.site.index_title = "Start"
+
+# Permissions come from one's own account here, and confirmed addresses are shown with their user.
+for model in (PermissionGroup, EmailAddress, EmailConfirmation):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)

@@ -1,0 +1,350 @@
+"""The page of an operation: verb, URL template, parameters, request and responses."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import display
+from unfold.forms import PaginationInlineFormSet
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from apis import url_templates
+from apis.models import API, USUAL_METHODS, Operation, Parameter, Representation, Response
+from apis.names import free_name
+from apis.template_parameters import check_agreement, undeclared
+from portal.base_urls import base_urls
+from service.models import current
+
+TAKE_PARAMETERS = "_take_parameters"
+TEMPLATE_PREFIX = "template_parameters"
+MAX_ROWS = 200
+PARAMETER_TYPES = ("string", "number", "integer", "boolean", "array", "object")
+CONTENT_TYPES = (
+    "application/json",
+    "application/xml",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "text/csv",
+    "text/plain",
+)
+
+Location = Parameter.Location
+
+
+class OfferingInput(UnfoldAdminTextInputWidget):
+    """A text field that offers usual values and takes any."""
+
+    template_name = "admin/widgets/offering_input.html"
+
+    def __init__(self, offers: tuple[str, ...], attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        self.offers = offers
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        list_id = f"{(attrs or {}).get('id', name)}-offers"
+        context: dict[str, Any] = super().get_context(name, value, {**(attrs or {}), "list": list_id})
+        return {**context, "list_id": list_id, "offers": self.offers}
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        return [line.strip() for line in text.splitlines() if line.strip()]
+
+    def validate(self, value: Any) -> None:
+        """The model's validators bound the list."""
+
+    def run_validators(self, value: Any) -> None:
+        """The model's validators bound the list."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return list(initial or []) != self.to_python(data)
+
+
+class ParameterForm(forms.ModelForm):
+    values = LinesField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget({"rows": 1, "placeholder": "one a line"}),
+        help_text="The values that are allowed, one a line; empty: any.",
+    )
+
+    class Meta:
+        widgets = {
+            "type": OfferingInput(PARAMETER_TYPES),
+            "description": UnfoldAdminTextareaWidget({"rows": 1}),
+            "name": UnfoldAdminTextInputWidget({"spellcheck": "false", "autocapitalize": "none"}),
+        }
+
+
+class TemplateParameterForm(ParameterForm):
+    """A parameter of the template takes part in matching, so it is always required."""
+
+    required = forms.BooleanField(disabled=True, required=False, initial=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["required"] = True
+
+
+class ParameterFormSet(PaginationInlineFormSet):
+    """The parameters of one location; no two have the same name."""
+
+    location: str = Location.QUERY
+
+    @classmethod
+    def get_default_prefix(cls) -> str:
+        return {
+            Location.TEMPLATE: TEMPLATE_PREFIX,
+            Location.QUERY: "query_parameters",
+            Location.HEADER: "headers",
+        }[Location(cls.location)]
+
+    def _construct_form(self, i: int, **kwargs: Any) -> Any:
+        form = super()._construct_form(i, **kwargs)
+        form.instance.location = self.location
+        return form
+
+    @property
+    def kept_forms(self) -> list[Any]:
+        """The rows that have a name and are not to be deleted."""
+        return [
+            form
+            for form in self.forms
+            if getattr(form, "cleaned_data", {}).get("name") and form not in self.deleted_forms
+        ]
+
+    def clean(self) -> None:
+        super().clean()
+        seen: set[str] = set()
+        for form in self.kept_forms:
+            name = form.cleaned_data["name"].lower()
+            if name in seen:
+                form.add_error("name", "This parameter is there twice.")
+            seen.add(name)
+
+
+class TemplateParameterFormSet(ParameterFormSet):
+    location = Location.TEMPLATE
+
+    def clean(self) -> None:
+        PaginationInlineFormSet.clean(self)
+        rows = self.kept_forms
+        try:
+            check_agreement(self.instance.url_template, [form.cleaned_data["name"] for form in rows])
+        except url_templates.TemplateError:
+            return  # The field of the template says what is wrong with it.
+        except ValidationError as error:
+            rest = []
+            for one in error.error_list:
+                if one.code == "undeclared":
+                    rest.append(one)
+                else:
+                    rows[one.params["index"]].add_error("name", one)
+            if rest:
+                raise ValidationError(rest) from error
+
+
+class ParameterInline(TabularInline):
+    model = Parameter
+    form = ParameterForm
+    formset = ParameterFormSet
+    extra = 0
+    max_num = MAX_ROWS
+    hide_title = True
+    fields = ["name", "type", "required", "default_value", "example", "values", "description"]
+    location: str
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Parameter]:
+        parameters: QuerySet[Parameter] = super().get_queryset(request)
+        return parameters.filter(location=self.location)
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.location = self.location
+        return formset
+
+
+class TemplateParameterInline(ParameterInline):
+    verbose_name = "template parameter"
+    verbose_name_plural = "template parameters"
+    form = TemplateParameterForm
+    formset = TemplateParameterFormSet
+    location = Location.TEMPLATE
+    template_before = "admin/apis/operation/_take_parameters.html"
+
+
+class QueryParameterInline(ParameterInline):
+    verbose_name = "query parameter"
+    verbose_name_plural = "query parameters, beside those of the template"
+    location = Location.QUERY
+
+
+class HeaderInline(ParameterInline):
+    verbose_name = "header"
+    verbose_name_plural = "request headers"
+    location = Location.HEADER
+
+
+class RepresentationForm(forms.ModelForm):
+    class Meta:
+        widgets = {
+            "content_type": OfferingInput(CONTENT_TYPES),
+            "example": UnfoldAdminTextareaWidget({"rows": 6, "spellcheck": "false", "class": "code-field"}),
+        }
+
+
+class RepresentationInline(StackedInline):
+    model = Representation
+    form = RepresentationForm
+    verbose_name = "representation"
+    verbose_name_plural = "request representations"
+    extra = 0
+    max_num = 20
+    hide_title = True
+    fields = ["content_type", "example"]
+
+
+class ResponseHeaderInline(ParameterInline):
+    verbose_name = "header"
+    verbose_name_plural = "headers"
+    location = Location.HEADER
+    fields = ["name", "type", "required", "example", "description"]
+
+
+class ResponseRepresentationInline(RepresentationInline):
+    verbose_name_plural = "representations"
+
+
+class ResponseForm(forms.ModelForm):
+    class Meta:
+        widgets = {"description": UnfoldAdminTextareaWidget({"rows": 2})}
+
+
+class ResponseInline(StackedInline):
+    model = Response
+    form = ResponseForm
+    extra = 0
+    max_num = 60
+    fields = ["status_code", "description"]
+    inlines = [ResponseHeaderInline, ResponseRepresentationInline]
+
+
+class OperationForm(forms.ModelForm):
+    class Meta:
+        widgets = {
+            "method": OfferingInput(USUAL_METHODS, {"autocapitalize": "characters", "spellcheck": "false"}),
+            "url_template": UnfoldAdminTextInputWidget(
+                {
+                    "autocapitalize": "none",
+                    "spellcheck": "false",
+                    "placeholder": "/jobs/{jobid}?api-version={apiversion}",
+                }
+            ),
+            "description": UnfoldAdminTextareaWidget({"rows": 4}),
+            "request_description": UnfoldAdminTextareaWidget({"rows": 2}),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "name" in self.fields:
+            self.fields["name"].required = False
+            self.fields["name"].help_text = "Identifies the operation in the portal's URLs. Empty: made from its name."
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        api = data.get("api")
+        if api is not None:
+            # Of two editors who add the same template at once, the second one waits and is told.
+            API.objects.select_for_update().filter(pk=api.pk).first()
+            if not data.get("name"):
+                taken = Operation.objects.filter(api=api).exclude(pk=self.instance.pk).values_list("name", flat=True)
+                data["name"] = free_name(data.get("display_name", ""), taken=taken, fallback="operation")
+        if TAKE_PARAMETERS in self.data:
+            raise ValidationError("The parameters were taken from the template. Look at them below, then save.")
+        return data
+
+
+@admin.register(Operation)
+class OperationAdmin(ModelAdmin):
+    form = OperationForm
+    list_display = ["display_name", "shown_method", "url_template", "api"]
+    list_filter = [("api", AutocompleteSelectFilter), "method"]
+    list_filter_submit = True
+    list_select_related = ["api"]
+    search_fields = ["display_name", "name", "url_template"]
+    list_per_page = 50
+    autocomplete_fields = ["api"]
+    prepopulated_fields = {"name": ["display_name"]}
+    readonly_fields = ["request_url"]
+    fieldsets = [
+        (None, {"fields": ["api", "display_name", "name", "method", "url_template", "request_url", "description"]}),
+        ("Request", {"fields": ["request_description"]}),
+    ]
+    inlines = [TemplateParameterInline, QueryParameterInline, HeaderInline, RepresentationInline, ResponseInline]
+
+    class Media:
+        js = [forms.Script("admin/operation-form.js", type="module")]
+
+    @display(description="verb", ordering="method", label={"GET": "info", "POST": "success", "DELETE": "danger"})
+    def shown_method(self, operation: Operation) -> str:
+        return operation.method
+
+    @admin.display(description="request URL")
+    def request_url(self, operation: Operation) -> SafeString:
+        urls = base_urls(operation.api, current()) if operation.api_id else []
+        return render_to_string("admin/apis/operation/_request_url.html", {"operation": operation, "urls": urls})
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST" and TAKE_PARAMETERS in request.POST:
+            request.POST = with_parameters_taken(request.POST)  # type: ignore[assignment]
+        response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        return response
+
+    def response_post_save_add(self, request: HttpRequest, obj: Operation) -> HttpResponse:
+        return redirect("admin:apis_api_change", obj.api_id)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Operation) -> HttpResponse:
+        return redirect("admin:apis_api_change", obj.api_id)
+
+    def response_add(self, request: HttpRequest, obj: Operation, post_url_continue: str | None = None) -> HttpResponse:
+        response: HttpResponse = super().response_add(request, obj, post_url_continue)
+        if "_addanother" in request.POST:
+            return redirect(f"{request.path}?api={obj.api_id}")
+        return response
+
+
+def with_parameters_taken(data: QueryDict) -> QueryDict:
+    """The posted form with a row for each parameter of the template that has none; for browsers without scripts."""
+    try:
+        template = url_templates.parse(data.get("url_template", ""))
+        rows = int(data.get(f"{TEMPLATE_PREFIX}-TOTAL_FORMS", ""))
+    except ValueError:
+        return data
+    rows = min(max(rows, 0), MAX_ROWS)
+    declared = [
+        data.get(f"{TEMPLATE_PREFIX}-{row}-name", "")
+        for row in range(rows)
+        if f"{TEMPLATE_PREFIX}-{row}-DELETE" not in data
+    ]
+    filled = data.copy()
+    for name in undeclared(template, declared)[: MAX_ROWS - rows]:
+        filled[f"{TEMPLATE_PREFIX}-{rows}-name"] = name
+        filled[f"{TEMPLATE_PREFIX}-{rows}-type"] = "string"
+        rows += 1
+    filled[f"{TEMPLATE_PREFIX}-TOTAL_FORMS"] = str(rows)
+    return filled

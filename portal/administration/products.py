@@ -1,0 +1,174 @@
+"""The page of a product: what it offers to whom, under which policy."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, StackedInline
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+
+from apis.models import API
+from apis.names import free_name
+from policies.compiler import PolicyError, compile_product_policy
+from policies.models import ProductPolicy
+from portal.administration.deletion import subscriptions_in_the_way
+from portal.limits import limits_of
+from subscriptions.models import Product, Subscription
+
+State = Product.State
+EMPTY_POLICY = """\
+<policies>
+  <inbound>
+    <base />
+  </inbound>
+  <backend>
+    <base />
+  </backend>
+  <outbound>
+    <base />
+  </outbound>
+  <on-error>
+    <base />
+  </on-error>
+</policies>
+"""
+
+
+def refuse_second_open_product(products: Iterable[Product]) -> None:
+    """An API is in one open product at most, else nobody could say under which one a call without a key runs."""
+    open_products = [product.display_name for product in products if not product.subscription_required]
+    if len(open_products) > 1:
+        raise ValidationError(f"An API can be in one open product at most; these are open: {', '.join(open_products)}.")
+
+
+class ProductPolicyForm(forms.ModelForm):
+    class Meta:
+        widgets = {"document": UnfoldAdminTextareaWidget({"rows": 18, "spellcheck": "false", "class": "code-field"})}
+
+    def clean_document(self) -> str:
+        document: str = self.cleaned_data["document"]
+        try:
+            compile_product_policy(document)
+        except PolicyError as error:
+            raise ValidationError(str(error)) from error
+        return document
+
+
+class ProductPolicyInline(StackedInline):
+    model = ProductPolicy
+    form = ProductPolicyForm
+    verbose_name = "policy"
+    verbose_name_plural = "policy"
+    extra = 0
+    hide_title = True
+    fields = ["document", "limits"]
+    readonly_fields = ["limits"]
+
+    @admin.display(description="in words")
+    def limits(self, policy: ProductPolicy) -> str:
+        if policy.pk is None:
+            return "Shown once it is saved."
+        return ", and ".join(limits_of(policy.product)) or "No limits."
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.form.base_fields["document"].initial = EMPTY_POLICY
+        return formset
+
+
+class ProductForm(forms.ModelForm):
+    class Meta:
+        widgets = {
+            "groups": UnfoldAdminCheckboxSelectMultipleWidget,
+            "description": UnfoldAdminTextareaWidget({"rows": 4}),
+            "terms": UnfoldAdminTextareaWidget({"rows": 4}),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "name" in self.fields:
+            self.fields["name"].required = False
+            self.fields["name"].help_text = "Identifies the product in URLs. Empty: made from the display name."
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        display_name = self.cleaned_data.get("display_name", "")
+        return name or free_name(display_name, taken=Product.objects.values_list("name", flat=True), fallback="product")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("subscription_required") is False and data.get("apis"):
+            self._refuse_apis_of_another_open_product(data["apis"])
+        return data
+
+    def _refuse_apis_of_another_open_product(self, apis: QuerySet[API]) -> None:
+        others = Product.objects.filter(subscription_required=False).exclude(pk=self.instance.pk)
+        taken = API.objects.filter(pk__in=apis, products__in=others).distinct()[:5]
+        if taken:
+            names = ", ".join(api.display_name for api in taken)
+            self.add_error("apis", f"An API can be in one open product at most; another one has {names}.")
+
+
+@admin.register(Product)
+class ProductAdmin(ModelAdmin):
+    form = ProductForm
+    list_display = ["display_name", "shown_state", "access", "api_count", "active_count", "waiting_count"]
+    list_filter = ["state", "approval_required", "subscription_required"]
+    search_fields = ["display_name", "name"]
+    list_per_page = 50
+    autocomplete_fields = ["apis"]
+    prepopulated_fields = {"name": ["display_name"]}
+    inlines = [ProductPolicyInline]
+    fieldsets = [
+        (None, {"fields": ["display_name", "name", "description", "state", "apis", "groups", "position"]}),
+        (
+            "Subscriptions",
+            {"fields": ["subscription_required", "approval_required", "subscriptions_limit", "terms"]},
+        ),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
+        products: QuerySet[Product] = super().get_queryset(request)
+        return products.annotate(
+            apis_count=Count("apis", distinct=True),
+            active_subscriptions=_count_of(Subscription.State.ACTIVE),
+            waiting_subscriptions=_count_of(Subscription.State.SUBMITTED),
+        )
+
+    @display(description="state", ordering="state", label={State.PUBLISHED: "success", State.NOT_PUBLISHED: "warning"})
+    def shown_state(self, product: Product) -> tuple[str, str]:
+        return product.state, product.get_state_display()
+
+    @admin.display(description="access")
+    def access(self, product: Product) -> str:
+        if not product.subscription_required:
+            return "Open"
+        return "After approval" if product.approval_required else "At once"
+
+    @admin.display(description="APIs", ordering="apis_count")
+    def api_count(self, product: Any) -> int:
+        return int(product.apis_count)
+
+    @admin.display(description="active", ordering="active_subscriptions")
+    def active_count(self, product: Any) -> int:
+        return int(product.active_subscriptions)
+
+    @admin.display(description="waiting", ordering="waiting_subscriptions")
+    def waiting_count(self, product: Any) -> int:
+        return int(product.waiting_subscriptions)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        in_the_way = subscriptions_in_the_way(objs, "product")
+        if in_the_way:
+            return [], {}, set(), in_the_way
+        result: tuple[Any, Any, Any, Any] = super().get_deleted_objects(objs, request)
+        return result
+
+
+def _count_of(state: str) -> Count:
+    return Count("subscriptions", filter=Q(subscriptions__state=state), distinct=True)

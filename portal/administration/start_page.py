@@ -1,0 +1,75 @@
+"""The administration's first page: what needs doing, whether the gateway answers, how much there is."""
+
+import json
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+
+from accounts.models import User
+from apis.models import API, Operation
+from notifications.models import OutboxMail
+from publisher.models import Revision
+from subscriptions.models import Product, Subscription
+
+STATUS_PATH = "/status-0123456789abcdef"
+STATUS_TIMEOUT_SECONDS = 1.0
+STATUS_KEPT_SECONDS = 5
+STATUS_LIMIT_BYTES = 4096
+SHOWN_REQUESTS = 5
+
+
+def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the start page shows; a part that the person may not see is left out."""
+    may = request.user.has_perm
+    if may("subscriptions.view_subscription"):
+        waiting = Subscription.objects.filter(state=Subscription.State.SUBMITTED)
+        context["waiting_count"] = waiting.count()
+        oldest = waiting.select_related("owner", "product", "api").order_by("created_at")
+        context["waiting"] = oldest[:SHOWN_REQUESTS]
+    if may("notifications.view_outboxmail"):
+        context["failed_mails"] = OutboxMail.objects.filter(state=OutboxMail.State.FAILED).count()
+    if may("apis.view_api"):
+        revision = Revision.objects.values_list("number", flat=True).first()
+        context["gateway"] = gateway_status()
+        context["revision"] = revision
+        context["counts"] = [
+            ("APIs", "admin:apis_api_changelist", API.objects.count()),
+            ("Operations", "admin:apis_operation_changelist", Operation.objects.count()),
+            ("Products", "admin:subscriptions_product_changelist", Product.objects.count()),
+            ("Subscriptions", "admin:subscriptions_subscription_changelist", Subscription.objects.count()),
+            ("Users", "admin:accounts_user_changelist", User.objects.count()),
+        ]
+    return context
+
+
+def gateway_status() -> dict[str, Any]:
+    """Whether the gateway answers, and which revision of the configuration it serves if it says so.
+
+    Kept for some seconds, so that a gateway that is down holds up one page and not each.
+    """
+    known: dict[str, Any] | None = cache.get("gateway-status")
+    if known is None:
+        known = _ask_gateway()
+        cache.set("gateway-status", known, STATUS_KEPT_SECONDS)
+    return known
+
+
+def _ask_gateway() -> dict[str, Any]:
+    url = settings.GATEWAY_INTERNAL_URL + STATUS_PATH
+    try:
+        with requests.get(url, timeout=STATUS_TIMEOUT_SECONDS, allow_redirects=False, stream=True) as answer:
+            body = answer.raw.read(STATUS_LIMIT_BYTES)
+            return {"answers": answer.status_code < 500, "status": answer.status_code, "revision": _revision_in(body)}
+    except requests.RequestException:
+        return {"answers": False, "status": None, "revision": None}
+
+
+def _revision_in(body: bytes) -> int | None:
+    try:
+        revision = json.loads(body)["revision"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return revision if isinstance(revision, int) else None
