@@ -16,6 +16,7 @@ from gateway.record import CallRecord
 QUARTER_SECONDS = 15 * 60
 MAX_METHOD_CHARACTERS = 40
 MAX_URL_CHARACTERS = 8192
+MAX_ADDRESS_CHARACTERS = 45
 LIMITS = frozenset({"rate-limit", "quota"})
 NOT_LET_THROUGH = LIMITS | {"authorization", "configuration"}
 CALL_FIELDS = (
@@ -100,15 +101,15 @@ def call(record: CallRecord, gateway: str) -> tuple[Any, ...]:
         record.user,
         _text(record.method, MAX_METHOD_CHARACTERS),
         _text(record.url, MAX_URL_CHARACTERS),
-        record.caller_address[:45],
+        _bounded(record.caller_address, MAX_ADDRESS_CHARACTERS),
         record.response_code,
         record.backend_code,
         record.total_seconds * 1000,
         record.backend_seconds * 1000 if record.backend_seconds is not None else None,
         record.request_bytes,
         record.response_bytes,
-        record.error_source[:40],
-        record.error_reason[:60],
+        _bounded(record.error_source, 40),
+        _bounded(record.error_reason, 60),
     )
 
 
@@ -122,5 +123,10 @@ def _moment(seconds: float) -> datetime:
 
 
 def _text(value: bytes, max_characters: int) -> str:
-    """Bytes as text that shows all of them and that every database takes (PostgreSQL takes no NUL)."""
-    return value[:max_characters].decode("utf-8", "backslashreplace").replace("\0", "\\x00")[:max_characters]
+    """Bytes as text that shows all of them."""
+    return _bounded(value[:max_characters].decode("utf-8", "backslashreplace"), max_characters)
+
+
+def _bounded(text: str, max_characters: int) -> str:
+    """PostgreSQL takes no NUL."""
+    return text.replace("\0", "\\x00")[:max_characters]

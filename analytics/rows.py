@@ -35,7 +35,8 @@ _RAISE_QUOTA = """
 def insert_calls(calls: Iterable[tuple[Any, ...]]) -> None:
     """New rows with the values of CALL_FIELDS."""
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor, cursor.copy(_COPY_CALLS) as copy:
+        # Django does not wrap what COPY raises.
+        with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(_COPY_CALLS) as copy:
             for call in calls:
                 copy.write_row(call)
     else:

@@ -1,7 +1,7 @@
 """How much a subscription was used, and what it may still use."""
 
-import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import TypedDict
@@ -11,11 +11,11 @@ from django.db.models import Q, Sum
 
 from analytics.models import QuotaUse, SubscriptionQuarter
 from gateway.snapshot import Quota, RateLimit
-from policies.compiler import PolicyError, compile_product_policy
+from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
 from policies.models import ProductPolicy
 from subscriptions.models import Subscription
 
-logger = logging.getLogger(__name__)
+UNLIMITED = ProductPolicyValues()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,6 @@ class Usage:
     quota_resets_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    rate: RateLimit | None = None
-    quota: Quota | None = None
-
-
 class _Sums(TypedDict):
     today: int
     this_week: int
@@ -54,7 +48,7 @@ def usage_of(subscriptions: Iterable[Subscription], now: datetime, timezone: tzi
     return {
         subscription.pk: _usage(
             sums.get(subscription.pk, _Sums(today=0, this_week=0)),
-            limits.get(subscription.product_id, Limits()),
+            limits.get(subscription.product_id, UNLIMITED),
             uses.get(subscription.pk),
             now,
         )
@@ -74,27 +68,23 @@ def _calls_since(subscriptions: set[UUID], now: datetime, timezone: tzinfo) -> d
     return {row["subscription_id"]: _Sums(today=row["today"], this_week=row["this_week"]) for row in rows}
 
 
-def _limits(products: set[int | None]) -> dict[int | None, Limits]:
-    limits: dict[int | None, Limits] = {}
+def _limits(products: set[int | None]) -> dict[int | None, ProductPolicyValues]:
+    limits: dict[int | None, ProductPolicyValues] = {}
     for product, document in ProductPolicy.objects.filter(product__in=products - {None}).values_list(
         "product_id", "document"
     ):
-        try:
-            policy = compile_product_policy(document)
-        except PolicyError:
-            # The publisher reports it, and the gateway refuses calls of the product.
-            logger.warning("The policy of product %s does not compile", product)
-        else:
-            limits[product] = Limits(policy.rate_limit, policy.quota)
+        # A policy that does not compile is the publisher's to report; the gateway refuses the product's calls.
+        with suppress(PolicyError):
+            limits[product] = compile_product_policy(document)
     return limits
 
 
-def _usage(sums: _Sums, limits: Limits, use: QuotaUse | None, now: datetime) -> Usage:
+def _usage(sums: _Sums, limits: ProductPolicyValues, use: QuotaUse | None, now: datetime) -> Usage:
     used, resets_at = _quota_period(limits.quota, use, now)
     return Usage(
         today=sums["today"],
         this_week=sums["this_week"],
-        rate=limits.rate,
+        rate=limits.rate_limit,
         quota_calls=limits.quota.calls if limits.quota is not None else None,
         quota_left=max(limits.quota.calls - used, 0) if limits.quota is not None else None,
         quota_resets_at=resets_at,

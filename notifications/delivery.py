@@ -9,7 +9,6 @@ Message-ID. Nothing can rule that out (RFC 5321, 4.1.1.4 and 6.1).
 import logging
 import os
 import re
-import smtplib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -112,7 +111,8 @@ def _smtp() -> Iterator[Send]:
         assert server.connection is not None
         try:
             refused = server.connection.sendmail(mail.sender, mail.recipients, bytes(mail.message))
-        except smtplib.SMTPServerDisconnected:
+        except OSError:
+            # The server may have hung up with its answer (RFC 5321, 3.8).
             close()
             raise
         if refused:

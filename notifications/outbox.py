@@ -41,7 +41,7 @@ def _mail(message: EmailMessage) -> OutboxMail:
     sender = _bare_address(message.from_email)
     if not any(name.lower() == "message-id" for name in message.extra_headers):
         # Django would ask the DNS for this host's name, and the sender's domain is what spam filters expect.
-        message.extra_headers["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
+        message.extra_headers["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2] or "localhost")
     raw = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # Django's own class has it.
     if len(raw) > MAX_MESSAGE_BYTES:
         raise ValueError(f"A mail has at most {MAX_MESSAGE_BYTES} bytes, this one has {len(raw)}.")

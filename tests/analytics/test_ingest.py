@@ -1,0 +1,273 @@
+"""Each record of the journal gets into the database once, whatever happens."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from django.db import OperationalError, connection
+
+from analytics import ingest as ingesting
+from analytics import rows
+from analytics.ingest import ingest
+from analytics.models import Call, JournalPart, QuotaUse, SubscriptionQuarter
+from gateway.journal_parts import MAGIC, frame, part_file, parts
+from tests.analytics.conftest import MINE, NOON, record
+
+pytestmark = pytest.mark.django_db
+THEIRS = UUID(int=2)
+
+
+def numbers() -> list[int]:
+    """The calls in the database, by the number that made their records."""
+    return sorted(call.request_id.int for call in Call.objects.all())
+
+
+def test_a_call_is_kept_as_it_was_recorded(write, tmp_path):
+    write(record(7))
+    assert ingest(tmp_path) == 1
+    call = Call.objects.get()
+    assert (call.at, call.request_id, call.gateway) == (NOON + timedelta(seconds=7), UUID(int=7), "gw")
+    assert (call.api_id, call.operation_id, call.product_id, call.subscription_id, call.user_id) == (1, 2, 3, MINE, 4)
+    assert (call.method, call.url, call.caller_address) == ("GET", "/echo?n=7", "127.0.0.1")
+    assert (call.response_code, call.backend_code, call.total_ms, call.backend_ms) == (200, 200, 500.0, 250.0)
+    assert (call.request_bytes, call.response_bytes, call.error_source, call.error_reason) == (10, 20, "", "")
+
+
+def test_a_call_without_subscription_or_backend_is_kept_too(write, tmp_path):
+    nothing = dict.fromkeys(("api", "operation", "product", "subscription", "user", "backend_code", "backend_seconds"))
+    write(record(1, **nothing, error_source="configuration", error_reason="OperationNotFound"))
+    assert ingest(tmp_path) == 1
+    assert Call.objects.get(subscription_id=None).error_reason == "OperationNotFound"
+    assert not SubscriptionQuarter.objects.exists()
+
+
+def test_the_part_that_is_being_written_is_followed(start_gateway, tmp_path):
+    journal = start_gateway()
+    for number in range(3):
+        journal.append(record(number))
+        journal.flush()
+        assert ingest(tmp_path) == 1
+        assert ingest(tmp_path) == 0
+    assert numbers() == [0, 1, 2]
+
+
+def test_a_record_that_is_half_written_waits_for_its_rest(tmp_path):
+    file, whole = part_file(tmp_path, "gw", 1), MAGIC + frame(record(1)) + frame(record(2))
+    file.write_bytes(whole[:-1])
+    assert ingest(tmp_path) == 1
+    file.write_bytes(whole)
+    assert ingest(tmp_path) == 1
+    assert numbers() == [1, 2]
+
+
+def test_all_parts_of_all_gateways_are_read(write, tmp_path):
+    for name in ("a", "b", "a-1"):
+        write(record(1), name=name)
+        write(record(2), name=name)
+    assert ingest(tmp_path) == 6
+    assert set(Call.objects.values_list("gateway", flat=True)) == {"a", "b", "a-1"}
+
+
+def test_one_run_is_bounded_and_the_next_goes_on(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(ingesting, "BATCH_RECORDS", 2)
+    write(*map(record, range(7)))
+    assert [ingest(tmp_path, batches=2) for _ in range(3)] == [4, 3, 0]
+    assert numbers() == list(range(7))
+
+
+def test_long_urls_make_smaller_batches(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(ingesting, "BATCH_BYTES", 10_000)
+    write(*(record(number, url=b"/" + b"x" * 6000) for number in range(4)))
+    assert ingest(tmp_path, batches=1) == 2
+
+
+def test_without_rows_per_call_the_sums_are_made_all_the_same(write, tmp_path, settings):
+    settings.RAW_CALL_DAYS = 0
+    write(record(1), record(2))
+    assert ingest(tmp_path) == 2
+    assert not Call.objects.exists()
+    assert SubscriptionQuarter.objects.get().calls == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "reason", "calls", "refused"),
+    [
+        pytest.param("", "", 1, 0, id="answered"),
+        pytest.param("forward-request", "BackendConnectionFailure", 1, 0, id="let through, the backend failed"),
+        pytest.param("rate-limit", "RateLimitExceeded", 0, 1, id="too fast"),
+        pytest.param("quota", "QuotaExceeded", 0, 1, id="quota used up"),
+        pytest.param("authorization", "SubscriptionKeyInvalid", 0, 0, id="a suspended subscription's key"),
+        pytest.param("configuration", "PolicyBroken", 0, 0, id="never left the gateway"),
+    ],
+)
+def test_what_is_counted(write, tmp_path, source, reason, calls, refused):
+    write(record(1, error_source=source, error_reason=reason))
+    ingest(tmp_path)
+    sums = SubscriptionQuarter.objects.values_list("calls", "refused")
+    assert list(sums) == ([(calls, refused)] if calls or refused else [])
+
+
+def test_calls_are_summed_by_subscription_and_quarter_over_batches(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(ingesting, "BATCH_RECORDS", 3)
+    quarter = 15 * 60
+    write(
+        *(record(number) for number in (0, 1, quarter - 1, quarter, quarter + 1)),
+        *(record(number, subscription=THEIRS.bytes) for number in (5, 6, 7, 8)),
+    )
+    ingest(tmp_path)
+    assert list(
+        SubscriptionQuarter.objects.order_by("subscription_id", "quarter").values_list(
+            "subscription_id", "quarter", "calls"
+        )
+    ) == [
+        (MINE, NOON, 3),
+        (MINE, NOON + timedelta(seconds=quarter), 2),
+        (THEIRS, NOON, 4),
+    ]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_latest_stand_of_a_quota_stays_in_whatever_order_they_come(write, tmp_path, order):
+    stands = [(0.0, 99), (3600.0, 1), (3600.0, 2)]
+    for index in order:
+        start, calls = stands[index]
+        write(record(index, quota_period_start=start, quota_calls=calls))
+        ingest(tmp_path)
+    use = QuotaUse.objects.get()
+    assert (use.subscription_id, use.product_id, use.calls) == (MINE, 3, 2)
+    assert use.period_start == datetime(1970, 1, 1, 1, tzinfo=UTC)
+
+
+class Crash(Exception):
+    """The worker's sudden end."""
+
+
+STEPS = {
+    "before the offset moves": (ingesting, "advance"),
+    "before the sums": (rows, "add_quarters"),
+    "before the quotas": (rows, "raise_quotas"),
+    "before the rows": (rows, "insert_calls"),
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("module", "name"), STEPS.values(), ids=STEPS.keys())
+def test_a_crash_between_any_two_statements_neither_loses_nor_doubles(
+    write, tmp_path, monkeypatch, module, name, after
+):
+    def crash(*arguments, **fields):
+        if after:
+            step(*arguments, **fields)
+        raise Crash
+
+    step = getattr(module, name)
+    write(record(1, quota_period_start=0.0, quota_calls=1), record(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, crash)
+        with pytest.raises(Crash):
+            ingest(tmp_path)
+    assert not SubscriptionQuarter.objects.exists()
+    assert ingest(tmp_path) == 2
+    assert numbers() == [1, 2]
+    assert SubscriptionQuarter.objects.get().calls == 2
+
+
+def test_a_database_that_fails_for_a_while_loses_nothing(write, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OperationalError("disk I/O error")
+
+    write(record(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "insert_calls", fail)
+        with pytest.raises(OperationalError):
+            ingest(tmp_path)
+    assert ingest(tmp_path) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_race_store_each_record_once(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(ingesting, "BATCH_RECORDS", 10)
+    for gateway in ("a", "b"):
+        write(*(record(number, subscription=UUID(int=number % 7).bytes) for number in range(200)), name=gateway)
+    start, failures = threading.Barrier(4), []
+
+    def work():
+        try:
+            start.wait()
+            while ingest(tmp_path, batches=3):
+                pass
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert failures == []
+    while ingest(tmp_path):
+        pass
+    assert numbers() == sorted([*range(200), *range(200)])
+    assert sum(SubscriptionQuarter.objects.values_list("calls", flat=True)) == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        pytest.param({"url": b"/\xff\xfe?\xc3\xa9"}, {"url": "/\\xff\\xfe?é"}, id="not UTF-8"),
+        pytest.param({"url": b"/a\0b"}, {"url": "/a\\x00b"}, id="a NUL"),
+        pytest.param({"url": b"/" + b"x" * 100_000}, {"url": "/" + "x" * 8191}, id="a long URL"),
+        pytest.param({"url": b"\xff" * 8192}, {"url": "\\xff" * 2048}, id="one that grows"),
+        pytest.param({"method": b"M" * 4000}, {"method": "M" * 40}, id="a long method"),
+        pytest.param({"method": b"\0\xff"}, {"method": "\\x00\\xff"}, id="a method of odd bytes"),
+        pytest.param({"url": b"/'; DROP TABLE analytics_call; --\t\n\\N\\."}, None, id="quotes and COPY's escapes"),
+        pytest.param({"caller_address": "a" * 500}, {"caller_address": "a" * 45}, id="a long address"),
+        pytest.param({"caller_address": "::1\0"}, {"caller_address": "::1\\x00"}, id="an address with a NUL"),
+        pytest.param({"error_reason": "r" * 500}, {"error_reason": "r" * 60}, id="a long reason"),
+        pytest.param({"request_bytes": 2**62}, {"request_bytes": 2**62}, id="a large body"),
+    ],
+)
+def test_hostile_values_are_kept_in_bounds(write, tmp_path, fields, kept):
+    write(record(1, **fields))
+    assert ingest(tmp_path) == 1
+    call = Call.objects.get()
+    expected = kept if kept is not None else {name: value.decode() for name, value in fields.items()}
+    assert {name: getattr(call, name) for name in expected} == expected
+    assert JournalPart.objects.get().problems == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"at": float("nan")}, id="no time"),
+        pytest.param({"at": 1e300}, id="a time past all calendars"),
+        pytest.param({"request_id": b"not a GUID"}, id="no GUID"),
+        pytest.param({"subscription": b"\xff"}, id="no subscription's id"),
+        pytest.param({"request_bytes": 2**63}, id="a number that no column holds"),
+        pytest.param({"request_bytes": -1}, id="a negative number"),
+    ],
+)
+def test_a_record_that_cannot_be_stored_is_reported_and_the_others_are_stored(write, tmp_path, caplog, fields):
+    write(record(1), record(2), record(3, **fields), record(4))
+    ingest(tmp_path)
+    assert ingest(tmp_path) == 0
+    assert numbers() == [1, 2, 4]
+    assert SubscriptionQuarter.objects.get().calls == 3
+    part = JournalPart.objects.get()
+    assert part.problems == 1
+    assert part.last_problem.startswith("The record at ")
+    assert [entry.levelname for entry in caplog.records if entry.name == "analytics.ingest"] == ["ERROR"]
+
+
+def test_what_is_no_journal_is_left_alone(tmp_path):
+    (tmp_path / "gw.journal").write_bytes(b"x")
+    (tmp_path / "gw-000000000001.journal").write_bytes(b"\0" * 100)
+    assert ingest(tmp_path) == 0
+    assert len(parts(tmp_path)) == 1
+
+
+def test_a_journal_that_is_not_there_yet_holds_nothing(tmp_path):
+    assert ingest(tmp_path / "none") == 0
