@@ -9,7 +9,9 @@ from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.models import User
 from gateway.client_address import TrustedProxies
+from service.models import current
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -25,7 +27,14 @@ class AccountAdapter(DefaultAccountAdapter):
         context: dict[str, Any],
         headers: dict[str, str] | None = None,
     ) -> EmailMessage:
-        return super().render_mail(template_prefix, email, {**context, "portal_url": settings.PORTAL_URL}, headers)
+        known = {"portal_url": settings.PORTAL_URL, "service": current()}
+        message: EmailMessage = super().render_mail(template_prefix, email, {**context, **known}, headers)
+        return message
+
+    def clean_email(self, email: str) -> str:
+        """Refuse what the column cannot hold."""
+        User._meta.get_field("email").run_validators(email)
+        return email
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: EmailConfirmationHMAC) -> str:
         return settings.PORTAL_URL + reverse("account_confirm_email", args=[emailconfirmation.key])

@@ -18,7 +18,8 @@ def confirm_email(request: HttpRequest, key: str) -> HttpResponse:
     programs that scan mails follow links.
     """
     if EmailConfirmationHMAC.from_key(key) is not None:
-        return allauth_views.confirm_email(request, key=key)
+        answer: HttpResponse = allauth_views.confirm_email(request, key=key)
+        return answer
     address = _address_of(key)
     if address is None:
         return render(request, "account/email_confirm_unknown.html", status=404)

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User, Viewer
@@ -25,3 +26,11 @@ def product_or_404(viewer: Viewer, name: str) -> Product:
 
 def own_subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
     return get_object_or_404(user.subscriptions.select_related("product", "api"), pk=subscription_id)
+
+
+def own_live_subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
+    """Keys of an ended subscription open nothing any more, so they are neither shown nor replaced."""
+    subscription = own_subscription_or_404(user, subscription_id)
+    if not subscription.is_live:
+        raise Http404
+    return subscription

@@ -41,8 +41,14 @@ class SubscribeForm(SubscriptionNameForm):
     def clean_terms_digest(self) -> str:
         digest: str = self.cleaned_data["terms_digest"]
         if not hmac.compare_digest(digest.encode(), _digest(self.product.terms).encode()):
+            self._ask_again()
             raise forms.ValidationError("The terms of use have changed. Read and accept them again.")
         return digest
+
+    def _ask_again(self) -> None:
+        """Let the page that shows the error carry the new terms, not accepted yet."""
+        shown = {name: self.data.get(name, "") for name in self.fields if name != "terms"}
+        self.data = {**shown, "terms_digest": _digest(self.product.terms)}
 
     @property
     def accepted_terms(self) -> str:

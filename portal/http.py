@@ -1,6 +1,5 @@
 """Who is asking: the types of requests that views take."""
 
-
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
@@ -19,5 +18,3 @@ class SignedInRequest(PageRequest):
     """A request of somebody who is signed in."""
 
     user: User
-
-

@@ -2,6 +2,7 @@
 
 import logging
 
+from gateway.snapshot import Quota, RateLimit
 from policies.compiler import PolicyError, compile_product_policy
 from policies.models import ProductPolicy
 from subscriptions.models import Product
@@ -20,14 +21,14 @@ def limits_of(product: Product) -> list[str]:
     except PolicyError:
         logger.exception("The policy of product %s does not compile.", product.pk)
         return ["Limits on calls: ask the administrators"]
-    limits = (policy.rate_limit, policy.quota)
-    return [calls_per_period(limit.calls, limit.renewal_period_seconds) for limit in limits if limit is not None]
+    return [calls_per_period(limit) for limit in (policy.rate_limit, policy.quota) if limit is not None]
 
 
-def calls_per_period(calls: int, seconds: int) -> str:
+def calls_per_period(limit: RateLimit | Quota) -> str:
     """`5 calls per minute`; a period of 0 seconds never ends."""
-    noun = "call" if calls == 1 else "calls"
-    return f"{calls:,} {noun} {f'per {_period(seconds)}' if seconds else 'in all'}"
+    calls = f"{limit.calls:,} {'call' if limit.calls == 1 else 'calls'}"
+    seconds = limit.renewal_period_seconds
+    return f"{calls} per {_period(seconds)}" if seconds else f"{calls} in all"
 
 
 def _period(seconds: int) -> str:

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import Group, Viewer
-from apis.models import API
+from apis.models import API, APIQuerySet
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
@@ -59,7 +59,7 @@ class Product(models.Model):
         return self.display_name
 
 
-def visible_apis(viewer: Viewer) -> models.QuerySet[API]:
+def visible_apis(viewer: Viewer) -> APIQuerySet:
     """The APIs that a viewer may see: those in a product that is visible to him."""
     through = Product.apis.through.objects.filter(product__in=Product.objects.visible_to(viewer))
     return API.objects.filter(pk__in=through.values("api"))

@@ -1,17 +1,19 @@
 """Template filters of documentation pages."""
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from portal import highlighting, markdown
+from gateway.snapshot import Quota, RateLimit
+from portal import highlighting, limits, markdown
 
 register = template.Library()
 _COLOURED_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
-_TEMPLATE_PARAMETER = re.compile(r"(\{[^{}]*\})")
+_TEMPLATE_PIECES = re.compile(r"(\{[^{}]*\}|[/?&])")
 
 
 @register.filter
@@ -38,16 +40,14 @@ def method_badge(method: str) -> SafeString:
 
 @register.filter
 def parameters_marked(url_template: str) -> SafeString:
-    """A URL template with its `{parameters}` marked."""
-    pieces = _TEMPLATE_PARAMETER.split(url_template)
-    return format_html_join(
-        "",
-        "{}",
-        (
-            (format_html('<span class="url-parameter">{}</span>', piece) if index % 2 else piece,)
-            for index, piece in enumerate(pieces)
-        ),
-    )
+    """A URL template with its `{parameters}` marked, and where its lines may break."""
+    return format_html_join("", "{}", ((_marked(piece),) for piece in _TEMPLATE_PIECES.split(url_template)))
+
+
+def _marked(piece: str) -> SafeString | str:
+    if piece.startswith("{") and piece.endswith("}"):
+        return format_html('<span class="url-parameter">{}</span>', piece)
+    return format_html("<wbr>{}", piece) if piece in ("/", "?", "&") else piece
 
 
 @register.filter
@@ -63,3 +63,13 @@ def reason_phrase(status_code: int) -> str:
 def status_class(status_code: int) -> str:
     """The class of a status, such as `4xx` (RFC 9110, 15)."""
     return f"{status_code // 100}xx"
+
+
+@register.filter
+def at(values: Mapping[str, str], key: str) -> str | None:
+    return values.get(key)
+
+
+@register.filter
+def calls_per_period(limit: RateLimit | Quota) -> str:
+    return limits.calls_per_period(limit)

@@ -4,6 +4,8 @@ from django import template
 from django.forms import BoundField, CheckboxInput, RadioSelect
 from django.utils.safestring import SafeString
 
+from accounts import password_rules
+
 register = template.Library()
 
 
@@ -14,7 +16,14 @@ def is_choice(field: BoundField) -> bool:
 
 
 @register.filter
+def hint(field: BoundField) -> str:
+    """The help text. Django's for new passwords is a list of all rules; one sentence says the same."""
+    if field.help_text and field.field.widget.attrs.get("autocomplete") == "new-password":
+        return password_rules.in_words()
+    return str(field.help_text)
+
+
+@register.filter
 def control(field: BoundField) -> SafeString:
     """The field's own element, in the portal's style; a placeholder would only repeat the label."""
-    attrs = {"placeholder": False} if is_choice(field) else {"class": "input", "placeholder": False}
-    return field.as_widget(attrs=attrs)
+    return field.as_widget(attrs={"class": "" if is_choice(field) else "input", "placeholder": False})

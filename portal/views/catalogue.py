@@ -7,7 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from apis.models import API, Operation, Parameter
+from accounts.models import Viewer
+from apis.models import API, APIQuerySet, Operation, Parameter
 from portal.access import api_or_404, operation_or_404
 from portal.base_urls import base_urls
 from portal.console.page import Console, console_of
@@ -21,6 +22,11 @@ MAX_QUERY_CHARACTERS = 100
 Location = Parameter.Location
 
 
+def listed_apis(viewer: Viewer) -> APIQuerySet:
+    """The APIs that a viewer may see, by name, with their numbers of operations."""
+    return visible_apis(viewer).annotate(operation_count=Count("operations")).order_by("display_name", "pk")
+
+
 def _query(request: PageRequest) -> str:
     return request.GET.get("q", "")[:MAX_QUERY_CHARACTERS].strip()
 
@@ -29,13 +35,11 @@ def _query(request: PageRequest) -> str:
 @vary_on_headers("HX-Request")
 def apis(request: PageRequest) -> HttpResponse:
     query = _query(request)
-    found = visible_apis(request.user)
+    found = listed_apis(request.user)
     if query:
         matching = Prefetch("operations", Operation.objects.search(query), to_attr="matching_operations")
         found = found.search(query).prefetch_related(matching)
-    page = Paginator(found.annotate(operation_count=Count("operations")), APIS_PER_PAGE).get_page(
-        request.GET.get("page")
-    )
+    page = Paginator(found, APIS_PER_PAGE).get_page(request.GET.get("page"))
     template = "portal/catalogue/_apis.html" if request.htmx else "portal/catalogue/apis.html"
     return render(request, template, {"page": page, "query": query})
 

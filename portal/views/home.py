@@ -1,6 +1,5 @@
 """The portal's front door."""
 
-from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -8,6 +7,7 @@ from django.views.decorators.http import require_safe
 from apis.models import Operation
 from portal.base_urls import base_urls
 from portal.http import PageRequest
+from portal.views.catalogue import listed_apis
 from portal.views.products import offers_to
 from service.models import current
 from subscriptions.models import visible_apis
@@ -18,7 +18,7 @@ FEATURED = 6
 @require_safe
 def home(request: PageRequest) -> HttpResponse:
     context = {
-        "apis": visible_apis(request.user).annotate(operation_count=Count("operations"))[:FEATURED],
+        "apis": listed_apis(request.user)[:FEATURED],
         "offers": offers_to(request.user)[:FEATURED],
         **_example(request),
     }

@@ -6,11 +6,13 @@ from django.contrib import messages
 from django.forms import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.forms import NameForm
-from portal.access import own_subscription_or_404
+from analytics.usage import usage_of
+from portal.access import own_live_subscription_or_404, own_subscription_or_404
 from portal.forms import SubscriptionNameForm
 from portal.http import SignedInRequest
 from portal.signing_in import sign_in_required
@@ -40,9 +42,13 @@ def name(request: SignedInRequest) -> HttpResponse:
 
 def _profile_page(request: SignedInRequest, form: NameForm) -> HttpResponse:
     own = list(request.user.subscriptions.select_related("product", "api"))
+    live = [subscription for subscription in own if subscription.is_live]
+    usage = usage_of(live, timezone.now(), timezone.get_current_timezone())
     context = {
         "form": form,
-        "live": [subscription for subscription in own if subscription.is_live],
+        "slots": Slot,
+        "revealed": {},
+        "live": [{"subscription": subscription, "usage": usage[subscription.pk]} for subscription in live],
         "ended": [subscription for subscription in own if not subscription.is_live],
     }
     return render(request, "portal/profile/profile.html", context)
@@ -56,10 +62,19 @@ def subscription(request: SignedInRequest, subscription_id: UUID) -> HttpRespons
 
 
 def _subscription_page(
-    request: SignedInRequest, subscription: Subscription, form: SubscriptionNameForm | None = None
+    request: SignedInRequest,
+    subscription: Subscription,
+    *,
+    form: SubscriptionNameForm | None = None,
+    revealed: dict[Slot, str] | None = None,
 ) -> HttpResponse:
-    form = form or SubscriptionNameForm(initial=model_to_dict(subscription, ["display_name"]))
-    context = {"subscription": subscription, "form": form, "slots": Slot}
+    context = {
+        "subscription": subscription,
+        "usage": usage_of([subscription], timezone.now(), timezone.get_current_timezone())[subscription.pk],
+        "form": form or SubscriptionNameForm(initial=model_to_dict(subscription, ["display_name"])),
+        "slots": Slot,
+        "revealed": revealed or {},
+    }
     return render(request, "portal/profile/subscription.html", context)
 
 
@@ -69,7 +84,7 @@ def rename(request: SignedInRequest, subscription_id: UUID) -> HttpResponse:
     own = own_subscription_or_404(request.user, subscription_id)
     form = SubscriptionNameForm(request.POST)
     if not form.is_valid():
-        return _subscription_page(request, own, form)
+        return _subscription_page(request, own, form=form)
     lifecycle.rename(own, form.cleaned_data["display_name"])
     messages.success(request, "The new name is saved.")
     return redirect("portal:subscription", own.pk)
@@ -95,19 +110,19 @@ def cancel(request: SignedInRequest, subscription_id: UUID) -> HttpResponse:
 @never_cache
 def key(request: SignedInRequest, subscription_id: UUID, slot: Slot) -> HttpResponse:
     """POST shows a key, GET hides it again."""
-    own = own_subscription_or_404(request.user, subscription_id)
-    shown = keys.reveal(own, slot) if request.method == "POST" else None
-    context = {"subscription": own, "slot": slot, "key": shown}
+    own = own_live_subscription_or_404(request.user, subscription_id)
+    revealed = {slot: keys.reveal(own, slot)} if request.method == "POST" else {}
     if request.htmx:
+        context = {"subscription": own, "slot": slot, "revealed": revealed}
         return render(request, "portal/profile/_key.html", context)
-    return render(request, "portal/profile/subscription.html", {**context, "slots": Slot})
+    return _subscription_page(request, own, revealed=revealed)
 
 
 @require_http_methods(["GET", "POST"])
 @sign_in_required
 @never_cache
 def regenerate(request: SignedInRequest, subscription_id: UUID, slot: Slot) -> HttpResponse:
-    own = own_subscription_or_404(request.user, subscription_id)
+    own = own_live_subscription_or_404(request.user, subscription_id)
     if request.method == "GET":
         return render(request, "portal/profile/regenerate.html", {"subscription": own, "slot": slot})
     keys.regenerate(own, slot)

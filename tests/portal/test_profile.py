@@ -1,0 +1,202 @@
+"""A developer's own data, subscriptions and keys."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from analytics.models import QuotaUse
+from subscriptions import keys, lifecycle
+from subscriptions.models import Subscription
+
+Slot = keys.Slot
+State = Subscription.State
+
+
+@pytest.fixture
+def subscription(starter, alice) -> Subscription:
+    return lifecycle.subscribe(user=alice, product=starter, display_name="Laptop")
+
+
+def _url(subscription: Subscription, rest: str = "") -> str:
+    return f"/profile/subscriptions/{subscription.pk}/{rest}"
+
+
+# Every page about one subscription, and how it is asked for.
+PAGES = [
+    ("get", ""),
+    ("post", "rename/"),
+    ("get", "cancel/"),
+    ("post", "cancel/"),
+    ("get", "keys/primary/"),
+    ("post", "keys/primary/"),
+    ("get", "keys/primary/regenerate/"),
+    ("post", "keys/primary/regenerate/"),
+]
+
+
+@pytest.mark.parametrize(("method", "page"), PAGES)
+def test_subscription_of_somebody_else_does_not_exist(method, page, subscription, bob, admin_user, signed_in):
+    key = keys.reveal(subscription, Slot.PRIMARY)
+    for stranger in (bob, admin_user):
+        answer = getattr(signed_in(stranger), method)(_url(subscription, page), {"display_name": "Stolen"})
+        assert answer.status_code == 404
+        assert key not in answer.text
+    subscription.refresh_from_db()
+    assert (subscription.display_name, subscription.state) == ("Laptop", "active")
+    assert keys.reveal(subscription, Slot.PRIMARY) == key
+
+
+@pytest.mark.parametrize(("method", "page"), PAGES)
+def test_guest_is_sent_to_sign_in(method, page, subscription):
+    answer = getattr(Client(), method)(_url(subscription, page))
+    assert answer["Location"].startswith("/account/login/?next=")
+
+
+@pytest.mark.parametrize("page", ["rename/", "cancel/", "keys/primary/", "keys/primary/regenerate/"])
+def test_changes_need_a_token_against_forgery(page, subscription, alice):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert client.post(_url(subscription, page), {"display_name": "Forged"}).status_code == 403
+    subscription.refresh_from_db()
+    assert (subscription.display_name, subscription.state) == ("Laptop", "active")
+
+
+def test_keys_are_on_no_page_until_they_are_asked_for(subscription, alice, signed_in):
+    client = signed_in(alice)
+    for page in ("/profile/", _url(subscription), "/products/starter/", _url(subscription, "keys/primary/")):
+        text = client.get(page).text
+        assert keys.reveal(subscription, Slot.PRIMARY) not in text
+        assert keys.reveal(subscription, Slot.SECONDARY) not in text
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["whole page", "htmx"])
+def test_show_reveals_one_key_and_nothing_keeps_the_answer(headers, subscription, alice, signed_in):
+    answer = signed_in(alice).post(_url(subscription, "keys/secondary/"), headers=headers)
+    assert keys.reveal(subscription, Slot.SECONDARY) in answer.text
+    assert keys.reveal(subscription, Slot.PRIMARY) not in answer.text
+    assert "no-store" in answer["Cache-Control"]
+
+
+def test_regenerating_asks_first_and_then_replaces_one_key(subscription, alice, signed_in):
+    client, before = signed_in(alice), keys.reveal(subscription, Slot.PRIMARY)
+    other = keys.reveal(subscription, Slot.SECONDARY)
+    assert "stops working at once" in client.get(_url(subscription, "keys/primary/regenerate/")).text
+    assert keys.reveal(subscription, Slot.PRIMARY) == before
+    assert client.post(_url(subscription, "keys/primary/regenerate/"))["Location"] == _url(subscription)
+    assert keys.reveal(subscription, Slot.PRIMARY) != before
+    assert keys.reveal(subscription, Slot.SECONDARY) == other
+
+
+def test_there_are_two_keys_only(subscription, alice, signed_in):
+    assert signed_in(alice).post(_url(subscription, "keys/tertiary/")).status_code == 404
+
+
+def test_keys_of_an_ended_subscription_are_not_shown(subscription, alice, admin_user, signed_in):
+    lifecycle.change_state(subscription, State.CANCELLED, by=admin_user)
+    answer = signed_in(alice).post(_url(subscription, "keys/primary/"))
+    assert answer.status_code == 404
+    assert signed_in(alice).post(_url(subscription, "keys/primary/regenerate/")).status_code == 404
+
+
+def test_cancelling_asks_first_and_then_ends_it(subscription, alice, signed_in):
+    client = signed_in(alice)
+    assert "cannot be brought back" in client.get(_url(subscription, "cancel/")).text
+    subscription.refresh_from_db()
+    assert subscription.state == State.ACTIVE
+    answer = client.post(_url(subscription, "cancel/"), follow=True)
+    assert "Laptop is cancelled" in answer.text
+    assert "Ended subscriptions (1)" in answer.text
+    again = client.post(_url(subscription, "cancel/"), follow=True)
+    assert "A subscription that is cancelled cannot become cancelled." in again.text
+
+
+def test_renaming(subscription, alice, signed_in):
+    client = signed_in(alice)
+    assert client.post(_url(subscription, "rename/"), {"display_name": "Server"})["Location"] == _url(subscription)
+    assert "Server" in client.get("/profile/").text
+    refused = client.post(_url(subscription, "rename/"), {"display_name": ""})
+    assert "This field is required." in refused.text
+    subscription.refresh_from_db()
+    assert subscription.display_name == "Server"
+
+
+def test_name_is_never_markup(subscription, alice, signed_in):
+    lifecycle.rename(subscription, "<script>alert(1)</script>")
+    for page in ("/profile/", _url(subscription), _url(subscription, "cancel/"), "/products/starter/"):
+        assert "<script>alert" not in signed_in(alice).get(page).text
+
+
+def test_profile_shows_every_scope_and_live_ones_first(starter, api, alice, admin_user, signed_in):
+    lifecycle.create(display_name="One API", by=admin_user, owner=alice, api=api)
+    lifecycle.create(display_name="Everything", by=admin_user, owner=alice)
+    ended = lifecycle.subscribe(user=alice, product=starter, display_name="Gone")
+    lifecycle.change_state(ended, State.CANCELLED, by=alice)
+    page = signed_in(alice).get("/profile/").text
+    assert "API Echo API" in page
+    assert "All APIs" in page
+    assert page.index("Everything") < page.index("Ended subscriptions") < page.index("Gone")
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        pytest.param(State.SUSPENDED, "until an administrator lifts the suspension", id="suspended"),
+        pytest.param(State.CANCELLED, "Cancelled", id="cancelled"),
+    ],
+)
+def test_state_and_its_comment_are_shown(state, text, subscription, alice, admin_user, signed_in):
+    lifecycle.change_state(subscription, state, by=admin_user, comment="Write to us.")
+    page = signed_in(alice).get("/profile/").text
+    assert text in page
+    assert "Write to us." in page
+
+
+def test_what_is_left_of_the_quota_is_shown(subscription, alice, signed_in):
+    QuotaUse.objects.create(
+        subscription_id=subscription.pk,
+        product_id=subscription.product_id,
+        period_start=timezone.now() - timedelta(days=1),
+        calls=40,
+    )
+    page = re.sub(r"\s+", " ", signed_in(alice).get("/profile/").text)
+    assert "60 <span>of 100</span>" in page
+    assert "Refills on" in page
+    assert "5 calls per minute" in page
+
+
+def test_profile_without_subscriptions_says_what_to_do(service, alice, signed_in):
+    assert "See the products" in signed_in(alice).get("/profile/").text
+
+
+def test_own_name_can_be_changed(service, alice, signed_in):
+    signed_in(alice).post("/profile/name/", {"first_name": "Alicia", "last_name": "Jones", "is_staff": "1"})
+    alice.refresh_from_db()
+    assert (alice.full_name, alice.is_staff) == ("Alicia Jones", False)
+
+
+def test_htmx_request_of_an_ended_session_opens_a_whole_sign_in_page(subscription):
+    answer = Client().post(
+        _url(subscription, "keys/primary/"),
+        headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/profile/?a=1"},
+    )
+    assert answer["HX-Redirect"] == "/account/login/?next=%2Fprofile%2F%3Fa%3D1"
+    assert answer.text == ""
+
+
+def test_htmx_request_cannot_name_a_foreign_page_to_come_back_to(subscription):
+    answer = Client().post(
+        _url(subscription, "keys/primary/"),
+        headers={"HX-Request": "true", "HX-Current-URL": "https://evil.example.org/"},
+    )
+    assert "evil" not in answer["HX-Redirect"]
+
+
+def test_profile_asks_a_bounded_number_of_queries(starter, alice, signed_in, django_assert_max_num_queries):
+    for number in range(20):
+        lifecycle.subscribe(user=alice, product=starter, display_name=f"S{number}")
+    client = signed_in(alice)
+    with django_assert_max_num_queries(8):
+        client.get("/profile/")
