@@ -11,6 +11,7 @@ Source: Azure's add-api-manually.md and API operation contract (`urlTemplate`).
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 MAX_TEMPLATE_CHARACTERS = 1000
@@ -88,8 +89,12 @@ class URLTemplate:
         return (path, frozenset(part.comparable for part in self.query))
 
 
+@lru_cache(maxsize=20_000)
 def parse(template: str) -> URLTemplate:
-    """Read a template. Raises TemplateError saying what is wrong and at which character."""
+    """Read a template. Raises TemplateError saying what is wrong and at which character.
+
+    Remembered, for publisher and gateway read all templates again whenever one row has changed.
+    """
     if not template.startswith("/"):
         raise TemplateError("A URL template begins with a slash", 0)
     if len(template) > MAX_TEMPLATE_CHARACTERS:

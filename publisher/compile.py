@@ -10,7 +10,10 @@ from collections import defaultdict
 from typing import Any
 
 from django.conf import settings
+from django.db.models import CharField
+from django.db.models.functions import Cast
 
+from accounts.models import User
 from apis import url_templates
 from apis.models import API as APIRow
 from gateway.backend import backend_of
@@ -21,6 +24,7 @@ from publisher.models import Revision
 from publisher.reading import one_moment
 from publisher.watched import Watched
 from service.models import gateway_url_of
+from subscriptions.models import Subscription as SubscriptionRow
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ def current_revision() -> int:
 
 
 def read_snapshot() -> Snapshot:
-    """The configuration as it is at this moment; nine queries."""
+    """The configuration as it is at this moment; ten queries."""
     with one_moment():
         revision = current_revision()
         service_name = next((name for _, name in _rows(watched.SERVICE)), "")
@@ -48,10 +52,9 @@ def read_snapshot() -> Snapshot:
         )
 
 
-def _rows(source: Watched, *more: str) -> Any:
+def _rows(source: Watched) -> Any:
     """Primary key and the watched fields of all rows, in the order of the keys."""
-    rows = source.model._default_manager.order_by("pk").values_list("pk", *source.fields, *more)
-    return rows.iterator(chunk_size=5000)
+    return source.model._default_manager.order_by("pk").values_list("pk", *source.fields).iterator(chunk_size=5000)
 
 
 def _gateway_url(service_name: str) -> str:
@@ -129,20 +132,35 @@ def _product(pk: int, apis: tuple[int, ...], document: str | None) -> Product:
 
 
 def _subscriptions() -> tuple[Subscription, ...]:
-    keys: dict[Any, list[bytes]] = defaultdict(list)
-    for _, subscription, digest in _rows(watched.SUBSCRIPTION_KEY):
+    """All of them, for a record names the subscription of a key that was refused too.
+
+    There can be 100,000. So ids stay text, as converting them would take longer than all the rest,
+    and rows come in no order.
+    """
+    keys: dict[str, list[bytes]] = defaultdict(list)
+    for subscription, digest in _unordered(watched.SUBSCRIPTION_KEY, _as_text("subscription"), "digest"):
         keys[subscription].append(bytes.fromhex(digest))
+    blocked = set(User.objects.exclude(state=User.State.ACTIVE).values_list("pk", flat=True))
+    active = SubscriptionRow.State.ACTIVE.value
     return tuple(
         Subscription(
-            id=pk.bytes,
+            id=bytes.fromhex(pk.replace("-", "")),
             owner=owner,
             product=product,
             api=api,
-            is_active=state == "active" and owner_state in (None, "active"),
+            is_active=state == active and owner not in blocked,
             expires_at=expires_at.timestamp() if expires_at is not None else None,
             keys=tuple(keys[pk]),
         )
-        for pk, owner, product, api, _all_apis, state, expires_at, owner_state in _rows(
-            watched.SUBSCRIPTION, "owner__state"
+        for pk, owner, product, api, state, expires_at in _unordered(
+            watched.SUBSCRIPTION, _as_text("pk"), "owner", "product", "api", "state", "expires_at"
         )
     )
+
+
+def _unordered(source: Watched, *fields: str | Cast) -> Any:
+    return source.model._default_manager.order_by().values_list(*fields).iterator(chunk_size=10_000)
+
+
+def _as_text(field: str) -> Cast:
+    return Cast(field, CharField())

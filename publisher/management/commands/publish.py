@@ -1,8 +1,11 @@
 """Keeps the gateway's snapshot file up to date with the database."""
 
+import gc
 import logging
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from gateway.snapshot import Snapshot, SnapshotError
 from publisher.compile import current_revision, read_snapshot
 from publisher.triggers import CHANNEL
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
@@ -71,7 +74,8 @@ class Publisher:
     def publish(self) -> None:
         """Raises DatabaseError, or OSError where the file cannot be written; the old one stays then."""
         started = time.monotonic()
-        snapshot = read_snapshot()
+        with _collector_paused():
+            snapshot = read_snapshot()
         if snapshot != self._published:
             snapshot_file.write(snapshot, self._file)
             log.info(
@@ -96,6 +100,16 @@ class Publisher:
         with connection.wrap_database_errors:
             for _ in connection.connection.notifies(timeout=POLL_SECONDS, stop_after=1):
                 pass
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Building 500,000 objects, none of them garbage, takes a third longer with the collector at work."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _published(file: Path) -> Snapshot | None:
