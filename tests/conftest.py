@@ -1,11 +1,16 @@
 """The known cast and what every test of pages needs."""
 
+import hypothesis
 import pytest
 from django.test import Client
 
 from accounts.models import User
 
 PASSWORD = "correct horse battery"
+
+# A busy machine must not fail a test.
+hypothesis.settings.register_profile("without deadline", deadline=None)
+hypothesis.settings.load_profile("without deadline")
 
 
 @pytest.fixture(autouse=True)

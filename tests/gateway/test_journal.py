@@ -126,26 +126,18 @@ def test_a_restart_begins_a_new_part_and_keeps_the_quota(start, tmp_path):
     assert len(parts(tmp_path)) == 2
 
 
-def test_quotas_are_restored_from_the_records_after_the_checkpoint(start, tmp_path):
+def test_quotas_are_the_checkpoints_and_those_of_later_parts(tmp_path):
+    def part(name, *calls):
+        (tmp_path / f"{name}.journal").write_bytes(MAGIC + b"".join(frame(record(1, quota_calls=n)) for n in calls))
+
+    file = checkpoint.checkpoint_file(tmp_path, "gw")
+    checkpoint.write(file, checkpoint.Checkpoint(6, [((1, ALICE), (NOW, 41)), ((2, ALICE), (NOW, 7))]))
+    part("gw-000000000005", 99)
+    part("gw-000000000006", 43, 42)
+    part("other-000000000007", 98)
     counters = Counters()
-    counters.restore([((1, ALICE), (NOW, 41))])
-    start(counters=counters, part_seconds=1).append(record(40, quota_calls=40))
-    start_of_crashed = parts_after_crash(tmp_path, counters)
-    restored = Counters()
-    checkpoint.recover(tmp_path, "gw", restored)
-    assert dict(restored.quotas()) == {(1, ALICE): (NOW, 43)}
-    assert start_of_crashed
-
-
-def parts_after_crash(directory, counters):
-    """A checkpoint that covers part 5, and a part 6 that nobody finished."""
-    file = checkpoint.checkpoint_file(directory, "gw")
-    checkpoint.write(file, checkpoint.Checkpoint(6, counters.quotas()))
-    late = [record(43, quota_calls=43), record(42, quota_calls=42)]
-    (directory / "gw-000000000005.journal").write_bytes(MAGIC + frame(record(99, quota_calls=99)))
-    (directory / "gw-000000000006.journal").write_bytes(MAGIC + b"".join(map(frame, late)))
-    (directory / "other-000000000007.journal").write_bytes(MAGIC + frame(record(98, quota_calls=98)))
-    return late
+    assert checkpoint.recover(tmp_path, "gw", counters) == 7
+    assert dict(counters.quotas()) == {(1, ALICE): (NOW, 43), (2, ALICE): (NOW, 7)}
 
 
 def test_a_crash_at_any_byte_of_the_last_part_restores_what_was_written(tmp_path):
@@ -279,12 +271,28 @@ def test_what_waits_for_the_disk_is_bounded(start, tmp_path, monkeypatch):
     assert len(read_all(tmp_path)) + journal.dropped == 100
 
 
-def test_closing_syncs_what_was_written(start, tmp_path, monkeypatch):
+def test_with_no_time_between_syncs_each_flush_is_synced(start, monkeypatch):
     journal, synced = start(fsync_seconds=0), []
     monkeypatch.setattr(os, "fsync", synced.append)
     journal.append(record(1))
     journal.flush()
-    assert len(synced) >= 1
+    assert journal._file in synced
+
+
+def test_what_was_written_is_synced_by_the_tick(start, monkeypatch):
+    journal, synced = start(fsync_seconds=5), []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    journal.append(record(1))
+    journal.tick(NOW)
+    journal.tick(NOW + 1)
+    file = journal._file
+    journal.append(record(2))
+    journal.tick(NOW + 4)
+    journal._syncing.result()
+    assert synced.count(file) == 1
+    journal.tick(NOW + 5)
+    journal._syncing.result()
+    assert synced.count(file) == 2
 
 
 KILLED = """

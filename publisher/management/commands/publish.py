@@ -56,7 +56,7 @@ class Publisher:
                 self._watch()
             except (DatabaseError, OSError) as error:
                 if failures == 0:
-                    log.error("publisher_waits error=%s", str(error).strip())
+                    log.error("publisher_waits error=%s", str(error).partition("\n")[0])
                 failures += 1
                 connection.close()
                 time.sleep(min(POLL_SECONDS * 2 ** min(failures, 10), LONGEST_PAUSE_SECONDS))
