@@ -78,8 +78,8 @@ def start(data: Path, *arguments: str, last: str) -> tuple[subprocess.Popen, Run
         text=True,
     )
     printed: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=lambda: [printed.put(line) for line in process.stdout], daemon=True).start()
-    lines, log = {}, []
+    threading.Thread(target=read_lines, args=(process, printed), daemon=True).start()
+    lines, log = {"Backend port": str(azureml)}, []
     deadline = time.monotonic() + START_SECONDS
     while last not in lines:
         try:
@@ -91,6 +91,12 @@ def start(data: Path, *arguments: str, last: str) -> tuple[subprocess.Popen, Run
         if found := re.match(r"([A-Z][A-Za-z -]+): (.*)", line):
             lines[found[1]] = found[2].strip()
     return process, Running(lines, data)
+
+
+def read_lines(process: subprocess.Popen, printed: queue.Queue[str]) -> None:
+    with process.stdout as lines:
+        for line in lines:
+            printed.put(line)
 
 
 INHERITED_NOT = {"SECRET_KEY", "KEY_ENCRYPTION_KEY", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE"}
@@ -149,8 +155,8 @@ def page(context) -> Iterator[Page]:
 def sign_in(demo, page):
     def sign_in(email: str, password: str) -> Page:
         page.goto(f"{demo['Portal']}/account/login/")
-        page.get_by_label("E-mail").first.fill(email)
-        page.get_by_label("Password").first.fill(password)
+        page.locator("input[name=login]").fill(email)
+        page.locator("input[name=password]").fill(password)
         page.get_by_role("button", name="Sign in").last.click()
         page.wait_for_url(lambda url: "/account/login" not in url)
         return page

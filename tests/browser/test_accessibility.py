@@ -1,0 +1,67 @@
+"""Each page, light and dark: no serious violation (axe-core), no sideways scrolling, no inline script refused."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+GUEST_PAGES = [
+    "/",
+    "/apis/",
+    "/apis/azureml-demo-api/",
+    "/apis/azureml-demo-api/rrs-execute/",
+    "/apis/azureml-demo-api/bes-start/",
+    "/products/",
+    "/products/starter/",
+    "/account/login/",
+    "/account/signup/",
+    "/account/password/reset/",
+    "/no-such-page/",
+]
+DEVELOPER_PAGES = ["/", "/apis/azureml-demo-api/rrs-execute/", "/products/unlimited/", "/profile/", "/account/email/"]
+
+
+@pytest.fixture(scope="module")
+def developer_state(demo, chromium):
+    """The cookies of the signed-in developer."""
+    context = chromium.new_context()
+    page = context.new_page()
+    email, password = demo["Developer"].split()
+    page.goto(f"{demo['Portal']}/account/login/")
+    page.locator("input[name=login]").fill(email)
+    page.locator("input[name=password]").fill(password)
+    page.get_by_role("button", name="Sign in").last.click()
+    page.wait_for_url(lambda url: "/account/login" not in url)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def check(demo, chromium, path, scheme, state=None) -> None:
+    context = chromium.new_context(
+        color_scheme=scheme, viewport={"width": 1280, "height": 900}, storage_state=state, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None)
+    page.goto(f"{demo['Portal']}{path}")
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (violation["id"], [node["html"] for node in violation["nodes"]][:3])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+    ]
+    page.set_viewport_size({"width": 360, "height": 740})
+    sideways = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    context.close()
+    assert (serious, sideways <= 0, complaints) == ([], True, [])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", GUEST_PAGES)
+def test_a_guests_page(demo, chromium, path, scheme):
+    check(demo, chromium, path, scheme)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", DEVELOPER_PAGES)
+def test_a_developers_page(demo, chromium, developer_state, path, scheme):
+    check(demo, chromium, path, scheme, developer_state)

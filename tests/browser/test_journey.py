@@ -1,0 +1,152 @@
+"""The main journey: sign up, subscribe, take the key, call, see the call counted."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import requests
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import ROOT
+
+EXECUTE = "/apis/azureml-demo-api/rrs-execute/"
+PASSWORD = "a long enough pass phrase"
+
+
+def send(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("^Send")).first.click()
+
+
+def answer(page: Page) -> Locator:
+    return page.get_by_role("complementary", name="Try it").get_by_text("200 OK", exact=True)
+
+
+def test_a_developer_signs_up_subscribes_and_makes_the_first_call(demo, page):
+    page.goto(demo["Portal"])
+    page.get_by_role("link", name="Sign up").first.click()
+    page.locator("input[name=email]").fill("newcomer@example.org")
+    page.locator("input[name=first_name]").fill("Nina")
+    page.locator("input[name=last_name]").fill("Newcomer")
+    page.locator("input[name=password1]").fill(PASSWORD)
+    page.locator("input[name=password2]").fill(PASSWORD)
+    page.locator("main").get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+    page.goto(demo.confirmation_link("newcomer@example.org"))
+    page.get_by_role("button", name="Yes, confirm").click()
+    if "/login" in page.url:
+        page.locator("input[name=login]").fill("newcomer@example.org")
+        page.locator("input[name=password]").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").last.click()
+
+    page.goto(f"{demo['Portal']}{EXECUTE}")
+    expect(page.locator("main")).to_contain_text("Starter")
+    page.goto(f"{demo['Portal']}/products/starter/")
+    page.get_by_role("complementary").get_by_role("textbox").fill("My first key")
+    page.get_by_role("button", name="Subscribe").click()
+
+    page.goto(f"{demo['Portal']}/profile/")
+    card = page.get_by_role("article").filter(has_text="My first key")
+    card.get_by_role("button", name="Show").first.click()
+    expect(card.get_by_text(re.compile(r"^[0-9a-f]{32}$"))).to_be_visible()
+    key = card.get_by_text(re.compile(r"^[0-9a-f]{32}$")).inner_text()
+
+    page.goto(f"{demo['Portal']}{EXECUTE}")
+    send(page)
+    expect(answer(page)).to_be_visible()
+    assert key not in page.content()
+
+    page.goto(f"{demo['Portal']}/profile/")
+    for _ in range(40):
+        if "99" in page.get_by_role("article").filter(has_text="My first key").inner_text():
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+    expect(page.get_by_role("article").filter(has_text="My first key")).to_contain_text("99")
+
+
+def test_the_first_send_with_nothing_typed_answers_with_the_vector(demo, sign_in, page):
+    sign_in(*demo["Developer"].split())
+    page.goto(f"{demo['Portal']}{EXECUTE}")
+    page.keyboard.press("Control+Enter")
+    expect(answer(page)).to_be_visible()
+    response = page.locator("main").inner_text()
+    assert re.search(r'"1",\s+"1",\s+"2",\s+"2",\s+"0",\s+"2",\s+"0",\s+"1"', response)
+    assert f"{demo['Gateway']}/azureml-demo/workspaces/" in response
+    assert "X-Request-Id" in response
+    assert demo["Subscription key"] not in page.content()
+
+
+def test_the_console_works_without_javascript(demo, chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    email, password = demo["Developer"].split()
+    page.goto(f"{demo['Portal']}/account/login/?next={EXECUTE}")
+    page.locator("input[name=login]").fill(email)
+    page.locator("input[name=password]").fill(password)
+    page.get_by_role("button", name="Sign in").last.click()
+    send(page)
+    expect(answer(page)).to_be_visible()
+    expect(page.get_by_role("heading", name="RRS Execute")).to_be_visible()
+    context.close()
+
+
+def test_the_printed_curl_line_works_in_a_shell(demo):
+    called = subprocess.run(demo["Try"], shell=True, capture_output=True, text=True)
+    assert '["1", "1", "2", "2", "0", "2", "0", "1"]' in called.stdout
+
+
+def run_client(name: str, demo, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            *(sys.executable, f"examples/clients/{name}.py", "--gateway", demo["Gateway"]),
+            *("--subscription-key", demo["Subscription key"], "--api-key", demo["AzureML key"], *arguments),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_request_response_client_prints_the_vector(demo):
+    called = run_client("rrs", demo, "--text", "This is a good day")
+    assert called.stdout.splitlines()[-1] == "1 1 2 2 0 2 0 1", called.stderr
+
+
+def test_the_batch_client_writes_the_result(demo, tmp_path):
+    (tmp_path / "in.csv").write_text("Col2\nThis is a good day\n")
+    storage = subprocess.run(
+        [sys.executable, "-m", "examples.azureml", "--print-config"],
+        cwd=ROOT,
+        env={"DATA_DIR": str(demo.data), "AZUREML_PORT": demo["Backend port"], "PATH": "/usr/bin"},
+        capture_output=True,
+        text=True,
+    )
+    connection = re.search("^Storage: (.*)$", storage.stdout, re.MULTILINE)[1]
+    called = run_client(
+        "bes", demo, "--input", f"{tmp_path}/in.csv", "--output", f"{tmp_path}/out.csv", "--storage", connection
+    )
+    assert called.returncode == 0, called.stderr + called.stdout
+    assert (tmp_path / "out.csv").read_text().splitlines()[1].endswith("1,1,2,2,0,2,0,1")
+
+
+@pytest.mark.parametrize("name", ["rrs", "bes"])
+def test_a_client_shows_the_services_error_and_fails(demo, tmp_path, name):
+    (tmp_path / "in.csv").write_text("Col2\nThis is a good day\n")
+    arguments = ["--text", "x"] if name == "rrs" else ["--input", f"{tmp_path}/in.csv", "--output", f"{tmp_path}/out"]
+    called = run_client(name, demo, "--subscription-key", "0" * 32, *arguments)
+    assert called.returncode != 0
+    assert "invalid subscription key" in (called.stderr + called.stdout) or name == "bes"
+
+
+def test_the_sixth_call_within_a_minute_is_refused(demo):
+    url = f"{demo['Gateway']}/azureml-demo/workspaces/w/services/s/jobs/1?api-version=2.0"
+    answers = [
+        requests.get(url, headers={"Ocp-Apim-Subscription-Key": demo["Starter key"]}, timeout=10) for _ in range(6)
+    ]
+    assert [answer.status_code for answer in answers].count(429) == 1
+    refused = answers[-1]
+    wait = int(refused.headers["Retry-After"])
+    assert refused.text == f'{{ "statusCode": 429, "message": "Rate limit is exceeded. Try again in {wait} seconds." }}'
