@@ -167,6 +167,12 @@ class Caller(asyncio.Protocol):
         else:
             self._transport.abort()
 
+    def give_up(self) -> None:
+        """The server stops now, and the call with it."""
+        if self.call is not None:
+            self.call.failed("gateway", "ShuttingDown")
+        self.cut_off()
+
     def cut_off(self) -> None:
         """End so that nobody takes what was sent for the whole answer: where its end is the
         connection's end, by a reset (RFC 9112 8).
@@ -264,7 +270,7 @@ class Caller(asyncio.Protocol):
     def _read_body(self) -> None:
         self.deadline = self._server.time + self._server.limits.body_seconds
         try:
-            parts = self._reader.next_body()
+            body = self._reader.next_body()
             if self._reader.body_bytes > self._server.limits.body_bytes:
                 raise MalformedRequest(413, "The request body is too large.")
         except MalformedRequest as error:
@@ -274,16 +280,16 @@ class Caller(asyncio.Protocol):
             self._phase = ANSWER
             self.deadline = NEVER
         if self.call is not None:
-            self._pass_on(parts, self.call)
+            self._pass_on(body, self.call)
         elif self._reader.is_complete and self._is_sent:
             self._await_next()
 
-    def _pass_on(self, parts: list[bytes], call: Call) -> None:
+    def _pass_on(self, body: bytes, call: Call) -> None:
         if self.request.content_length is not None:
-            self._outgoing += parts
+            self._outgoing.append(body)
         else:
-            for part in parts:
-                self._outgoing += (b"%x\r\n" % len(part), part, b"\r\n")
+            if body:
+                self._outgoing += (b"%x\r\n" % len(body), body, b"\r\n")
             if self._reader.is_complete:
                 self._outgoing.append(b"0\r\n\r\n")
         call.request_bytes = self.request.size + self._reader.body_bytes

@@ -107,9 +107,9 @@ async def _addresses(host: str, port: int) -> list[Address]:
     """Addresses of a host, families in turn (RFC 8305 4)."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     first_family = found[0][0]
-    first = [(family, address) for family, _, _, _, address in found if family == first_family]
-    second = [(family, address) for family, _, _, _, address in found if family != first_family]
-    in_turn = [entry for pair in zip(first, second, strict=False) for entry in pair]
+    first: list[Address] = [(family, address) for family, _, _, _, address in found if family == first_family]
+    second: list[Address] = [(family, address) for family, _, _, _, address in found if family != first_family]
+    in_turn: list[Address] = [entry for pair in zip(first, second, strict=False) for entry in pair]
     return in_turn + first[len(second) :] + second[len(first) :]
 
 

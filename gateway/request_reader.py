@@ -90,10 +90,9 @@ class RequestReader:
         self._fields = []
         return fields
 
-    def next_body(self) -> list[bytes]:
-        """The parts of the body that are here. Raises MalformedRequest."""
-        parts: list[bytes] = []
-        self._parts = parts
+    def next_body(self) -> bytes:
+        """What is here of the body, without its coding. Raises MalformedRequest."""
+        self._parts.clear()
         data = self.waiting
         try:
             if self._is_chunked:
@@ -107,7 +106,7 @@ class RequestReader:
                 self._parser.feed_data(data[: self._left])
         except httptools.HttpParserError as error:
             raise MalformedRequest(400, f"The request body is malformed: {error}.") from error
-        return parts
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     def _feed_chunked(self, data: bytes) -> bytes:
         """Returns what follows the message.

@@ -111,7 +111,7 @@ class Server:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._all_gone.wait(), seconds)
         for caller in list(self._callers):
-            caller.cut_off()
+            caller.give_up()
         await asyncio.sleep(0)
         self._ticking.cancel()
         if self._finished:

@@ -70,6 +70,7 @@ class Gateway:
 
     def __init__(self, directory: Path, configuration: Snapshot | None, **settings: object) -> None:
         self.directory = directory
+        self.clients: list[Client] = []
         self.port = free_port()
         if configuration is not None:
             self.configure(configuration)
@@ -97,13 +98,15 @@ class Gateway:
         return self
 
     def connect(self) -> Client:
-        return Client(self.port)
+        self.clients.append(Client(self.port))
+        return self.clients[-1]
+
+    def hang_up(self) -> None:
+        while self.clients:
+            self.clients.pop().close()
 
     def ask(self, request: bytes, method: str = "GET"):
-        client = self.connect()
-        response = client.ask(request, method)
-        client.close()
-        return response
+        return self.connect().ask(request, method)
 
     def records(self) -> list[CallRecord]:
         return [
@@ -116,12 +119,23 @@ class Gateway:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
 
+    def record(self, url: bytes) -> CallRecord:
+        """The one record of this URL, as soon as it is there."""
+
+        def found() -> list[CallRecord]:
+            return [record for record in self.records() if record.url == url]
+
+        wait_for(found)
+        (record,) = found()
+        return record
+
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
     def kill(self) -> None:
+        self.hang_up()
         self.process.kill()
         self.process.wait()
 
@@ -174,8 +188,9 @@ def session_gateway(start_gateway) -> Gateway:
 
 
 @pytest.fixture
-def gateway(session_gateway: Gateway, backend: Backend) -> Gateway:
-    return session_gateway
+def gateway(session_gateway: Gateway, backend: Backend) -> Iterator[Gateway]:
+    yield session_gateway
+    session_gateway.hang_up()
 
 
 @pytest.fixture(scope="session")
@@ -192,13 +207,12 @@ def session_impatient(start_gateway) -> Gateway:
 
 
 @pytest.fixture
-def impatient(session_impatient: Gateway, backend: Backend) -> Gateway:
+def impatient(session_impatient: Gateway, backend: Backend) -> Iterator[Gateway]:
     """A gateway with short time-outs and low limits."""
-    return session_impatient
+    yield session_impatient
+    session_impatient.hang_up()
 
 
 @pytest.fixture
-def client(gateway: Gateway) -> Iterator[Client]:
-    client = gateway.connect()
-    yield client
-    client.close()
+def client(gateway: Gateway) -> Client:
+    return gateway.connect()

@@ -128,11 +128,12 @@ class Client(Wire):
 
 
 class BackendConnection(Wire):
-    """The backend's end. `log` collects all bytes received on it."""
+    """The backend's end. `log` collects all bytes received on it; `body` is the last request's, without coding."""
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__(connection)
         self.log = b""
+        self.body = b""
 
     def receive(self) -> bytes:
         data = super().receive()
@@ -144,10 +145,11 @@ class BackendConnection(Wire):
         head = self.read_until(b"\r\n\r\n")
         if re.search(rb"(?i)\r\ntransfer-encoding: chunked\r\n", head):
             start = len(self.log) - len(self.buffer)
-            self.read_chunked()
+            self.body = self.read_chunked()
             return head + self.log[start : len(self.log) - len(self.buffer)]
         length = re.search(rb"(?i)\r\ncontent-length: (\d+)\r\n", head)
-        return head + (self.read(int(length[1])) if length else b"")
+        self.body = self.read(int(length[1])) if length else b""
+        return head + self.body
 
 
 Behaviour = Callable[[BackendConnection], None]
@@ -164,6 +166,7 @@ class Backend:
 
     def reset(self) -> None:
         self.requests: list[bytes] = []
+        self.bodies: list[bytes] = []
         self.connections: list[BackendConnection] = []
         self.answer = OK
         self.behave: Behaviour = self.answer_each
@@ -171,8 +174,12 @@ class Backend:
 
     def answer_each(self, connection: BackendConnection) -> None:
         while True:
-            self.requests.append(connection.read_request())
+            self.take(connection)
             connection.send(self.answer)
+
+    def take(self, connection: BackendConnection) -> None:
+        self.requests.append(connection.read_request())
+        self.bodies.append(connection.body)
 
     def answer_with(self, answer: bytes, *, then_close: bool = False) -> None:
         """Answer each request so; `then_close` ends the connection after it."""
@@ -181,7 +188,7 @@ class Backend:
             self.behave = self._answer_and_close
 
     def _answer_and_close(self, connection: BackendConnection) -> None:
-        self.requests.append(connection.read_request())
+        self.take(connection)
         connection.send(self.answer)
         connection.close()
 

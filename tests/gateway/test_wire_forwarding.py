@@ -1,0 +1,239 @@
+"""What a call looks like at the backend, and its answer at the caller, byte for byte."""
+
+import pytest
+
+from tests.gateway.raw import OK, BackendConnection
+
+HOST = b"Host: api.test\r\n"
+KEY = b"Ocp-Apim-Subscription-Key: K1\r\n"
+FORWARDED = b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: api.test\r\n"
+
+
+def request(start: bytes, *lines: bytes, body: bytes = b"") -> bytes:
+    return start + b" HTTP/1.1\r\n" + HOST + KEY + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
+
+
+def arrived(backend, start: bytes, *lines: bytes, forwarded: bytes = FORWARDED, body: bytes = b"") -> bytes:
+    """The request that the backend must get, all of it."""
+    host = b"Host: 127.0.0.1:%d\r\n" % backend.port
+    return start + b" HTTP/1.1\r\n" + host + b"".join(line + b"\r\n" for line in lines) + forwarded + b"\r\n" + body
+
+
+def test_the_backend_gets_its_own_host_and_the_callers_lines_as_they_were(client, backend):
+    client.ask(request(b"GET /echo/a", b"aCCept:  */* ", b"X-Empty:", b"X-Twice: 1", b"Cookie: a=b", b"x-twice: 2"))
+    lines = (b"aCCept:  */* ", b"X-Empty:", b"X-Twice: 1", b"Cookie: a=b", b"x-twice: 2")
+    assert backend.requests == [arrived(backend, b"GET /base/a", *lines)]
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        pytest.param(b"/echo/files/%80%81/meta", b"/base/files/%80%81/meta", id="bytes above 0x7F stay encoded"),
+        pytest.param(b"/echo/S%C3%A5k", b"/base/S%C3%A5k", id="UTF-8 stays encoded"),
+        pytest.param(b"/echo/q?a=1+2&b=1%2B2&c=1%202", b"/base/q?a=1+2&b=1%2B2&c=1%202", id="plus and %20"),
+        pytest.param(b"/echo//files/", b"/base//files/", id="empty segments stay"),
+        pytest.param(b"/echo/q?", b"/base/q?", id="an empty query stays"),
+        pytest.param(b"/ECHO/q", b"/base/q", id="suffix in other case"),
+        pytest.param(b"http://other.test/echo/q?a=1", b"/base/q?a=1", id="absolute target"),
+    ],
+)
+def test_the_target_is_passed_on_as_it_came(target, expected, client, backend):
+    assert client.ask(request(b"GET " + target)).status == 200
+    assert backend.requests[0].startswith(b"GET " + expected + b" HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (b"/echo/q?b=2&subscription-key=K1&a=1&c[0]", b"/base/q?b=2&a=1&c[0]"),
+        (b"/echo/q?subscription-key=K1", b"/base/q"),
+        (b"/echo/q?subscription-key=K1&a=%20+", b"/base/q?a=%20+"),
+    ],
+)
+def test_the_key_is_taken_out_of_the_query_and_nothing_else(target, expected, client, backend, gateway):
+    answer = client.ask(b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"apikey: the backend's\r\n\r\n")
+    assert answer.status == 200
+    assert backend.requests == [arrived(backend, b"GET " + expected, b"apikey: the backend's")]
+    assert b"K1" not in gateway.records()[-1].url
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param((b"Connection: close, X-Drop-Me", b"X-Drop-Me: 1"), id="named by Connection"),
+        pytest.param((b"TE: trailers", b"Keep-Alive: 1", b"Proxy-Connection: x"), id="fixed names"),
+        pytest.param((b"Connection: Upgrade", b"Upgrade: h2c"), id="upgrade"),
+        pytest.param((b"Upgrade: websocket", b"Connection: keep-alive, Upgrade"), id="websocket"),
+        pytest.param((b"Connection: Ocp-Apim-Subscription-Key, Host",), id="the key"),
+        pytest.param((b"Proxy-Authorization: Basic eA==",), id="credentials for this proxy"),
+    ],
+)
+def test_what_belongs_to_one_connection_stays_behind(lines, client, backend):
+    assert client.ask(request(b"GET /echo/a", *lines)).status == 200
+    assert backend.requests == [arrived(backend, b"GET /base/a")]
+
+
+def test_connection_cannot_take_away_what_the_gateway_adds_or_frames_by(client, backend):
+    lines = (b"Connection: X-Forwarded-For, Content-Length", b"Content-Length: 2", b"X-Forwarded-For: 6.6.6.6")
+    assert client.ask(request(b"POST /echo/a", *lines, body=b"ab")).status == 200
+    forwarded = FORWARDED.replace(b"For: ", b"For: 6.6.6.6, ", 1)
+    assert backend.requests == [
+        arrived(backend, b"POST /base/a", b"Content-Length: 2", forwarded=forwarded, body=b"ab")
+    ]
+
+
+def test_an_upgrade_with_a_body_is_answered_without_the_upgrade(client, backend):
+    lines = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMA", b"Content-Length: 2")
+    assert client.ask(request(b"POST /echo/a", *lines, body=b"ab") + request(b"GET /echo/b")).status == 200
+    assert client.read_response().status == 200
+    assert backend.requests[0] == arrived(backend, b"POST /base/a", b"Content-Length: 2", body=b"ab")
+
+
+@pytest.mark.parametrize(
+    ("method", "lines", "body"),
+    [
+        pytest.param(b"DELETE", (b"Content-Length: 7",), b'{"a":1}', id="DELETE with a body"),
+        pytest.param(b"GET", (b"Content-Length: 2",), b"ab", id="GET with a body"),
+        pytest.param(b"GET", (), b"", id="GET without"),
+        pytest.param(b"DELETE", (), b"", id="DELETE without"),
+        pytest.param(b"POST", (b"Content-Length: 0",), b"", id="POST of nothing"),
+        pytest.param(b"POST", (), b"", id="POST without a length"),
+        pytest.param(b"PURGE", (), b"", id="a method of one's own"),
+    ],
+)
+def test_a_body_is_framed_as_it_came(method, lines, body, client, backend):
+    assert client.ask(request(method + b" /echo/a", *lines, body=body)).status == 200
+    assert backend.requests == [arrived(backend, method + b" /base/a", *lines, body=body)]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "body"),
+    [
+        (b"1\r\na\r\n0\r\n\r\n", b"a"),
+        (b"0\r\n\r\n", b""),
+        (b"1;ext=1\r\na\r\n2\r\nbc\r\n0\r\nTrailer: x\r\n\r\n", b"abc"),
+        (b"4\r\n\r\n\r\n\r\n6\r\n\r\n\r\n\r\n\r\n0\r\n\r\n", b"\r\n" * 5),
+    ],
+)
+def test_a_chunked_body_stays_chunked(chunks, body, client, backend):
+    answer = client.ask(request(b"POST /echo/a", b"Transfer-Encoding: chunked", body=chunks) + request(b"GET /echo/b"))
+    assert answer.status == 200
+    assert client.read_response().status == 200
+    assert backend.requests[0].startswith(
+        arrived(backend, b"POST /base/a")[:-2] + b"Transfer-Encoding: chunked\r\n\r\n"
+    )
+    assert backend.bodies[0] == body
+    assert backend.requests[1].startswith(b"GET /base/b ")
+
+
+def test_several_set_cookie_lines_stay_several(client, backend):
+    cookies = b"Set-Cookie: a=1; expires=Wed, 05 Jun 2030 14:48:15 GMT\r\nset-cookie: b=2\r\n"
+    backend.answer_with(b"HTTP/1.1 200 Fine\r\n" + cookies + b"Content-Length: 0\r\n\r\n")
+    answer = client.ask(request(b"GET /echo/a"))
+    assert answer.head.startswith(b"HTTP/1.1 200 Fine\r\n" + cookies + b"Content-Length: 0\r\nX-Request-Id: ")
+    assert answer.all("Set-Cookie") == [b"a=1; expires=Wed, 05 Jun 2030 14:48:15 GMT", b"b=2"]
+
+
+def test_hop_by_hop_fields_of_the_answer_stay_behind(client, backend):
+    lines = b"Connection: x-drop-me\r\nX-Drop-Me: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nTrailer: a\r\n"
+    backend.answer_with(b"HTTP/1.1 200 OK\r\n" + lines + b"X-Kept: 1\r\nContent-Length: 0\r\n\r\n")
+    answer = client.ask(request(b"GET /echo/a"))
+    assert [name for name, _ in answer.headers] == [b"X-Kept", b"Content-Length", b"X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "framing", "body"),
+    [
+        pytest.param(b"Content-Length: 2\r\n\r\nok", b"Content-Length: 2", b"ok", id="sized stays sized"),
+        pytest.param(
+            b"Transfer-Encoding: chunked\r\n\r\n2;x=y\r\nok\r\n0\r\nT: 1\r\n\r\n",
+            b"Transfer-Encoding: chunked",
+            b"ok",
+            id="chunked stays chunked",
+        ),
+        pytest.param(b"\r\nok", b"Transfer-Encoding: chunked", b"ok", id="until the end becomes chunked"),
+        pytest.param(b"\r\n", b"Transfer-Encoding: chunked", b"", id="nothing until the end"),
+    ],
+)
+def test_the_framing_of_an_answer(sent, framing, body, client, backend):
+    backend.answer_with(b"HTTP/1.1 200 OK\r\n" + sent, then_close=True)
+    for _ in range(2):
+        answer = client.ask(request(b"GET /echo/a"))
+        assert answer.body == body
+        assert framing in answer.head.split(b"\r\n")
+
+
+def test_an_http_1_0_caller_gets_no_chunks(gateway, backend):
+    backend.answer_with(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+    client = gateway.connect()
+    client.send(b"GET /echo/a HTTP/1.0\r\nConnection: keep-alive\r\n" + KEY + b"\r\n")
+    head, _, body = client.read_to_end().partition(b"\r\n\r\n")
+    assert body == b"ok"
+    assert b"Transfer-Encoding" not in head
+    assert b"Connection: close" in head
+
+
+def test_an_http_1_0_caller_can_keep_the_connection(client, backend):
+    old = b"GET /echo/a HTTP/1.0\r\nConnection: keep-alive\r\n" + KEY + b"\r\n"
+    assert client.ask(old).header("Connection") == b"keep-alive"
+    assert client.ask(old.replace(b"Connection: keep-alive\r\n", b"")).header("Connection") == b"close"
+    assert client.is_closed()
+
+
+@pytest.mark.parametrize(
+    ("method", "sent", "status", "headers"),
+    [
+        pytest.param("GET", b"204 No Content\r\nContent-Length: 0\r\n\r\n", 204, {}, id="204 with a length"),
+        pytest.param("GET", b"204 No Content\r\n\r\n0\r\n\r\n", 204, {}, id="204 with a chunk after it"),
+        pytest.param(
+            "GET", b"304 Not Modified\r\nContent-Length: 999\r\n\r\n", 304, {"Content-Length": b"999"}, id="304"
+        ),
+        pytest.param("HEAD", b"200 OK\r\nContent-Length: 5\r\n\r\n", 200, {"Content-Length": b"5"}, id="HEAD, sized"),
+        pytest.param(
+            "HEAD", b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 200, {"Content-Length": None}, id="HEAD, chunked"
+        ),
+        pytest.param("HEAD", b"200 OK\r\nContent-Length: 5\r\n\r\nwrong", 200, {}, id="HEAD with a body all the same"),
+    ],
+)
+def test_answers_that_end_with_their_head(method, sent, status, headers, client, backend):
+    backend.answer_with(b"HTTP/1.1 " + sent)
+    for _ in range(2):
+        answer = client.ask(request(method.encode() + b" /echo/a"), method)
+        assert answer.status == status
+        assert answer.header("Transfer-Encoding") is None
+        assert {name: answer.header(name) for name in headers} == headers
+        if status == 204:
+            assert answer.header("Content-Length") is None
+    backend.answer_with(OK)
+    assert client.ask(request(b"GET /echo/a")).body == b"ok"
+
+
+def test_interim_answers_come_before_the_final_one(client, backend):
+    backend.answer_with(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\n\r\n" + OK
+    )
+    answer = client.ask(request(b"GET /echo/a"))
+    assert answer.head == b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    assert client.read_response().body == b"ok"
+
+
+def test_no_interim_answer_for_an_http_1_0_caller(client, backend):
+    backend.answer_with(b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK)
+    assert client.ask(b"GET /echo/a HTTP/1.0\r\n" + KEY + b"\r\n").status == 200
+
+
+def test_an_answer_can_come_byte_by_byte(client, backend):
+    def drip(connection: BackendConnection) -> None:
+        connection.read_request()
+        for byte in b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n":
+            connection.send(bytes([byte]))
+
+    backend.behave = drip
+    assert client.ask(request(b"GET /echo/a")).body == b"abc"
+
+
+def test_every_answer_has_an_id_of_its_own_that_the_record_has_too(client, backend, gateway):
+    backend.answer_with(b"HTTP/1.1 200 OK\r\nX-Request-Id: the backend's\r\nContent-Length: 0\r\n\r\n")
+    ids = [client.ask(request(b"GET /echo/a")).all("X-Request-Id") for _ in range(3)]
+    assert len({value for (value,) in ids}) == 3
+    assert [record.request_id for record in gateway.records()[-3:]] == [value for (value,) in ids]

@@ -1,0 +1,141 @@
+"""Bodies flow through: none is gathered up, and the slower side sets the pace."""
+
+import threading
+
+import pytest
+
+from tests.gateway.conftest import wait_for
+from tests.gateway.raw import BackendConnection
+
+HEAD = b" /echo/a HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n"
+PIECE = b"x" * 2**20
+PIECES = 192
+SIZE = len(PIECE) * PIECES
+GROWTH_BYTES = 20 * 2**20
+
+
+def read_body(wire, size: int) -> int:
+    """Read so much of the large body, not keeping it; of all that passes only it has an x."""
+    got, wire.buffer = wire.buffer.count(b"x"), b""
+    while got < size and (data := wire.socket.recv(2**20)):
+        got += data.count(b"x")
+    return got
+
+
+def in_background(work) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["sized", "chunked"])
+def test_a_large_upload_streams_and_waits_for_the_backend(is_chunked, gateway, backend):
+    started, may_go_on, got = threading.Event(), threading.Event(), []
+
+    def behave(connection: BackendConnection) -> None:
+        connection.read_until(b"x")
+        started.set()
+        may_go_on.wait(30)
+        got.append(1 + read_body(connection, SIZE - 1))
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    backend.behave = behave
+    client = gateway.connect()
+    piece = b"%x\r\n%b\r\n" % (len(PIECE), PIECE) if is_chunked else PIECE
+    client.send(b"POST" + HEAD)
+    client.send(b"Transfer-Encoding: chunked\r\n\r\n" if is_chunked else b"Content-Length: %d\r\n\r\n" % (SIZE))
+    client.send(piece)
+    assert started.wait(10), "the backend must see the first byte before the last is sent"
+    before = gateway.resident_bytes()
+    sent = []
+    sender = in_background(lambda: [sent.append(client.send(piece)) for _ in range(PIECES - 1)])
+    wait_for(lambda: len(sent) > 2)
+    assert len(sent) < PIECES / 2, "nobody reads, so the caller must be held back"
+    may_go_on.set()
+    sender.join(60)
+    if is_chunked:
+        client.send(b"0\r\n\r\n")
+    assert client.read_response().status == 200
+    assert got == [SIZE]
+    assert gateway.resident_bytes() - before < GROWTH_BYTES
+
+
+@pytest.mark.parametrize("framing", ["sized", "chunked", "until the end"])
+def test_a_large_answer_streams_and_waits_for_the_caller(framing, gateway, backend):
+    sent = []
+    head = {
+        "sized": b"Content-Length: %d\r\n\r\n" % (SIZE),
+        "chunked": b"Transfer-Encoding: chunked\r\n\r\n",
+        "until the end": b"\r\n",
+    }[framing]
+    piece = b"%x\r\n%b\r\n" % (len(PIECE), PIECE) if framing == "chunked" else PIECE
+
+    def behave(connection: BackendConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\n" + head)
+        for _ in range(PIECES):
+            connection.send(piece)
+            sent.append(1)
+        if framing == "chunked":
+            connection.send(b"0\r\n\r\n")
+        connection.close()
+
+    backend.behave = behave
+    client = gateway.connect()
+    client.send(b"GET" + HEAD + b"\r\n")
+    client.read_until(b"\r\n\r\n")
+    before = gateway.resident_bytes()
+    wait_for(lambda: len(sent) > 2)
+    assert len(sent) < PIECES / 2, "the caller does not read, so the backend must be held back"
+    assert read_body(client, SIZE) == SIZE
+    assert gateway.resident_bytes() - before < GROWTH_BYTES
+
+
+def test_parts_of_an_answer_arrive_as_they_are_sent(client, backend):
+    may_go_on = threading.Event()
+
+    def behave(connection: BackendConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.send(b"6\r\nfirst\n\r\n")
+        may_go_on.wait(10)
+        connection.send(b"7\r\nsecond\n\r\n0\r\n\r\n")
+
+    backend.behave = behave
+    client.send(b"GET" + HEAD + b"\r\n")
+    client.read_until(b"first\n\r\n")
+    may_go_on.set()
+    client.read_until(b"second\n\r\n0\r\n\r\n")
+
+
+def test_a_caller_that_stops_reading_is_given_up(impatient, backend):
+    def behave(connection: BackendConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * len(PIECE)))
+        for _ in range(64):
+            connection.send(PIECE)
+
+    backend.behave = behave
+    client = impatient.connect()
+    client.send(b"GET" + HEAD.replace(b"/a ", b"/stalls ") + b"\r\n")
+    record = impatient.record(b"/echo/stalls")
+    assert (record.response_code, record.error_reason) == (200, "ClientConnectionFailure")
+
+
+def test_request_and_answer_can_flow_at_the_same_time(client, backend):
+    def behave(connection: BackendConnection) -> None:
+        connection.read_until(b"\r\n\r\n")
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(5):
+            connection.send(b"1\r\n" + connection.read(6)[3:4] + b"\r\n")
+        connection.read(5)
+        connection.send(b"0\r\n\r\n")
+
+    backend.behave = behave
+    client.send(b"POST" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    client.read_until(b"\r\n\r\n")
+    for byte in b"abcde":
+        client.send(b"1\r\n%c\r\n" % byte)
+        assert client.read_until(b"1\r\n%c\r\n" % byte)
+    client.send(b"0\r\n\r\n")
+    assert client.read(5) == b"0\r\n\r\n"
