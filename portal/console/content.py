@@ -71,6 +71,10 @@ class Content:
     notes: tuple[str, ...] = ()
 
     @property
+    def is_long(self) -> bool:
+        return len(self.text) > HIGHLIGHTED_CHARACTERS
+
+    @property
     def is_cut(self) -> bool:
         return self.kind not in (Kind.EMPTY, Kind.BINARY) and self.shown_bytes < len(self.body)
 

@@ -59,14 +59,19 @@ function show() {
 function showURL(parts) {
   const line = byId("console-url");
   line.replaceChildren(
-    ...parts.map((part) => {
-      if (!part.isParameter) return document.createTextNode(part.text);
+    ...parts.flatMap((part) => {
+      if (!part.isParameter) return breakable(part.text);
       const mark = document.createElement("span");
       mark.className = "url-parameter";
       mark.textContent = part.isHidden ? MASK : part.text;
       return mark;
     }),
   );
+}
+
+/** Text with places where a line may end: before each delimiter. */
+function breakable(text) {
+  return text.split(/(?<=\w)(?=[/?&])/).flatMap((piece, index) => (index ? [document.createElement("wbr"), piece] : [piece]));
 }
 
 function showKeyRow(current) {
@@ -165,7 +170,17 @@ function announceResult() {
   memory.addToHistory(form(), { summary, url: url(request().parts.map((part) => (part.isHidden ? { text: MASK } : part))) });
   showHistory();
   countDown(result.querySelector("[data-wait]"));
-  byId("console-response").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  bringIntoView(byId("console-response"));
+}
+
+/** Below the bar, which covers the top of whatever scrolls. */
+function bringIntoView(element) {
+  const bar = form().querySelector("[data-bar]");
+  const isInSight = element.getBoundingClientRect().top > bar.getBoundingClientRect().bottom && element.getBoundingClientRect().top < innerHeight / 2;
+  if (isInSight) return;
+  element.style.scrollMarginTop = `${bar.offsetHeight + 8}px`;
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  element.scrollIntoView({ block: "start", behavior: isCalm ? "auto" : "smooth" });
 }
 
 function countDown(element) {
