@@ -13,6 +13,7 @@ The rules, where Azure's documents leave a choice:
 - A malformed target is answered 400; one with a `.` or `..` segment, in any disguise, 404.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,8 +22,11 @@ from apis.url_templates import SegmentKind, URLTemplate
 from gateway import key_digest
 from gateway.backend import Backend, backend_of
 from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
-from gateway.target import climbs, decoded, malformation, may_name, parameters, without
+from gateway.target import climbs, decoded, malformation, parameters_named, requirement, values, without
 
+# No place in the trees is deeper: a suffix has at most 200 segments and a template 64.
+MAX_SEGMENTS = 300
+DEFAULT_KEY_QUERY_NAME = b"subscription-key"
 REMEMBERED_ROUTES = 2048
 REMEMBERED_TARGET_BYTES = 512
 
@@ -38,8 +42,8 @@ class Leaf:
     operation: int
     query: tuple[tuple[bytes, bytes | None], ...]
 
-    def accepts(self, given: dict[bytes, list[bytes]]) -> bool:
-        return all(name in given and (value is None or value in given[name]) for name, value in self.query)
+    def accepts(self, query: bytes) -> bool:
+        return all(requirement(name, value).search(query) for name, value in self.query)
 
 
 @dataclass(slots=True)
@@ -65,7 +69,7 @@ class PublishedAPI:
     open_product: int | None
     key_header: bytes
     key_header_name: bytes
-    key_query_name: bytes
+    key_parameter: re.Pattern[bytes]
     methods: dict[bytes, Node]
 
 
@@ -111,7 +115,7 @@ class Catalogue:
     product_apis: dict[int, frozenset[int]]
     keys: dict[bytes, Subscription]
     subscriptions: frozenset[bytes]
-    key_query_names: frozenset[bytes]
+    key_parameters: re.Pattern[bytes]
     digest_of: Callable[[bytes], bytes]
     remembered: dict[bytes, dict[bytes, Route]]
 
@@ -132,7 +136,7 @@ def compile_catalogue(snapshot: Snapshot, digest_secret: bytes) -> Catalogue:
         product_apis={product.id: frozenset(product.apis) for product in snapshot.products},
         keys={key: subscription for subscription in snapshot.subscriptions for key in subscription.keys},
         subscriptions=frozenset(subscription.id for subscription in snapshot.subscriptions),
-        key_query_names=frozenset(api.key_query_name.encode() for api in snapshot.apis),
+        key_parameters=parameters_named({DEFAULT_KEY_QUERY_NAME, *(a.key_query_name.encode() for a in snapshot.apis)}),
         digest_of=key_digest.digester(digest_secret),
         remembered={method: {} for method in methods},
     )
@@ -157,7 +161,7 @@ def publish(api: API) -> PublishedAPI:
         open_product=api.open_product,
         key_header=api.key_header_name.lower().encode(),
         key_header_name=api.key_header_name.encode(),
-        key_query_name=api.key_query_name.encode(),
+        key_parameter=parameters_named([api.key_query_name.encode()]),
         methods=methods,
     )
 
@@ -226,29 +230,27 @@ def find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFound
 
 def _find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFound | Malformed:
     path, question_mark, query = target.partition(b"?")
-    has_key = bool(question_mark) and may_name(query, catalogue.key_query_names)
-    url = without(target, catalogue.key_query_names) if has_key else target
+    has_key = catalogue.key_parameters.search(query) is not None
+    url = without(target, catalogue.key_parameters) if has_key else target
     why = malformation(target)
     if why is not None:
         return Malformed(why, url)
     if climbs(path):
         return NotFound(None, url)
-    segments = path.split(b"/")[1:]
-    comparable = [decoded(segment).lower() for segment in segments] if b"%" in path else path.lower().split(b"/")[1:]
+    segments = path.split(b"/", MAX_SEGMENTS)[1:]
+    comparable = [decoded(segment).lower() for segment in segments]
     api, depth = _longest_suffix(catalogue.suffixes, comparable)
     root = api.methods.get(method) if api is not None else None
     if api is None or root is None:
         return NotFound(api, url)
-    given = parameters(query) if question_mark else {}
-    leaf = _match(root, comparable[depth:] or [b""], 0, given)
+    leaf = _match(root, comparable[depth:] or [b""], 0, query)
     if leaf is None:
         return NotFound(api, url)
     rest = b"".join([b"/" + segment for segment in segments[depth:]])
     backend_target = (api.backend.base_path + rest if rest else api.root_target) + question_mark + query
     if not has_key:
         return Route(api, leaf.operation, backend_target, target, ())
-    names = (api.key_query_name,)
-    return Route(api, leaf.operation, without(backend_target, names), url, tuple(given.get(api.key_query_name, ())))
+    return Route(api, leaf.operation, without(backend_target, api.key_parameter), url, values(query, api.key_parameter))
 
 
 def _longest_suffix(place: Suffix, segments: Sequence[bytes]) -> tuple[PublishedAPI | None, int]:
@@ -264,22 +266,22 @@ def _longest_suffix(place: Suffix, segments: Sequence[bytes]) -> tuple[Published
     return found, depth
 
 
-def _match(node: Node, segments: Sequence[bytes], index: int, given: dict[bytes, list[bytes]]) -> Leaf | None:
+def _match(node: Node, segments: Sequence[bytes], index: int, query: bytes) -> Leaf | None:
     if index == len(segments):
-        return _accepting(node.ends, given) or _accepting(node.wildcards, given)
+        return _accepting(node.ends, query) or _accepting(node.wildcards, query)
     segment = segments[index]
     literal = node.literals.get(segment)
-    if literal is not None and (leaf := _match(literal, segments, index + 1, given)) is not None:
+    if literal is not None and (leaf := _match(literal, segments, index + 1, query)) is not None:
         return leaf
     if segment and node.parameter is not None:
-        leaf = _match(node.parameter, segments, index + 1, given)
+        leaf = _match(node.parameter, segments, index + 1, query)
         if leaf is not None:
             return leaf
-    return _accepting(node.wildcards, given)
+    return _accepting(node.wildcards, query)
 
 
-def _accepting(leaves: list[Leaf], given: dict[bytes, list[bytes]]) -> Leaf | None:
+def _accepting(leaves: list[Leaf], query: bytes) -> Leaf | None:
     for leaf in leaves:
-        if not leaf.query or leaf.accepts(given):
+        if not leaf.query or leaf.accepts(query):
             return leaf
     return None

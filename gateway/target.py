@@ -1,17 +1,19 @@
-"""The request target as bytes: what is malformed, its query's parameters, and the key in it.
+"""The request target as bytes: what is malformed, which parameters its query has, and the key in it.
 
-A target is compared and passed on as it arrived. It is percent-decoded once, segment by segment,
-to be compared, and never encoded again.
+A target is compared and passed on as it arrived. To be compared it is percent-decoded once, and it
+is never encoded again. Callers can send 32 KB of separators, so nothing here loops over the parts
+of a target in Python; regular expressions look for the few names that matter, in any encoding.
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 # RFC 3986, 2 leaves some of these out; clients send them all the same, and they do no harm.
 _ALLOWED = bytes(byte for byte in range(0x21, 0x7F) if byte != ord("#"))
 _BROKEN_ENCODING = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_SEPARATOR = re.compile(rb"[/\\]")
+_DOT_SEGMENT = re.compile(rb"(?:\A|[/\\])\.\.?(?=[/\\;]|\Z)")
 
 
 def malformation(target: bytes) -> str | None:
@@ -40,29 +42,41 @@ def climbs(path: bytes) -> bool:
     """
     if b"." not in path and b"%2e" not in path and b"%2E" not in path:
         return False
-    return any(segment.partition(b";")[0] in (b".", b"..") for segment in _SEPARATOR.split(decoded(path)))
+    return _DOT_SEGMENT.search(decoded(path)) is not None
 
 
-def parameters(query: bytes) -> dict[bytes, list[bytes]]:
-    """Names and values of a query, both percent-decoded once; a plus sign stays one."""
-    found: dict[bytes, list[bytes]] = {}
-    for part in query.split(b"&"):
-        name, _, value = part.partition(b"=")
-        found.setdefault(decoded(name), []).append(decoded(value))
-    return found
+@lru_cache(maxsize=4096)
+def requirement(name: bytes, value: bytes | None) -> re.Pattern[bytes]:
+    """Finds a query parameter of this name and, unless it is None, of this value; a plus sign stays one."""
+    if value is None:
+        return re.compile(rb"(?:\A|&)%b(?==|&|\Z)" % _in_any_encoding(name))
+    equals = b"=" if value else b"=?"
+    return re.compile(rb"(?:\A|&)%b%b%b(?=&|\Z)" % (_in_any_encoding(name), equals, _in_any_encoding(value)))
 
 
-def may_name(query: bytes, names: Container[bytes]) -> bool:
-    return any(decoded(part.partition(b"=")[0]) in names for part in query.split(b"&"))
+def parameters_named(names: Iterable[bytes]) -> re.Pattern[bytes]:
+    """Finds the query parameters of these names, each with the ampersand before it; group 1 is the value."""
+    return re.compile(
+        rb"(?:\A|&)(?:%b)(?:=([^&]*))?(?=&|\Z)" % b"|".join(_in_any_encoding(name) for name in sorted(names))
+    )
 
 
-def without(target: bytes, names: Container[bytes]) -> bytes:
-    """The target without the query parameters of these names, and not one other byte changed."""
-    path, question_mark, query = target.partition(b"?")
-    if not question_mark:
+def _in_any_encoding(text: bytes) -> bytes:
+    """A pattern: each byte as it is, or percent-encoded."""
+    return b"".join(rb"(?:%b|%%(?i:%02x))" % (re.escape(bytes([byte])), byte) for byte in text)
+
+
+def values(query: bytes, parameter: re.Pattern[bytes]) -> tuple[bytes, ...]:
+    """The different values of a parameter, percent-decoded once."""
+    return tuple({decoded(found[1] or b""): None for found in parameter.finditer(query)})
+
+
+def without(target: bytes, parameter: re.Pattern[bytes]) -> bytes:
+    """The target without these query parameters, and not one other byte changed."""
+    path, _, query = target.partition(b"?")
+    kept = parameter.sub(b"", query)
+    if kept == query:
         return target
-    parts = query.split(b"&")
-    kept = [part for part in parts if decoded(part.partition(b"=")[0]) not in names]
-    if len(kept) == len(parts):
-        return target
-    return path + b"?" + b"&".join(kept) if kept else path
+    if parameter.match(query):
+        kept = kept.removeprefix(b"&")
+    return path + b"?" + kept if kept else path
