@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import os
 import signal
 import socket
 import sys
@@ -68,9 +69,8 @@ def refuse_used_port(settings: Settings) -> None:
     try:
         socket.create_server((settings.host, settings.port)).close()
     except OSError as error:
-        raise SettingError(
-            f"AZUREML_PORT: {settings.host}:{settings.port} cannot be used ({error.strerror}); set another one."
-        ) from error
+        address, why = f"{settings.host}:{settings.port}", os.strerror(error.errno or 0)
+        raise SettingError(f"AZUREML_PORT: {address} cannot be used ({why}); set another one.") from error
 
 
 async def serve(settings: Settings, backend: Backend) -> None:
@@ -93,7 +93,7 @@ async def serve(settings: Settings, backend: Backend) -> None:
         serving = tasks.create_task(server.serve(), name="server")
         await until_accepting(settings)
         # Jobs read from and write to this very server.
-        backend.runner.resume()
+        backend.runner.start()
         print(f"AzureML web service ready: {settings.url}", flush=True)
         await stop.wait()
         await asyncio.to_thread(backend.runner.stop)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from examples.azureml.errors import ServiceError
 from examples.azureml.jobs import JobStore
-from examples.azureml.messages import FilePart, Request, Response, joined_headers
+from examples.azureml.messages import ClientGone, FilePart, Request, Response, joined_headers
 from examples.azureml.runner import BatchRunner
 from examples.azureml.settings import EMULATOR_ACCOUNT, Settings
 from examples.azureml.storage.blob_reference import Account, BlobReference
@@ -30,10 +30,6 @@ ASGIApplication: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send],
 
 
 class RequestTooLarge(Exception):
-    pass
-
-
-class ClientGone(Exception):
     pass
 
 

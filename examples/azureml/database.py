@@ -20,6 +20,8 @@ def connect(file: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # What is erased, a connection string for example, does not stay in free pages.
+        connection.execute("PRAGMA secure_delete = ON")
         yield connection
     finally:
         connection.close()

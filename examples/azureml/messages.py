@@ -9,6 +9,10 @@ from urllib.parse import parse_qsl
 MAX_QUERY_PARAMETERS = 100
 
 
+class ClientGone(Exception):
+    """The connection ended before the request did: nobody waits for an answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """The head of a request. `path` is as it was sent, percent-encoded."""

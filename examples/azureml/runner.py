@@ -1,13 +1,13 @@
 """Runs batch jobs: CSV in, CSV out, in a few threads, one job in each."""
 
-import contextlib
 import csv
 import io
 import logging
+import queue
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +21,8 @@ from examples.azureml.storage.blob_reference import BlobReference
 
 RESULT_VALID = timedelta(days=1)
 MAX_FIELD_CHARACTERS = 2**20
+# How long a stop waits for jobs to notice it.
+STOP_SECONDS = 1.0
 # Rows between two looks at whether the job was cancelled.
 _ROWS_PER_CHECK = 256
 
@@ -55,37 +57,55 @@ class BatchRunner:
         self._limit_bytes = limit_bytes
         self._allowed_endpoints = allowed_endpoints
         self._default_output = default_output
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="batch")
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        # Daemons: an exit does not wait for a job, which may wait for a slow blob endpoint.
+        self._threads = [
+            threading.Thread(target=self._work, name=f"batch-{number}", daemon=True) for number in range(workers)
+        ]
         csv.field_size_limit(MAX_FIELD_CHARACTERS)
 
-    def resume(self) -> None:
-        """Take up again what an earlier process had begun."""
+    def start(self) -> None:
+        """Take jobs, first those that an earlier process had begun."""
         for job_id in self._jobs.running():
             self.enqueue(job_id)
+        for thread in self._threads:
+            thread.start()
 
     def enqueue(self, job_id: str) -> None:
-        """Run a started job when a thread is free. While stopping it is left to the next start."""
-        with contextlib.suppress(RuntimeError):
-            self._pool.submit(self._run, job_id)
+        """Run a started job when a thread is free."""
+        self._waiting.put(job_id)
 
     def stop(self) -> None:
-        """Leave running jobs where they are: the next start begins them anew."""
+        """Leave unfinished jobs where they are: the next start begins them anew."""
         self._stopping.set()
-        self._pool.shutdown(cancel_futures=True)
+        for _ in self._threads:
+            self._waiting.put(None)
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        while (job_id := self._waiting.get()) is not None and not self._stopping.is_set():
+            self._run(job_id)
 
     def _run(self, job_id: str) -> None:
         try:
             job = self._jobs.get(job_id)
-            if job.state is State.Running and not self._stopping.is_set():
+            if job.state is State.Running:
                 self._score(job)
         except JobCancelled:
             logger.info("Job %s was cancelled or interrupted", job_id)
         except (ServiceError, BadInput) as error:
-            self._jobs.fail(job_id, str(error))
+            self._fail(job_id, str(error))
         except Exception:
             logger.exception("Job %s failed", job_id)
-            self._jobs.fail(job_id, str(ServiceError("ModuleExecutionFailed")))
+            self._fail(job_id, str(ServiceError("ModuleExecutionFailed")))
+
+    def _fail(self, job_id: str, details: str) -> None:
+        """While stopping, the failure may be the stop's: the blob endpoint may be this service's own."""
+        if not self._stopping.is_set():
+            self._jobs.fail(job_id, details)
 
     def _score(self, job: Job) -> None:
         source = find_blob(job.input or {}, INPUT_NAME, self._allowed_endpoints)

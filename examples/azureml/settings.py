@@ -1,12 +1,15 @@
 """The settings of the example web service, read from the environment. README.md describes each one."""
 
+import base64
 import os
 import secrets
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from uuid import UUID
 
 from examples.azureml.model import Model
+from examples.azureml.storage.blob_reference import is_endpoint
 from portal.environment import SettingError, env_base_url, env_int, env_list, env_path, env_secret, env_text
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -61,7 +64,7 @@ def read_settings() -> Settings:
         folder=folder,
         api_key=api_key(folder),
         workspace=env_text("AZUREML_WORKSPACE", default=WORKSPACE_ID),
-        service=env_text("AZUREML_SERVICE", default=SERVICE_ID),
+        service=_service(),
         model=Model(
             text_column=env_text("AZUREML_TEXT_COLUMN", default="Col2"),
             bits=env_int("AZUREML_HASHING_BITSIZE", default=3, low=1, high=MAX_SERVED_BITS),
@@ -71,15 +74,44 @@ def read_settings() -> Settings:
         batch_limit_bytes=env_int("AZUREML_BATCH_LIMIT_BYTES", default=256 * 2**20, low=1024, high=2**32),
         batch_workers=env_int("AZUREML_BATCH_WORKERS", default=2, low=1, high=64),
         max_unfinished_jobs=env_int("AZUREML_MAX_UNFINISHED_JOBS", default=100, low=1, high=100_000),
-        storage_key=env_secret("AZUREML_STORAGE_KEY", low=32, default=EMULATOR_KEY),
+        storage_key=_storage_key(),
         storage_limit_bytes=env_int("AZUREML_STORAGE_LIMIT_BYTES", default=2 * 2**30, low=2**20, high=2**45),
-        blob_endpoints=tuple(env_list("AZUREML_BLOB_ENDPOINTS")),
+        blob_endpoints=_blob_endpoints(),
     )
     if settings.storage_key == EMULATOR_KEY and not _is_loopback(host):
         raise SettingError(
             "AZUREML_HOST: beyond this machine, set AZUREML_STORAGE_KEY to a key of your own; the default is public."
         )
     return settings
+
+
+def _service() -> str:
+    service = env_text("AZUREML_SERVICE", default=SERVICE_ID)
+    try:
+        UUID(service)
+    except ValueError as error:
+        raise SettingError("AZUREML_SERVICE: give a GUID.") from error
+    return service
+
+
+def _storage_key() -> str:
+    key = env_secret("AZUREML_STORAGE_KEY", low=32, default=EMULATOR_KEY)
+    try:
+        base64.b64decode(key, validate=True)
+    except ValueError as error:
+        raise SettingError("AZUREML_STORAGE_KEY: not base64.") from error
+    return key
+
+
+def _blob_endpoints() -> tuple[str, ...]:
+    endpoints = env_list("AZUREML_BLOB_ENDPOINTS")
+    for endpoint in endpoints:
+        if not is_endpoint(endpoint):
+            raise SettingError(
+                f"AZUREML_BLOB_ENDPOINTS: {endpoint!r} is neither a URL such as http://127.0.0.1:10000/account "
+                "nor a pattern such as https://*.blob.core.windows.net."
+            )
+    return tuple(endpoints)
 
 
 def data_folder() -> Path:

@@ -87,13 +87,18 @@ def _settings(text: str) -> dict[str, str]:
     return values
 
 
-def _check_endpoint(endpoint: str) -> None:
+def is_endpoint(text: str) -> bool:
+    """Whether the text is a URL of an endpoint or, with `*.` before the host, a pattern of such URLs."""
     try:
-        parts = urlsplit(endpoint)
+        parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable or "@" in parts.netloc or parts.query or parts.fragment:
+        return False
+    return usable and not (parts.username or parts.password or parts.query or parts.fragment)
+
+
+def _check_endpoint(endpoint: str) -> None:
+    if not is_endpoint(endpoint):
         raise BadConnectionString("its blob endpoint is not a URL")
 
 

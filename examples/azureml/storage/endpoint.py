@@ -21,7 +21,7 @@ from typing import TypeAlias
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from examples.azureml.messages import FilePart, Request, Response
+from examples.azureml.messages import ClientGone, FilePart, Request, Response
 from examples.azureml.storage import authorization, conditions, listing, sas
 from examples.azureml.storage.errors import StorageError
 from examples.azureml.storage.store import (
@@ -112,11 +112,14 @@ class BlobEndpoint:
         return path == f"/{self._account}" or path.startswith(f"/{self._account}/")
 
     async def answer(self, request: Request, body: AsyncIterator[bytes]) -> Response:
+        """Raises ClientGone, and nothing else."""
         request_id = str(uuid.uuid4())
         try:
             response = await self._dispatch(request, body)
         except StorageError as error:
             response = error.response(request_id)
+        except ClientGone:
+            raise
         except Exception as error:
             # Neither path nor query: a query may hold a shared access signature.
             logger.exception("The blob endpoint failed: request %s", request_id)
