@@ -1,5 +1,8 @@
 """Who comes in: the administration has no sign-in of its own, the portal's rate-limited one serves both."""
 
+# These two register models that are taken away below: what is registered later could not be.
+import allauth.account.admin  # noqa: F401
+import django.contrib.auth.admin  # noqa: F401
 from allauth.account.models import EmailAddress, EmailConfirmation
 from django.contrib import admin
 from django.contrib.auth import logout, views
@@ -41,7 +44,7 @@ admin.site.password_change = change_password  # type: ignore[assignment]
 
 admin.site.index_title = "Start"
 
-# Permissions come from one's own account here, and confirmed addresses are shown with their user.
+# Rights are given on a user's own page, and confirmed addresses are shown there.
 for model in (PermissionGroup, EmailAddress, EmailConfirmation):
     if admin.site.is_registered(model):
         admin.site.unregister(model)

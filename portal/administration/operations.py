@@ -101,9 +101,34 @@ class TemplateParameterForm(ParameterForm):
         self.initial["required"] = True
 
 
-class ParameterFormSet(PaginationInlineFormSet):
-    """The parameters of one location; no two have the same name."""
+class DistinctRowsFormSet(PaginationInlineFormSet):
+    """Rows of which no two have the same value, compared without case, in one field."""
 
+    distinct_field: str
+
+    @property
+    def kept_forms(self) -> list[Any]:
+        """The rows that have this value and are not to be deleted."""
+        return [
+            form
+            for form in self.forms
+            if getattr(form, "cleaned_data", {}).get(self.distinct_field) and form not in self.deleted_forms
+        ]
+
+    def clean(self) -> None:
+        super().clean()
+        seen: set[str] = set()
+        for form in self.kept_forms:
+            value = str(form.cleaned_data[self.distinct_field]).lower()
+            if value in seen:
+                form.add_error(self.distinct_field, "This one is there twice.")
+            seen.add(value)
+
+
+class ParameterFormSet(DistinctRowsFormSet):
+    """The parameters of one location."""
+
+    distinct_field = "name"
     location: str = Location.QUERY
 
     @classmethod
@@ -119,30 +144,12 @@ class ParameterFormSet(PaginationInlineFormSet):
         form.instance.location = self.location
         return form
 
-    @property
-    def kept_forms(self) -> list[Any]:
-        """The rows that have a name and are not to be deleted."""
-        return [
-            form
-            for form in self.forms
-            if getattr(form, "cleaned_data", {}).get("name") and form not in self.deleted_forms
-        ]
-
-    def clean(self) -> None:
-        super().clean()
-        seen: set[str] = set()
-        for form in self.kept_forms:
-            name = form.cleaned_data["name"].lower()
-            if name in seen:
-                form.add_error("name", "This parameter is there twice.")
-            seen.add(name)
-
 
 class TemplateParameterFormSet(ParameterFormSet):
     location = Location.TEMPLATE
 
     def clean(self) -> None:
-        PaginationInlineFormSet.clean(self)
+        PaginationInlineFormSet.clean(self)  # The rule below knows of doubles, too.
         rows = self.kept_forms
         try:
             check_agreement(self.instance.url_template, [form.cleaned_data["name"] for form in rows])
@@ -200,7 +207,18 @@ class HeaderInline(ParameterInline):
     location = Location.HEADER
 
 
-class RepresentationForm(forms.ModelForm):
+class AddedRowForm(forms.ModelForm):
+    """A row that somebody added is kept, also where he left the values that were offered."""
+
+    def has_changed(self) -> bool:
+        return bool(self.is_bound and self.instance._state.adding) or super().has_changed()
+
+
+class RepresentationFormSet(DistinctRowsFormSet):
+    distinct_field = "content_type"
+
+
+class RepresentationForm(AddedRowForm):
     class Meta:
         widgets = {
             "content_type": OfferingInput(CONTENT_TYPES),
@@ -211,6 +229,7 @@ class RepresentationForm(forms.ModelForm):
 class RepresentationInline(StackedInline):
     model = Representation
     form = RepresentationForm
+    formset = RepresentationFormSet
     verbose_name = "representation"
     verbose_name_plural = "request representations"
     extra = 0
@@ -230,7 +249,7 @@ class ResponseRepresentationInline(RepresentationInline):
     verbose_name_plural = "representations"
 
 
-class ResponseForm(forms.ModelForm):
+class ResponseForm(AddedRowForm):
     class Meta:
         widgets = {"description": UnfoldAdminTextareaWidget({"rows": 2})}
 

@@ -1,0 +1,222 @@
+"""Every list and page of the administration: it opens, asks a bounded number of questions, and is searched."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib import admin as django_admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Group, User
+from analytics.models import Call, JournalPart
+from apis.models import API, Operation, Parameter, Representation, Response
+from notifications.models import OutboxMail
+from service.models import Service
+from subscriptions import lifecycle
+from subscriptions.models import Product
+
+LISTS = [
+    "apis/api",
+    "apis/operation",
+    "subscriptions/product",
+    "subscriptions/subscription",
+    "accounts/user",
+    "accounts/group",
+    "analytics/call",
+    "analytics/journalpart",
+    "notifications/outboxmail",
+]
+
+
+def make_call(**fields) -> Call:
+    values = {
+        "at": timezone.now(),
+        "request_id": uuid.uuid4(),
+        "gateway": "g1",
+        "method": "GET",
+        "url": "/echo/a",
+        "caller_address": "192.0.2.1",
+        "response_code": 200,
+        "total_ms": 1.5,
+        "request_bytes": 0,
+        "response_bytes": 10,
+    }
+    return Call.objects.create(**values | fields)
+
+
+def make_rows(number: int) -> None:
+    """Some of everything, each belonging to another one."""
+    for _ in range(number):
+        name = uuid.uuid4().hex[:12]
+        api = API.objects.create(name=name, display_name=name, path=name, service_url="http://b")
+        operation = Operation.objects.create(api=api, name=name, display_name=name, method="GET", url_template="/a")
+        product = Product.objects.create(name=name, display_name=name, state="published")
+        product.apis.add(api)
+        user = User.objects.create_user(f"{name}@example.org")
+        group = Group.objects.create(name=name, display_name=name)
+        group.members.add(user)
+        for scope in ({"product": product}, {"api": api}, {}):
+            subscription = lifecycle.create(display_name=name, by=user, owner=user, **scope)
+        make_call(api_id=api.pk, operation_id=operation.pk, subscription_id=subscription.pk, user_id=user.pk)
+        JournalPart.objects.create(name=name)
+        OutboxMail.objects.create(message=b"x" * 1000, sender="a@b", recipients=["c@d"], subject=name)
+
+
+def queries_of(browser, url: str) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        response = browser.get(url)
+    assert response.status_code == 200
+    return len(queries)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_questions_of_a_list_do_not_grow_with_its_rows(admin, name):
+    url = f"/admin/{name}/"
+    make_rows(2)
+    few = queries_of(admin, url)
+    make_rows(10)
+    assert queries_of(admin, url) <= few
+    assert few <= 14
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("text", ["x", "'", '"', "%", "\\", "\x01", "ä" * 200, "-1", "<script>"], ids=ascii)
+def test_any_search_is_answered(admin, name, text):
+    response = admin.get(f"/admin/{name}/", {"q": text})
+    assert response.status_code == 200
+    assert "<script>" not in response.content.decode().split("<body")[1].split("<script src")[0]
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("query", ["o=999", "p=999", "p=x", "nonsense=1", "state__exact=x", "period=x", "outcome=x"])
+def test_any_query_is_answered(admin, name, query):
+    assert admin.get(f"/admin/{name}/?{query}", follow=True).status_code == 200
+
+
+def test_questions_of_an_operation_s_page_do_not_grow_with_its_rows(admin, operation):
+    def add(number: int) -> None:
+        for index in range(number):
+            Parameter.objects.create(operation=operation, location="query", name=f"p{index}-{number}")
+            Representation.objects.create(operation=operation, content_type=f"text/x{index}-{number}")
+
+    url = reverse("admin:apis_operation_change", args=[operation.pk])
+    add(2)
+    few = queries_of(admin, url)
+    add(20)
+    assert queries_of(admin, url) <= few
+
+
+def test_page_of_an_api_shows_a_part_of_very_many_operations(admin, api):
+    Operation.objects.bulk_create(
+        Operation(api=api, name=f"o{n}", display_name=f"O{n}", method="GET", url_template=f"/o{n}") for n in range(250)
+    )
+    page = admin.get(reverse("admin:apis_api_change", args=[api.pk])).content.decode()
+    assert page.count("/admin/apis/operation/") < 210
+    assert f"?api__id__exact={api.pk}" in page
+
+
+def test_every_row_has_a_page(admin, operation):
+    make_rows(1)
+    Response.objects.create(operation=operation)
+    for name in LISTS:
+        app, model = name.split("/")
+        row = next(m for m in django_admin.site._registry if m._meta.label_lower == f"{app}.{model}").objects.first()
+        assert admin.get(reverse(f"admin:{app}_{model}_change", args=[row.pk])).status_code == 200
+
+
+def test_models_of_the_administration_are_these(service):
+    registered = {f"{m._meta.app_label}/{m._meta.model_name}" for m in django_admin.site._registry}
+    assert registered == {*LISTS, "service/service"}
+
+
+@pytest.mark.parametrize("name", ["analytics/call", "analytics/journalpart", "notifications/outboxmail"])
+def test_records_are_only_looked_at(admin, name):
+    make_rows(1)
+    app, model = name.split("/")
+    row = {"call": Call, "journalpart": JournalPart, "outboxmail": OutboxMail}[model].objects.get()
+    assert admin.get(f"/admin/{name}/add/").status_code == 403
+    assert admin.post(reverse(f"admin:{app}_{model}_change", args=[row.pk]), {"name": "x"}).status_code == 403
+    assert admin.post(reverse(f"admin:{app}_{model}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+
+
+def shown_calls(browser, **query) -> set[str]:
+    return {call.url for call in browser.get("/admin/analytics/call/", query).context["cl"].result_list}
+
+
+def test_calls_of_the_last_day_are_shown_unless_one_asks_for_more(admin):
+    for url, age in (("/now", timedelta()), ("/yesterday", timedelta(hours=30)), ("/old", timedelta(days=30))):
+        make_call(url=url, at=timezone.now() - age)
+    assert shown_calls(admin) == {"/now"}
+    assert shown_calls(admin, period="week") == {"/now", "/yesterday"}
+    assert shown_calls(admin, period="all") == {"/now", "/yesterday", "/old"}
+
+
+def test_calls_are_found_by_outcome_and_request_id(admin):
+    for url, code in (("/good", 204), ("/refused", 429), ("/broken", 502)):
+        make_call(url=url, response_code=code)
+    assert shown_calls(admin, outcome="success") == {"/good"}
+    assert shown_calls(admin, outcome="caller") == {"/refused"}
+    assert shown_calls(admin, outcome="server") == {"/broken"}
+    assert shown_calls(admin, q=str(Call.objects.get(url="/broken").request_id)) == {"/broken"}
+
+
+def test_call_outlives_what_it_names(admin):
+    call = make_call(api_id=999, operation_id=999, subscription_id=uuid.uuid4())
+    assert admin.get("/admin/analytics/call/").status_code == 200
+    assert admin.get(reverse("admin:analytics_call_change", args=[call.pk])).status_code == 200
+
+
+def test_calls_are_not_counted(admin):
+    make_rows(1)
+    with CaptureQueriesContext(connection) as queries:
+        admin.get("/admin/analytics/call/")
+    assert not [q for q in queries if "COUNT(" in q["sql"] and 'FROM "analytics_call"' in q["sql"]]
+
+
+def make_mail(state: str, **fields) -> OutboxMail:
+    return OutboxMail.objects.create(
+        message=b"Reset: https://portal/secret-link",
+        sender="a@b",
+        recipients=["alice@example.org"],
+        subject=f"A {state} mail",
+        state=state,
+        attempts=5,
+        last_error="Connection refused",
+        next_attempt_at=datetime(2030, 1, 1, tzinfo=UTC),
+        **fields,
+    )
+
+
+def test_failed_mails_are_sent_again_and_others_left(admin):
+    failed, sent = make_mail("failed"), make_mail("sent")
+    chosen = {"action": "send_again", "_selected_action": [failed.pk, sent.pk]}
+    admin.post("/admin/notifications/outboxmail/", chosen)
+    failed.refresh_from_db()
+    assert (failed.state, failed.attempts) == ("waiting", 0)
+    assert failed.next_attempt_at <= timezone.now()
+    sent.refresh_from_db()
+    assert sent.state == "sent"
+
+
+def test_content_of_a_mail_is_not_shown(admin):
+    mail = make_mail("failed")
+    for path in ("/admin/notifications/outboxmail/", reverse("admin:notifications_outboxmail_change", args=[mail.pk])):
+        page = admin.get(path).content.decode()
+        assert "alice@example.org" in page
+        assert "secret-link" not in page
+
+
+def test_service_is_changed_but_neither_added_nor_deleted(admin):
+    response = admin.get("/admin/service/service/")
+    url = reverse("admin:service_service_change", args=[1])
+    assert response.headers["Location"] == url
+    admin.post(url, {"name": "other", "organization_name": "Fabrikam", "administrator_email": "new@example.org"})
+    service = Service.objects.get()
+    assert (service.name, service.organization_name) == ("demoazureml", "Fabrikam")
+    assert admin.get("/admin/service/service/add/").status_code == 403
+    assert admin.post(reverse("admin:service_service_delete", args=[1]), {"post": "yes"}).status_code == 403

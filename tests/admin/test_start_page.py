@@ -1,0 +1,115 @@
+"""The administration's first page: what needs doing."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from django.core.cache import cache
+from django.urls import reverse
+
+from notifications.models import OutboxMail
+from publisher.models import Revision
+from subscriptions import lifecycle
+
+START = "/admin/"
+
+
+@pytest.fixture
+def gateway(settings):
+    """A gateway that answers its status path with what the test sets."""
+
+    class Handler(BaseHTTPRequestHandler):
+        status, body = 200, b"{}"
+        asked = 0
+
+        def do_GET(self):
+            Handler.asked += 1
+            self.send_response(Handler.status)
+            self.end_headers()
+            self.wfile.write(Handler.body)
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    settings.GATEWAY_INTERNAL_URL = f"http://127.0.0.1:{server.server_port}"
+    yield Handler
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def page(browser) -> str:
+    return browser.get(START).content.decode()
+
+
+def test_requests_to_approve_are_listed_oldest_first(admin, unlimited, alice, bob):
+    for user in (alice, bob):
+        lifecycle.subscribe(user=user, product=unlimited, display_name=f"{user.first_name}'s request")
+    text = page(admin)
+    assert "2 requests to approve" in text
+    assert text.index("alice@example.org") < text.index("bob@example.org")
+    assert f"{reverse('admin:subscriptions_subscription_step', args=['approve'])}?id=" in text
+
+
+def test_failed_mails_are_told(admin):
+    OutboxMail.objects.create(message=b"", sender="a@b", recipients=[], subject="s", state="failed")
+    assert "1 mail could not be sent." in page(admin)
+
+
+def test_gateway_that_is_down_is_told(admin):
+    assert "The gateway does not answer." in page(admin)
+
+
+def test_gateway_that_answers_is_asked_once_for_many_pages(admin, gateway):
+    for _ in range(5):
+        assert "Nothing waits for you." in page(admin)
+    assert gateway.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (json.dumps({"revision": 7}), "serves revision 7"),
+        (json.dumps({"revision": 6}), "The gateway serves revision 6; the database is at 7."),
+        ("Service Operational", "Nothing waits for you."),
+        (json.dumps({"revision": "<script>"}), "Nothing waits for you."),
+        (json.dumps([1]), "Nothing waits for you."),
+        ("x" * 1_000_000, "Nothing waits for you."),
+        ("", "Nothing waits for you."),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_revision_of_the_gateway_is_compared(admin, gateway, body, text):
+    gateway.body = body.encode()
+    Revision.objects.update_or_create(pk=1, defaults={"number": 7})
+    Revision.objects.update(number=7)
+    assert text in page(admin)
+
+
+def test_gateway_that_fails_is_told_with_its_status(admin, gateway):
+    gateway.status = 503
+    assert "It answered 503." in page(admin)
+
+
+def test_pages_open_from_here(admin):
+    text = page(admin)
+    for name in ("admin:apis_api_add", "admin:apis_operation_add", "portal:home"):
+        assert f'href="{reverse(name)}"' in text
+
+
+def test_name_of_the_service_is_on_every_page(admin):
+    text = page(admin)
+    assert "demoazureml administration" in text
+    assert "Contoso" in text
+
+
+def test_waiting_requests_are_counted_in_the_menu(admin, unlimited, alice):
+    cache.clear()
+    lifecycle.subscribe(user=alice, product=unlimited, display_name="Request")
+    groups = admin.get("/admin/apis/api/").context["sidebar_navigation"]
+    badges = {item["title"]: item.get("badge") for group in groups for item in group["items"]}
+    assert badges["Subscriptions"] == "1"
