@@ -11,7 +11,7 @@ import time
 import uuid
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, ClassVar
 
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps, loads
@@ -49,6 +49,8 @@ class Channel(filesystem.Channel):
 
 class Transport(filesystem.Transport):
     Channel = Channel
+    # Kombu would warn that the URL names no host.
+    default_connection_params: ClassVar[dict[str, Any]] = {}
 
 
 def install() -> None:

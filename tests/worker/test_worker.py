@@ -1,0 +1,94 @@
+"""The worker as it runs: queue, beat and tasks, on SQLite and files."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from gateway.journal import Journal
+from gateway.limits import Counters
+from gateway.record import CallRecord
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEADLINE_SECONDS = 60
+WORKER = "-m celery --quiet --app portal.celery worker --beat --pool threads --concurrency 2 --loglevel warning"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> dict[str, str]:
+    """A new installation."""
+    data = tmp_path_factory.mktemp("data")
+    environment = os.environ | {
+        "DATA_DIR": str(data),
+        "DATABASE_URL": f"sqlite:///{data}/db.sqlite3",
+        "CELERY_BROKER_URL": "filesystem://",
+        "PYTHONUNBUFFERED": "1",
+    }
+    run(environment, "manage.py", "migrate", "--verbosity", "0")
+    return environment
+
+
+@pytest.fixture
+def worker(environment):
+    log = Path(environment["DATA_DIR"]) / "worker.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *WORKER.split()], cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+    yield process
+    process.terminate()
+    process.wait(DEADLINE_SECONDS)
+
+
+def run(environment: dict[str, str], *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def query(environment: dict[str, str], expression: str) -> str:
+    imports = "from analytics.models import *; from notifications.models import *; from django.core.mail import *"
+    return run(environment, "manage.py", "shell", "--verbosity", "0", "-c", f"{imports}; print({expression})").strip()
+
+
+def until(condition) -> None:
+    end = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_the_worker_delivers_mail_and_counts_calls(environment, worker):
+    data = Path(environment["DATA_DIR"])
+    journal = Journal(data / "journal", "gw", Counters(), part_bytes=2**30, part_seconds=3600, fsync_seconds=1.0)
+    subscription = uuid.uuid4().bytes
+    for number in range(3):
+        guid = str(uuid.UUID(int=number)).encode()
+        journal.append(
+            CallRecord(time.time(), guid, 1, 1, 1, subscription, 1, b"GET", b"/", "::1", 200, 200, 0.1, 0.1, 1, 1)
+        )
+    journal.flush()
+    query(environment, "send_mail('Hello', 'Hi', None, ['alice@example.org'])")
+    until(lambda: list(data.glob("mail/*.eml")))
+    until(lambda: query(environment, "Call.objects.count()") == "3")
+    journal.close()
+    assert query(environment, "OutboxMail.objects.get().state") == "sent"
+    log = (data / "worker.log").read_text()
+    assert "Mail to alice@example.org: Hello" in log
+    assert "ERROR" not in log
+
+
+def test_a_worker_whose_beat_dies_ends_and_says_why(environment, worker):
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    until(lambda: worker.poll() is None and children.read_text().split())
+    time_to_be_ready = Path(environment["DATA_DIR"]) / "locks" / "mail"
+    time_to_be_ready.unlink(missing_ok=True)
+    until(time_to_be_ready.exists)
+    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    until(lambda: worker.poll() is not None)
+    assert "The beat has died" in (Path(environment["DATA_DIR"]) / "worker.log").read_text()
