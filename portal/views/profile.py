@@ -42,6 +42,7 @@ def name(request: SignedInRequest) -> HttpResponse:
 
 def _profile_page(request: SignedInRequest, form: NameForm) -> HttpResponse:
     own = list(request.user.subscriptions.select_related("product", "api"))
+    own.sort(key=lambda subscription: subscription.state != Subscription.State.ACTIVE)
     live = [subscription for subscription in own if subscription.is_live]
     usage = usage_of(live, timezone.now(), timezone.get_current_timezone())
     context = {

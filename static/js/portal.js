@@ -55,18 +55,20 @@
     menu.querySelector("summary").focus();
   });
 
-  // data-copy: the text itself, or "#id" of the element that holds it.
+  // data-copy: "#id" of the element whose text is copied.
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
-    const source = button.dataset.copy;
-    const text = source.startsWith("#") ? document.querySelector(source).textContent : source;
-    const label = button.textContent;
+    const source = document.querySelector(button.dataset.copy);
+    const label = button.dataset.label ?? button.textContent;
+    button.dataset.label = label;
     try {
-      await navigator.clipboard.writeText(text.trim());
+      await navigator.clipboard.writeText(source.textContent.trim());
       button.textContent = "Copied";
     } catch {
-      button.textContent = "Select and copy";
+      // Browsers give the clipboard to pages over TLS or from this machine only.
+      getSelection().selectAllChildren(source);
+      button.textContent = "Press Ctrl+C";
     }
     setTimeout(() => { button.textContent = label; }, 1600);
   });
