@@ -17,6 +17,7 @@ from examples.azureml.storage.blob_reference import (
 )
 
 EXTENSION = ".csv"
+MAX_PART_CHARACTERS = 8192
 _PARTS = ("ConnectionString", "RelativeLocation", "BaseLocation", "SasBlobToken")
 
 
@@ -73,7 +74,7 @@ def _parts(value: Any, target: str, *, missing: ServiceError) -> Reference:
     if not isinstance(value, dict):
         raise ServiceError("RequestBodyInvalid", target=target)
     parts: Reference = {name: value.get(name) for name in _PARTS}
-    if not all(part is None or isinstance(part, str) for part in parts.values()):
+    if not all(part is None or (isinstance(part, str) and len(part) <= MAX_PART_CHARACTERS) for part in parts.values()):
         raise ServiceError("RequestBodyInvalid", target=target)
     return parts
 

@@ -72,7 +72,6 @@ class JobStore:
         file.touch(mode=0o600)
         with connect(file) as database:
             database.executescript(SCHEMA)
-            database.execute("DELETE FROM job WHERE created_at < ?", ((datetime.now(UTC) - KEPT).isoformat(),))
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -85,6 +84,7 @@ class JobStore:
         """Keep a new job; returns its id. Raises TooManyConcurrentRequests."""
         job_id = uuid.uuid4().hex
         with self._change() as database:
+            _forget_old(database)
             (unfinished,) = database.execute("SELECT count(*) FROM job WHERE state IN (?, ?)", UNFINISHED).fetchone()
             if unfinished >= self._max_unfinished:
                 raise ServiceError("TooManyConcurrentRequests")
@@ -132,6 +132,11 @@ class JobStore:
         with connect(self._file) as database:
             rows = database.execute("SELECT id FROM job WHERE state = ? ORDER BY started_at", (State.Running.name,))
             return [row["id"] for row in rows]
+
+
+def _forget_old(database: sqlite3.Connection) -> None:
+    oldest = (datetime.now(UTC) - KEPT).isoformat()
+    database.execute("DELETE FROM job WHERE created_at < ? AND state != ?", (oldest, State.Running.name))
 
 
 def _get(database: sqlite3.Connection, job_id: str) -> Job:

@@ -215,6 +215,8 @@ NO_KEY = "AccountName=a1b2;BlobEndpoint=http://127.0.0.1:1/a"
         pytest.param({"Input": reference("{storage}", "/")}, "ContainerIsEmpty", id="no container"),
         pytest.param({"Input": reference("{storage}", "../a")}, "ContainerSegmentInvalid", id="a bad container"),
         pytest.param({"Input": reference("{storage}", "c-1/")}, "InputBlobRelativeLocationInvalid", id="no blob"),
+        pytest.param({"Input": reference("{storage}", "c-1/../../a")}, "InputBlobRelativeLocationInvalid", id="dots"),
+        pytest.param({"Input": reference("a=" + "b" * 9000)}, "RequestBodyInvalid", id="a long connection string"),
         pytest.param({"Input": GOOD, "Outputs": {"x": GOOD}}, "InvalidOutputOverrideName", id="another output"),
         pytest.param({"Input": GOOD, "Outputs": {"output1": None}}, "MissingOutputOverrideSpecification", id="null"),
         pytest.param(

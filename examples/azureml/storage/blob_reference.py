@@ -121,7 +121,9 @@ def read_location(location: str) -> tuple[str, str]:
         raise BadLocation("ContainerIsEmpty")
     if not CONTAINER_NAME.fullmatch(container):
         raise BadLocation("ContainerSegmentInvalid")
-    if not name or len(name) > MAX_BLOB_NAME_CHARACTERS or not name.isprintable():
+    # A client resolves dots in a URL's path, and the request would leave the container.
+    has_dots = not {".", ".."}.isdisjoint(name.split("/"))
+    if not name or len(name) > MAX_BLOB_NAME_CHARACTERS or not name.isprintable() or has_dots:
         raise BadLocation("InputBlobRelativeLocationInvalid")
     return container, name
 

@@ -14,7 +14,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -42,10 +42,13 @@ CREATE TABLE IF NOT EXISTS block (
     id TEXT NOT NULL,
     file TEXT NOT NULL,
     size INTEGER NOT NULL,
+    staged_at REAL NOT NULL,
     PRIMARY KEY (container, name, id)
 );
 """
 MAX_BLOCKS = 50_000
+# Blocks that no list has made a blob of, as in Azure.
+BLOCKS_KEPT = timedelta(days=7)
 _COPY_BYTES = 2**20
 
 
@@ -141,6 +144,7 @@ class BlobStore:
         self._limit_bytes = limit_bytes
         with connect(self._index) as index:
             index.executescript(SCHEMA)
+            index.execute("DELETE FROM block WHERE staged_at < ?", ((_now() - BLOCKS_KEPT).timestamp(),))
         self._remove_orphans()
 
     def _remove_orphans(self) -> None:
@@ -262,8 +266,8 @@ class BlobStore:
                 raise TooManyBlocks
             index.execute("DELETE FROM block WHERE container = ? AND name = ? AND id = ?", (container, name, block_id))
             index.execute(
-                "INSERT INTO block VALUES (?, ?, ?, ?, ?)",
-                (container, name, block_id, upload.path.name, upload.size),
+                "INSERT INTO block VALUES (?, ?, ?, ?, ?, ?)",
+                (container, name, block_id, upload.path.name, upload.size, _now().timestamp()),
             )
             self._refuse_when_full(index)
         upload.kept = True
