@@ -35,7 +35,7 @@ def highlighted(example: str, content_type: str) -> SafeString:
 def method_badge(method: str) -> SafeString:
     """The method in its colour; any token may be one, so others share a neutral colour."""
     colour = method.lower() if method.lower() in _COLOURED_METHODS else "other"
-    return format_html('<span class="method method--{}">{}</span>', colour, method)
+    return format_html('<span class="method method--{}" title="{}">{}</span>', colour, method, method)
 
 
 @register.filter
