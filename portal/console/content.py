@@ -29,6 +29,7 @@ _TEXT = re.compile(
 )
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _BINARY_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_WHITESPACE = re.compile(r'<span class="w">(\s*)</span>')
 _EXTENSION = re.compile(r"[a-z0-9]{1,10}")
 _EXTENSIONS = {
     "application/json": "json",
@@ -192,7 +193,8 @@ def _formatted(kind: Kind, text: str) -> SafeString | None:
 def _highlighted(text: str, lexer: Lexer) -> SafeString:
     if len(text) > HIGHLIGHTED_CHARACTERS:
         return escape(text)
-    return mark_safe(highlight(text, lexer, HtmlFormatter(nowrap=True)))  # noqa: S308  # Pygments escapes its input.
+    coloured = highlight(text, lexer, HtmlFormatter(nowrap=True))
+    return mark_safe(_WHITESPACE.sub(r"\1", coloured))  # noqa: S308  # Pygments escapes its input.
 
 
 def _picture(body: bytes, media_type: str) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
@@ -15,8 +14,6 @@ from portal.console import headers, url
 from portal.console.call import Call
 
 MAX_ADDED_ROWS = 40
-MAX_NAME_CHARACTERS = 256
-MAX_VALUE_CHARACTERS = 16_384
 
 Location: TypeAlias = Literal["template", "query", "header"]
 # The gateway decides what an API's methods mean; these usually have no body, so its field waits behind a click.
@@ -105,6 +102,10 @@ class Form:
         return [row for row in self.rows if row.location == "header"]
 
     @property
+    def added_rows(self) -> int:
+        return sum(not row.is_declared for row in self.rows)
+
+    @property
     def has_body(self) -> bool:
         return self.file is not None if self.body_kind == "file" else self.body != ""
 
@@ -147,10 +148,13 @@ def _declared_rows(operation: Operation, template: URLTemplate) -> Iterator[Row]
         row = _row("template", declared, required=name not in wildcards)
         row.name, row.is_on = name, True
         yield row
+    # What the template holds is not sent twice, and the key has a place of its own.
+    query_names = {part.name for part in template.query} | {operation.api.key_query_name}
+    key_header = operation.api.key_header_name.lower()
     for parameter in parameters:
-        if parameter.location == Parameter.Location.QUERY:
+        if parameter.location == Parameter.Location.QUERY and parameter.name not in query_names:
             yield _row("query", parameter, required=parameter.required)
-        elif parameter.location == Parameter.Location.HEADER:
+        elif parameter.location == Parameter.Location.HEADER and parameter.name.lower() != key_header:
             yield _row("header", parameter, required=parameter.required)
 
 
@@ -217,7 +221,7 @@ def _content_type(form: Form) -> str:
 
 def add_row(form: Form, location: Location) -> None:
     """One more empty row, for browsers without JavaScript."""
-    if sum(not row.is_declared for row in form.rows) < MAX_ADDED_ROWS:
+    if form.added_rows < MAX_ADDED_ROWS:
         form.rows.append(Row(location, "", is_declared=False))
 
 
@@ -229,43 +233,6 @@ def reset_body(form: Form) -> None:
         for row in form.headers:
             if row.is_declared and row.name.lower() == "content-type":
                 row.value = chosen.content_type
-
-
-def check(form: Form) -> None:
-    """Put an error on each row that cannot be sent."""
-    if sum(not row.is_declared for row in form.rows) > MAX_ADDED_ROWS:
-        form.error = f"At most {MAX_ADDED_ROWS} parameters and headers can be added."
-    segments = {part.text: part for part in form.template.segments if part.kind is not SegmentKind.LITERAL}
-    for row in form.rows:
-        if not row.is_declared and not row.name and row.value:
-            row.name_error = "Enter a name, or empty the value."
-        if not row.is_sent:
-            continue
-        if row.is_required and not row.value:
-            row.error = "Enter a value: it is required."
-        elif len(row.value) > MAX_VALUE_CHARACTERS:
-            row.error = f"A value has at most {MAX_VALUE_CHARACTERS:,} characters."
-        elif row.location == "template" and row.name in segments:
-            row.error = url.wrong_path_value(segments[row.name], row.value)
-        elif row.location == "header":
-            row.error = headers.wrong_value(row.value)
-        if len(row.name) > MAX_NAME_CHARACTERS:
-            row.name_error = f"A name has at most {MAX_NAME_CHARACTERS} characters."
-        elif row.location == "header":
-            wrong = headers.wrong_name(row.name)
-            row.error, row.name_error = (wrong or row.error, "") if row.is_declared else (row.error, wrong)
-    form.body_error = _wrong_body(form)
-
-
-def _wrong_body(form: Form) -> str:
-    limit: int = settings.CONSOLE_REQUEST_LIMIT_BYTES
-    if form.body_kind == "file":
-        if form.file is None:
-            return "Choose a file, or switch back to text."
-        size = form.file.size or 0
-    else:
-        size = len(form.body.encode())
-    return f"The body has {size:,} bytes; the console sends at most {limit:,}." if size > limit else ""
 
 
 def call(form: Form, api_path: str) -> Call:

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 MAX_CHARACTERS = 4_000_000
 _INDENT = "  "
+# A vector is easier to read on one line, where it fits.
+_LINE_CHARACTERS = 48
 _LEXEME = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
 
 
@@ -24,26 +26,51 @@ def lay_out(text: str) -> str:
         raise ValueError("nested too deeply") from error
     lexemes = _LEXEME.findall(text)
     pieces: list[str] = []
-    depth = characters = 0
-    for position, lexeme in enumerate(lexemes):
-        piece = lexeme
+    position = depth = characters = 0
+    while position < len(lexemes):
+        lexeme = piece = lexemes[position]
         if lexeme in "[{":
-            depth += 1
-            if lexemes[position + 1] not in "]}":
+            short_end = _short_end(lexemes, position)
+            if short_end:
+                piece = _on_one_line(lexemes[position:short_end])
+                position = short_end - 1
+            else:
+                depth += 1
                 piece = lexeme + "\n" + _INDENT * depth
         elif lexeme in "]}":
             depth -= 1
-            if lexemes[position - 1] not in "[{":
-                piece = "\n" + _INDENT * depth + lexeme
+            piece = "\n" + _INDENT * depth + lexeme
         elif lexeme == ",":
             piece = ",\n" + _INDENT * depth
         elif lexeme == ":":
             piece = ": "
+        position += 1
         characters += len(piece)
         if characters > MAX_CHARACTERS:
             raise ValueError("too much indentation")
         pieces.append(piece)
     return "".join(pieces)
+
+
+def _short_end(lexemes: list[str], start: int) -> int:
+    """Where a list of plain values that fits on a line, or an empty list or object, ends; else 0."""
+    if lexemes[start + 1] in "]}":
+        return start + 2
+    if lexemes[start] == "{":
+        return 0
+    room = _LINE_CHARACTERS
+    for position in range(start + 1, len(lexemes)):
+        lexeme = lexemes[position]
+        room -= len(lexeme)
+        if lexeme == "]":
+            return position + 1
+        if room < 0 or lexeme in "[{":
+            return 0
+    return 0
+
+
+def _on_one_line(lexemes: list[str]) -> str:
+    return "".join(", " if lexeme == "," else lexeme for lexeme in lexemes)
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -44,7 +44,7 @@ def offer(viewer: Viewer, api: API, now: datetime) -> Offer:
     products = tuple(Product.objects.visible_to(viewer).filter(apis=api, subscription_required=True))
     if not viewer.is_authenticated:
         return Offer(is_key_needed(api), (), (), products)
-    opening = viewer.subscriptions.opening(api).select_related("product", "api").prefetch_related("keys")
+    opening = viewer.subscriptions.opening(api).select_related("product__policy", "api")
     usable = tuple(_best_first(list(opening.usable(now))))
     waiting = tuple(opening.filter(state__in=(State.SUBMITTED, State.SUSPENDED)))
     return Offer(is_key_needed(api), usable, waiting, products)

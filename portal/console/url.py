@@ -23,14 +23,12 @@ def literal(text: str) -> str:
     return _ESCAPE.sub(lambda found: found[0].upper(), text)
 
 
-def wrong_path_value(segment: Segment, value: str) -> str:
-    """Why the value cannot fill its place in the path; empty when it can."""
+def wrong_path_value(value: str) -> str:
+    """Why the value cannot be part of a path; empty when it can."""
     if any(piece.partition(";")[0] in (".", "..") for piece in re.split(r"[/\\]", value)):
         return "'.' and '..' cannot be sent in a path: programs on the way would resolve them (RFC 3986, 5.2.4)."
     if "\0" in value:
         return "A path cannot hold a null character."
-    if segment.kind is SegmentKind.PARAMETER and not value:
-        return "Enter a value: it is part of the path."
     return ""
 
 

@@ -14,7 +14,8 @@ from django_htmx.http import reswap, retarget
 from apis.models import Operation
 from portal.access import operation_or_404
 from portal.console import allowance, downloads, keys
-from portal.console.form import Form, add_row, blank, call, check, filled, reset_body
+from portal.console.check import check
+from portal.console.form import Form, add_row, blank, call, filled, reset_body
 from portal.console.forward import forward
 from portal.console.page import Result, console_of, public_url, refusal, result_of
 from portal.http import PageRequest
@@ -22,8 +23,8 @@ from portal.views.catalogue import operation_page
 from subscriptions import keys as subscription_keys
 from subscriptions.models import Subscription, SubscriptionKey
 
-# Boundaries, names and the other fields of a form, beside the body itself.
-_FORM_OVERHEAD_BYTES = 2**18
+# The other fields of the form, beside the body; DATA_UPLOAD_MAX_MEMORY_SIZE allows for the same.
+_FORM_OVERHEAD_BYTES = 2**16
 
 
 @csrf_exempt

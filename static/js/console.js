@@ -322,17 +322,18 @@ document.addEventListener("input", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && isRunning()) return cancel();
-  if (event.key !== "Enter" || !event.target.closest?.("#console")) return;
+  const isInAnotherForm = event.target.form && event.target.form !== form();
+  if (event.key !== "Enter" || isInAnotherForm) return;
   if (event.ctrlKey || event.metaKey) {
     event.preventDefault();
     send();
-  } else if (event.target.matches("input:not([type=checkbox], [type=radio], [type=file])")) {
+  } else if (event.target.matches("#console-form input:not([type=checkbox], [type=radio], [type=file])")) {
     // A call may change something: a slip of the finger is not to send one.
     event.preventDefault();
   }
 });
 
-const isOurs = (event) => event.detail.elt === form() || event.target === form();
+const isOurs = (event) => (event.detail.requestConfig?.elt ?? event.detail.elt).id === "console-form";
 let chosenFiles;
 
 document.addEventListener("htmx:beforeRequest", (event) => {
@@ -350,6 +351,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
 // A refused form (422) and a call that was not sent (413, 429) are pages to show, too.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (!isOurs(event)) return;
+  setRunning(false);
   const { xhr } = event.detail;
   if ([413, 422, 429].includes(xhr.status)) {
     event.detail.shouldSwap = true;
@@ -363,7 +365,9 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (chosenFiles) form().querySelector("[data-file]").files = chosenFiles;
   start();
   say("The call was not sent: see the fields that are marked.", "bad");
-  form().querySelector("[autofocus]")?.focus();
+  const wrong = form().querySelector("[autofocus]");
+  wrong?.focus({ preventScroll: true });
+  wrong?.scrollIntoView({ block: "center" });
 });
 
 document.addEventListener("htmx:sendAbort", (event) => {

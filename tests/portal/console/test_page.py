@@ -150,3 +150,13 @@ def test_whole_page_comes_back_with_the_form_as_it_was_sent(send, execute, gatew
     assert 'name="template:service" value="other"' in page
     assert 'value="query:trace" aria-label' in page
     assert "Response status" in page
+
+
+def test_declared_key_header_is_left_to_the_key(page_of, execute):
+    execute.parameters.create(location="header", name="ocp-apim-subscription-key", required=True)
+    execute.parameters.create(location="query", name="subscription-key", required=True)
+    execute.parameters.create(location="query", name="v", default_value="1")
+    page = page_of(execute)
+    assert 'name="header:ocp-apim-subscription-key"' not in page
+    assert 'name="query:subscription-key"' not in page
+    assert 'name="query:v"' not in page
