@@ -94,11 +94,19 @@ async def serve(settings: Settings, backend: Backend) -> None:
         await until_accepting(settings)
         # Jobs read from and write to this very server.
         backend.runner.start()
+        write_down_storage(settings)
         print(f"AzureML web service ready: {settings.url}", flush=True)
         await stop.wait()
         await asyncio.to_thread(backend.runner.stop)
         server.stop()  # type: ignore[no-untyped-call]
         await serving
+
+
+def write_down_storage(settings: Settings) -> None:
+    """For client programs on this machine, which then need not be told the port."""
+    file = settings.folder / "connection_string"
+    file.touch(mode=0o600)
+    file.write_text(f"{settings.connection_string}\n", encoding="ascii")
 
 
 async def until_accepting(settings: Settings) -> None:

@@ -37,6 +37,12 @@ DEMO_STORAGE = (
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
     f"BlobEndpoint=http://127.0.0.1:{os.environ.get('AZUREML_PORT') or 8090}/devstoreaccount1;"
 )
+# Where a running example writes its storage down, on whatever port that is.
+DEMO_STORAGE_FILE = (
+    Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent.parent / "var")
+    / "azureml"
+    / "connection_string"
+)
 # A service may give the status by number or by name.
 STATES = ("NotStarted", "Running", "Failed", "Cancelled", "Finished")
 # The longest that the gateway may make a call wait for its turn.
@@ -69,6 +75,13 @@ def main() -> int:
     return 0
 
 
+def demo_storage() -> str:
+    """The connection string of the example's own storage."""
+    if os.environ.get("AZUREML_PORT") or not DEMO_STORAGE_FILE.is_file():
+        return DEMO_STORAGE
+    return DEMO_STORAGE_FILE.read_text(encoding="ascii").strip()
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Score a CSV file by the batch execution service.")
     add = parser.add_argument
@@ -83,7 +96,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--output", required=True, type=Path, help="the file to write the result to")
     add(
         "--storage",
-        default=environ("AZURE_STORAGE_CONNECTION_STRING") or DEMO_STORAGE,
+        default=environ("AZURE_STORAGE_CONNECTION_STRING") or demo_storage(),
         metavar="CONNECTION_STRING",
         help="where input and output lie (default: the example's own storage)",
     )

@@ -1,5 +1,6 @@
 """The main journey: sign up, subscribe, take the key, call, see the call counted."""
 
+import os
 import re
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def run_client(name: str, demo, *arguments: str) -> subprocess.CompletedProcess[
             *("--subscription-key", demo["Subscription key"], "--api-key", demo["AzureML key"], *arguments),
         ],
         cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(demo.data)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -117,17 +119,7 @@ def test_the_request_response_client_prints_the_vector(demo):
 
 def test_the_batch_client_writes_the_result(demo, tmp_path):
     (tmp_path / "in.csv").write_text("Col2\nThis is a good day\n")
-    storage = subprocess.run(
-        [sys.executable, "-m", "examples.azureml", "--print-config"],
-        cwd=ROOT,
-        env={"DATA_DIR": str(demo.data), "AZUREML_PORT": demo["Backend port"], "PATH": "/usr/bin"},
-        capture_output=True,
-        text=True,
-    )
-    connection = re.search("^Storage: (.*)$", storage.stdout, re.MULTILINE)[1]
-    called = run_client(
-        "bes", demo, "--input", f"{tmp_path}/in.csv", "--output", f"{tmp_path}/out.csv", "--storage", connection
-    )
+    called = run_client("bes", demo, "--input", f"{tmp_path}/in.csv", "--output", f"{tmp_path}/out.csv")
     assert called.returncode == 0, called.stderr + called.stdout
     assert (tmp_path / "out.csv").read_text().splitlines()[1].endswith("1,1,2,2,0,2,0,1")
 
