@@ -17,7 +17,8 @@ from service.models import current
 from subscriptions.models import Product, visible_apis
 
 APIS_PER_PAGE = 60
-OPERATIONS_LISTED = 1000
+OPERATIONS_LISTED = 500
+MATCHES_LISTED = 5
 MAX_QUERY_CHARACTERS = 100
 Location = Parameter.Location
 
@@ -37,7 +38,9 @@ def apis(request: PageRequest) -> HttpResponse:
     query = _query(request)
     found = listed_apis(request.user)
     if query:
-        matching = Prefetch("operations", Operation.objects.search(query), to_attr="matching_operations")
+        matching = Prefetch(
+            "operations", Operation.objects.search(query)[:MATCHES_LISTED], to_attr="matching_operations"
+        )
         found = found.search(query).prefetch_related(matching)
     page = Paginator(found, APIS_PER_PAGE).get_page(request.GET.get("page"))
     template = "portal/catalogue/_apis.html" if request.htmx else "portal/catalogue/apis.html"

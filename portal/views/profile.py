@@ -11,15 +11,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.forms import NameForm
+from accounts.models import User
 from analytics.usage import usage_of
+from apis.models import APIQuerySet
 from portal.access import own_live_subscription_or_404, own_subscription_or_404
 from portal.forms import SubscriptionNameForm
 from portal.http import SignedInRequest
 from portal.signing_in import sign_in_required
 from subscriptions import keys, lifecycle
-from subscriptions.models import Subscription, SubscriptionKey
+from subscriptions.models import Subscription, SubscriptionKey, visible_apis
 
 Slot = SubscriptionKey.Slot
+APIS_LISTED = 100
 
 
 @require_safe
@@ -71,12 +74,23 @@ def _subscription_page(
 ) -> HttpResponse:
     context = {
         "subscription": subscription,
+        "opened_apis": _opened_apis(subscription, request.user)[:APIS_LISTED],
         "usage": usage_of([subscription], timezone.now(), timezone.get_current_timezone())[subscription.pk],
         "form": form or SubscriptionNameForm(initial=model_to_dict(subscription, ["display_name"])),
         "slots": Slot,
         "revealed": revealed or {},
     }
     return render(request, "portal/profile/subscription.html", context)
+
+
+def _opened_apis(subscription: Subscription, viewer: User) -> APIQuerySet:
+    """The APIs that it opens and that its owner may see."""
+    visible = visible_apis(viewer).order_by("display_name")
+    if subscription.product is not None:
+        return visible.filter(products=subscription.product)
+    if subscription.api is not None:
+        return visible.filter(pk=subscription.api.pk)
+    return visible
 
 
 @require_POST

@@ -200,3 +200,14 @@ def test_profile_asks_a_bounded_number_of_queries(starter, alice, signed_in, dja
     client = signed_in(alice)
     with django_assert_max_num_queries(8):
         client.get("/profile/")
+
+
+def test_subscription_links_the_apis_that_it_opens(starter, api, alice, admin_user, signed_in):
+    by_product = lifecycle.subscribe(user=alice, product=starter, display_name="By product")
+    one_api = lifecycle.create(display_name="One API", by=admin_user, owner=alice, api=api)
+    everything = lifecycle.create(display_name="Everything", by=admin_user, owner=alice)
+    for own in (by_product, one_api, everything):
+        assert 'href="/apis/echo/"' in signed_in(alice).get(_url(own)).text
+    starter.groups.clear()
+    for own in (by_product, one_api, everything):
+        assert 'href="/apis/echo/"' not in signed_in(alice).get(_url(own)).text
