@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final, cast
 from gateway import replies
 from gateway.admission import Admitted, Refusal, admit
 from gateway.call import Call, new_request_id
-from gateway.forwarding import ResponseHead, backend_head, caller_head, forwarded_lines
-from gateway.head import MalformedRequest, RequestHead
+from gateway.chunks import LAST_CHUNK, chunk
+from gateway.forwarding import ResponseHead, backend_lines, forwarded_lines
+from gateway.head import Fields, MalformedRequest, RequestHead
 from gateway.log import logger
 from gateway.request_reader import RequestReader
 
@@ -60,6 +61,9 @@ class Caller(asyncio.Protocol):
         "_cut",
         "_head_started",
         "_is_sent",
+        "_known_fields",
+        "_known_for",
+        "_known_lines",
         "_outgoing",
         "_peer",
         "_phase",
@@ -89,6 +93,9 @@ class Caller(asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._replay: bytes | None = None
         self._upstream: Upstream | None = None
+        self._known_fields: Fields | None = None
+        self._known_for = (b"", b"")
+        self._known_lines = b""
         self._head_started = True
         self._answer_started = False
         self._is_sent = True
@@ -177,7 +184,7 @@ class Caller(asyncio.Protocol):
         """End so that nobody takes what was sent for the whole answer: where its end is the
         connection's end, by a reset (RFC 9112 8).
         """
-        if self._answer_started and self.request.minor_version == 0:
+        if self._answer_started and self.request.fields.is_http_1_0:
             connection = self._transport.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
@@ -226,7 +233,7 @@ class Caller(asyncio.Protocol):
         address, scheme = self._through_proxies(request) if self._trusted else (self._peer, b"http")
         now = time.time()
         verdict = admit(
-            server.catalogue, request.method, request.target, request.fields, scheme, request.authority, now
+            server.catalogue, request.method, request.target, request.fields.pairs, scheme, request.authority, now
         )
         refusal = verdict if isinstance(verdict, Refusal) else server.counters.take(verdict, now)
         self.call = call = Call(now, request.method, address, request.size, refusal or verdict)
@@ -240,25 +247,23 @@ class Caller(asyncio.Protocol):
 
     def _through_proxies(self, request: RequestHead) -> tuple[str, bytes]:
         """Caller's address and scheme, as far as the trusted proxies in front tell them."""
-        chain = b",".join(value for name, value in request.fields if name == b"x-forwarded-for")
-        protocols = [value.lower() for name, value in request.fields if name == b"x-forwarded-proto"]
+        chain = b",".join(value for name, value in request.fields.pairs if name == b"x-forwarded-for")
+        protocols = [value.lower() for name, value in request.fields.pairs if name == b"x-forwarded-proto"]
         address = self._server.proxies.caller(self._peer, chain) if chain else self._peer
         return address, b"https" if protocols == [b"https"] else b"http"
 
     def _forward(self, request: RequestHead, admitted: Admitted, call: Call, scheme: bytes) -> None:
-        if request.content_length is not None and request.content_length > self._server.limits.body_bytes:
+        if request.fields.content_length is not None and request.fields.content_length > self._server.limits.body_bytes:
             self.fail(413, "The request body is too large.", "client", "RequestBodyTooLarge")
             return
-        if request.expects_continue and not self._reader.is_complete and not self._reader.waiting:
+        if request.fields.expects_continue and not self._reader.is_complete and not self._reader.waiting:
             # The call is admitted and its body will be read, whatever the backend makes of the
             # expectation: many never answer it (RFC 9110 10.1.1).
             self._transport.write(replies.CONTINUE)
         backend = admitted.backend
-        forwarded = forwarded_lines(
-            request.fields, self._peer.encode(), scheme, request.authority, trusted=self._trusted
-        )
+        lines = self._backend_lines(request, admitted.key_header, scheme)
         self._outgoing.append(
-            backend_head(request, admitted.target, backend.host_header, admitted.key_header, forwarded)
+            b"%b %b HTTP/1.1\r\nHost: %b\r\n%b" % (request.method, admitted.target, backend.host_header, lines)
         )
         upstream = self._server.pool.take(backend)
         if upstream is None:
@@ -266,6 +271,15 @@ class Caller(asyncio.Protocol):
         else:
             self._upstream = upstream
             upstream.begin(self, call)
+
+    def _backend_lines(self, request: RequestHead, key_header: bytes, scheme: bytes) -> bytes:
+        """What the backend gets after the Host line; made once for requests with the same fields."""
+        fields, authority = request.fields, request.authority
+        if (key_header, authority) != self._known_for or fields is not self._known_fields:
+            forwarded = forwarded_lines(fields, self._peer, scheme, authority, trusted=self._trusted)
+            self._known_lines = backend_lines(fields, key_header, forwarded)
+            self._known_fields, self._known_for = fields, (key_header, authority)
+        return self._known_lines
 
     def _read_body(self) -> None:
         self.deadline = self._server.time + self._server.limits.body_seconds
@@ -285,13 +299,13 @@ class Caller(asyncio.Protocol):
             self._await_next()
 
     def _pass_on(self, body: bytes, call: Call) -> None:
-        if self.request.content_length is not None:
+        if self.request.fields.content_length is not None:
             self._outgoing.append(body)
         else:
             if body:
-                self._outgoing += (b"%x\r\n" % len(body), body, b"\r\n")
+                self._outgoing.append(chunk(body))
             if self._reader.is_complete:
-                self._outgoing.append(b"0\r\n\r\n")
+                self._outgoing.append(LAST_CHUNK)
         call.request_bytes = self.request.size + self._reader.body_bytes
         if self._upstream is not None:
             self._send()
@@ -325,11 +339,15 @@ class Caller(asyncio.Protocol):
         self.call.response_bytes += len(data)
         self._transport.write(data)
 
-    def respond_interim(self, head: bytes) -> None:
-        self._transport.write(head)
+    def respond_interim(self, response: ResponseHead) -> None:
+        """A 100 is dropped: the gateway has answered the expectation itself (RFC 9110 15.2)."""
+        if response.status != 100 and not self.request.fields.is_http_1_0:
+            self._transport.write(response.start + b"\r\n")
 
     def end_response(self, data: bytes) -> None:
         """The rest of the backend's answer."""
+        assert self.call is not None
+        self.call.backend_ended()
         if not self._reader.is_complete:
             self._closing = True
         self._end(data)
@@ -338,18 +356,17 @@ class Caller(asyncio.Protocol):
         """The head as the caller gets it, and whether the body is to be chunked."""
         call, request = self.call, self.request
         assert call is not None
-        call.response_code = response.status
-        chunked = response.has_body and response.length is None and request.minor_version == 1
-        if response.has_body and response.length is None and request.minor_version == 0:
+        call.response_code = call.backend_code = response.status
+        old = request.fields.is_http_1_0
+        rechunk = response.length is None and not old
+        if (response.length is None and old) or not request.fields.keep_alive or not self._reader.is_complete:
             self._closing = True
-        framing = b"Transfer-Encoding: chunked\r\n" if chunked else b""
-        if not request.keep_alive or not self._reader.is_complete:
-            self._closing = True
+        framing = b"Transfer-Encoding: chunked\r\n" if rechunk else b""
         if self._closing:
             framing += b"Connection: close\r\n"
-        elif request.minor_version == 0:
+        elif old:
             framing += b"Connection: keep-alive\r\n"
-        return caller_head(response, call.request_id, framing), chunked
+        return b"%bX-Request-Id: %b\r\n%b\r\n" % (response.start, call.request_id, framing), rechunk
 
     def backend_lost(self, message: str, *, may_retry: bool) -> None:
         """The backend's connection broke before the end of its answer."""
@@ -395,18 +412,20 @@ class Caller(asyncio.Protocol):
 
     def _reply(self, status: int, body: bytes, headers: replies.Headers = replies.JSON) -> bytes:
         request = self.request
-        length = request.content_length
+        length = request.fields.content_length
         if not self._reader.is_complete and (
-            length is None or length > DISCARD_LIMIT_BYTES or (request.expects_continue and not self._reader.waiting)
+            length is None
+            or length > DISCARD_LIMIT_BYTES
+            or (request.fields.expects_continue and not self._reader.waiting)
         ):
             self._closing = True
-        self._closing = self._closing or not request.keep_alive
+        self._closing = self._closing or not request.fields.keep_alive
         return replies.reply(
             status,
             body,
             request_id=self.call.request_id if self.call is not None else new_request_id(),
             headers=headers,
-            connection=b"close" if self._closing else b"" if request.minor_version else b"keep-alive",
+            connection=b"close" if self._closing else b"keep-alive" if request.fields.is_http_1_0 else b"",
             without_body=request.method == b"HEAD",
         )
 

@@ -9,16 +9,21 @@ because nobody can say where such a message ends (RFC 9112 11.2).
 
 import re
 from dataclasses import dataclass
+from typing import Final
+
+import httptools
 
 # RFC 9110 4.1 asks for 8,000 bytes at least.
-TARGET_LIMIT_BYTES = 16 * 2**10
+TARGET_LIMIT_BYTES: Final = 16 * 2**10
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,64}+) ([!-~]++) HTTP/([0-9])\.([0-9])\r\n")
+REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,64}+) ([!-~]++) HTTP/1\.([0-9])\r\n")
+_OTHER_VERSION = re.compile(_TOKEN + rb"{1,64}+ [!-~]++ HTTP/[0-9]\.[0-9]\r\n")
 _METHOD = re.compile(_TOKEN + rb"{1,64}+(?: |\Z)")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*+)(.*)")
 # RFC 3986 3.2.2 and 3.2.3, without user information (RFC 9110 4.2.4).
 _AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9\-._~%!$&'()*+,;=]++)(?::[0-9]{0,5})?")
+_UPGRADE_LINE = re.compile(rb"(?i)(?<=\r\n)upgrade:[^\r]*\r\n")
 _NOTED = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
 
 
@@ -32,24 +37,31 @@ class MalformedRequest(ValueError):
 
 
 @dataclass(slots=True)
-class RequestHead:
-    """`target` is as received, or of an absolute one the path and query.
+class Fields:
+    """The field lines of a request, as they arrived (`lines`) and with lower-case names (`pairs`).
 
-    `lines` are the field lines as they arrived; `fields` the same with lower-case names.
-    `content_length` is 0 where there is no body and None where the body is chunked.
-    `connection` are the options of Connection, in lower case.
+    `content_length` is 0 where there is no body and None where the body is chunked. `connection` are
+    the options of Connection, in lower case.
     """
 
-    method: bytes
-    target: bytes
-    minor_version: int
-    authority: bytes
+    is_http_1_0: bool
+    host: bytes
     lines: list[bytes]
-    fields: list[tuple[bytes, bytes]]
+    pairs: list[tuple[bytes, bytes]]
     content_length: int | None
     connection: tuple[bytes, ...]
     keep_alive: bool
     expects_continue: bool
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """`target` is as received, or of an absolute one the path and query."""
+
+    method: bytes
+    target: bytes
+    authority: bytes
+    fields: Fields
     size: int
 
 
@@ -64,30 +76,49 @@ def check_unfinished(received: bytes) -> None:
         raise MalformedRequest(414, "The request target is too long.")
 
 
-def read_request_line(head: bytes) -> tuple[bytes, bytes, int, int]:
-    """Method, target, minor version and the place where the field lines begin (RFC 9112 3)."""
-    found = _REQUEST_LINE.match(head)
-    if found is None:
-        raise MalformedRequest(400, "The request line is malformed.")
-    method, target, major, minor = found.groups()
-    if major != b"1":
-        raise MalformedRequest(505, "Only HTTP/1.1 and HTTP/1.0 are supported.")
+def bad_request_line(head: bytes) -> MalformedRequest:
+    """What is wrong with a head that does not begin with REQUEST_LINE."""
+    if _OTHER_VERSION.match(head):
+        return MalformedRequest(505, "Only HTTP/1.1 and HTTP/1.0 are supported.")
+    return MalformedRequest(400, "The request line is malformed.")
+
+
+def asked_of(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
+    """The target as path and query, and the authority that it is asked of (RFC 9112 3.2).
+
+    Which paths are good is decided with the route, by `gateway.target`.
+    """
+    if method == b"CONNECT" or method == b"TRACE":
+        raise MalformedRequest(405, "CONNECT and TRACE are not served here.")
     if len(target) > TARGET_LIMIT_BYTES:
         raise MalformedRequest(414, "The request target is too long.")
-    return method, target, 0 if minor == b"0" else 1, found.end()
+    if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
+        return target, host
+    # RFC 9112 3.2.2: the authority of an absolute target replaces what Host says.
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or not _AUTHORITY.fullmatch(absolute[1]):
+        raise MalformedRequest(400, "The request target is malformed.")
+    authority, rest = absolute.groups()
+    return rest if rest.startswith(b"/") else b"/" + rest, authority
 
 
-def read_head(head: bytes, method: bytes, target: bytes, minor: int, fields: list[tuple[bytes, bytes]]) -> RequestHead:
-    """Put together what llhttp has let through. Raises MalformedRequest for what we do not."""
+def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
+    """Read the lines between request line and body. Raises MalformedRequest."""
+    try:
+        pairs = _Lines(block).pairs
+    except httptools.HttpParserUpgrade:
+        # No protocol is changed here, so the request goes on as if it had not asked (RFC 9110 7.8).
+        block = _UPGRADE_LINE.sub(b"", b"\r\n" + block)[2:]
+        pairs = _Lines(block).pairs
     host = codings = length = expect = None
     connection: tuple[bytes, ...] = ()
-    for name, value in fields:
+    for name, value in pairs:
         if name not in _NOTED:
             continue
         if name == b"host":
             if host is not None:
                 raise MalformedRequest(400, "There is more than one Host field.")  # RFC 9112 3.2
-            host = value.rstrip(b" \t")
+            host = value
         elif name == b"content-length":
             length = value
         elif name == b"transfer-encoding":
@@ -96,58 +127,49 @@ def read_head(head: bytes, method: bytes, target: bytes, minor: int, fields: lis
             connection += tuple(option.strip(b" \t").lower() for option in value.split(b","))
         else:
             expect = value
-    if host is None and minor:
+    if host is None and not is_http_1_0:
         raise MalformedRequest(400, "The Host field is missing.")  # RFC 9112 3.2
-    target, authority = _asked_of(method, target, host or b"")
-    return RequestHead(
-        method,
-        target,
-        minor,
-        authority,
-        head.split(b"\r\n")[1:-2],
-        fields,
-        _body_length(codings, length, minor),
+    if host and not _AUTHORITY.fullmatch(host):
+        raise MalformedRequest(400, "The Host field is malformed.")
+    return Fields(
+        is_http_1_0,
+        host or b"",
+        block.split(b"\r\n")[:-2],
+        pairs,
+        _body_length(codings, length, is_http_1_0),
         connection,
-        b"close" not in connection if minor else b"keep-alive" in connection,
-        expect is not None and _expects_continue(expect, minor),
-        len(head),
+        b"keep-alive" in connection if is_http_1_0 else b"close" not in connection,
+        expect is not None and _expects_continue(expect, is_http_1_0),
     )
 
 
-def _asked_of(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
-    """The target as path and query, and the authority that it is asked of (RFC 9112 3.2).
+class _Lines:
+    """Field lines, checked and taken apart by llhttp. Raises MalformedRequest or HttpParserUpgrade."""
 
-    Which paths are good is decided with the route, by `gateway.target`.
-    """
-    if method in (b"CONNECT", b"TRACE"):
-        raise MalformedRequest(405, "CONNECT and TRACE are not served here.")
-    if host and not _AUTHORITY.fullmatch(host):
-        raise MalformedRequest(400, "The Host field is malformed.")
-    if target.startswith(b"/"):
-        return target, host
-    if target == b"*" and method == b"OPTIONS":
-        return target, host
-    # RFC 9112 3.2.2: the authority of an absolute target replaces what Host says.
-    absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is None or not _AUTHORITY.fullmatch(absolute[1]):
-        raise MalformedRequest(400, "The request target is malformed.")
-    host, rest = absolute.groups()
-    return rest if rest.startswith(b"/") else b"/" + rest, host
+    def __init__(self, block: bytes) -> None:
+        self.pairs: list[tuple[bytes, bytes]] = []
+        try:
+            httptools.HttpRequestParser(self).feed_data(b"POST / HTTP/1.1\r\n" + block)
+        except httptools.HttpParserError as error:
+            raise MalformedRequest(400, f"The request head is malformed: {error}.") from error
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.pairs.append((name.lower(), value.rstrip(b" \t")))
 
 
-def _body_length(codings: bytes | None, length: bytes | None, minor: int) -> int | None:
+def _body_length(codings: bytes | None, length: bytes | None, is_http_1_0: bool) -> int | None:
     """RFC 9112 6.3. llhttp has refused repeated lengths, and lengths beside codings."""
     if codings is None:
         return int(length) if length is not None else 0
-    if length is not None or not minor:
+    if length is not None or is_http_1_0:
         raise MalformedRequest(400, "Transfer-Encoding cannot be used here.")  # RFC 9112 6.1
-    if codings.strip(b" \t").lower() != b"chunked":
+    if codings.lower() != b"chunked":
         raise MalformedRequest(400, "The only transfer coding understood is chunked.")
     return None
 
 
-def _expects_continue(expect: bytes, minor: int) -> bool:
+def _expects_continue(expect: bytes, is_http_1_0: bool) -> bool:
     """RFC 9110 10.1.1. An HTTP/1.0 caller cannot expect anything."""
-    if minor and expect.strip(b" \t").lower() != b"100-continue":
+    if not is_http_1_0 and expect.lower() != b"100-continue":
         raise MalformedRequest(417, "The only expectation understood is 100-continue.")
-    return bool(minor)
+    return not is_http_1_0

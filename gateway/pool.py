@@ -33,26 +33,18 @@ class Pool:
         idle = self._idle.get(backend)
         while idle:
             upstream = idle.pop()
-            if upstream.is_usable():
+            if upstream.is_open():
                 return upstream
         return None
 
     def put(self, upstream: Upstream) -> None:
-        idle = self._idle.get(upstream.backend)
-        if idle is None:
-            idle = self._idle[upstream.backend] = []
-        if len(idle) >= self._server.limits.backend_idle_connections or self._server.is_draining:
+        limits = self._server.limits
+        idle = upstream.idle
+        if len(idle) >= limits.backend_idle_connections or self._server.is_draining:
             upstream.abort()
             return
-        upstream.deadline = self._server.time + self._server.limits.backend_idle_seconds
+        upstream.deadline = self._server.time + limits.backend_idle_seconds
         idle.append(upstream)
-
-    def forget(self, upstream: Upstream) -> None:
-        idle = self._idle.get(upstream.backend)
-        if idle is not None and upstream in idle:
-            idle.remove(upstream)
-            if not idle:
-                del self._idle[upstream.backend]
 
     def close(self) -> None:
         for upstream in [upstream for idle in self._idle.values() for upstream in idle]:
@@ -89,7 +81,7 @@ class Pool:
         connection = await _race(await _addresses(backend.host, backend.port))
         try:
             _, upstream = await loop.create_connection(
-                lambda: Upstream(self._server, backend),
+                lambda: Upstream(self._server, backend, self._idle.setdefault(backend, [])),
                 sock=connection,
                 ssl=self._tls if backend.tls else None,
                 server_hostname=backend.host if backend.tls else None,

@@ -1,18 +1,19 @@
 """The connection to a backend: one request at a time goes out, its answer comes back, and again.
 
-Framing of answers is llhttp's business. An answer goes on to the caller part by part as it comes:
-sized if it came sized, chunked otherwise.
+An answer goes on to the caller part by part as it comes: sized if it came sized, chunked otherwise.
+llhttp checks heads and decodes chunks; lengths are counted here.
 """
 
 import asyncio
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
 from gateway.backend import Backend
 from gateway.caller import NEVER, Caller
-from gateway.forwarding import BadResponse, ResponseHead, interim_head, read_response_head
+from gateway.chunks import LAST_CHUNK, BadChunks, Chunks, chunk
+from gateway.forwarding import BadResponse, ResponseHead, read_response_head
 
 if TYPE_CHECKING:
     from gateway.call import Call
@@ -22,48 +23,58 @@ INTERIM_LIMIT: Final = 16
 
 
 class Upstream(asyncio.Protocol):
-    """`is_fresh` until the first bytes of the present request are sent."""
+    """`_caller` is None while nothing is asked. `idle` is the pool's list to which it returns.
+
+    A backend on a kept-alive connection repeats itself: a head that equals the one before is not
+    read again.
+    """
 
     __slots__ = (
         "_call",
         "_caller",
-        "_chunked",
+        "_chunks",
         "_interim",
         "_is_complete",
-        "_is_reusable",
-        "_is_reused",
-        "_is_sent",
-        "_out",
-        "_parser",
+        "_is_whole",
+        "_known_as_to_head",
+        "_known_head",
+        "_known_response",
+        "_left",
         "_reading_paused",
+        "_rechunk",
         "_response",
         "_server",
         "_transport",
         "_waiting",
         "backend",
         "deadline",
+        "idle",
         "is_fresh",
+        "is_reused",
     )
 
     _transport: asyncio.Transport
+    _known_response: ResponseHead
 
-    def __init__(self, server: "Server", backend: Backend) -> None:
+    def __init__(self, server: "Server", backend: Backend, idle: "list[Upstream]") -> None:
         self.backend = backend
+        self.idle = idle
         self.deadline = NEVER
         self.is_fresh = True
+        self.is_reused = False
         self._server = server
-        self._parser = httptools.HttpResponseParser(self)
         self._caller: Caller | None = None
         self._call: Call | None = None
         self._response: ResponseHead | None = None
+        self._known_head = b""
+        self._known_as_to_head = False
         self._waiting = b""
-        self._out: list[bytes] = []
         self._interim = 0
-        self._chunked = False
+        self._left: int | None = 0
+        self._chunks: Chunks | None = None
+        self._rechunk = False
         self._is_complete = False
-        self._is_reusable = True
-        self._is_reused = False
-        self._is_sent = False
+        self._is_whole = False
         self._reading_paused = False
 
     # -- The connection --------------------------------------------------------------------------
@@ -73,19 +84,17 @@ class Upstream(asyncio.Protocol):
         self._server.upstreams.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.deadline = NEVER
         self._server.upstreams.discard(self)
-        self._server.pool.forget(self)
-        caller, self._caller = self._caller, None
+        caller, response = self._caller, self._response
+        self.abort()
         if caller is None:
             return
-        response = self._response
-        if response is not None and exc is None and response.length is None and not response.is_chunked:
-            self._finish(caller)  # RFC 9112 6.3: the body ends with the connection.
+        if response is not None and exc is None and self._left is None and self._chunks is None:
+            # RFC 9112 6.3: the end of the connection is the end of the body.
+            caller.end_response(LAST_CHUNK if self._rechunk else b"")
         elif response is None and not self._waiting and not self._interim:
-            caller.backend_lost(
-                "The backend service closed the connection without an answer.", may_retry=self._is_reused
-            )
+            message = "The backend service closed the connection without an answer."
+            caller.backend_lost(message, may_retry=self.is_reused)
         else:
             caller.backend_lost("The backend service closed the connection within its answer.", may_retry=False)
 
@@ -95,21 +104,26 @@ class Upstream(asyncio.Protocol):
             # Nothing was asked, so nothing that comes can be an answer.
             self.abort()
             return
-        self.deadline = self._server.time + self._server.limits.backend_seconds
+        server = self._server
         try:
-            self._read(data, caller)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade, BadResponse):
+            out = self._read_answer(data, caller) if self._response is None else self._read_body(data)
+        except (BadResponse, BadChunks):
             self.abort()
-            caller.fail(
-                502, "The backend service gave an invalid answer.", "forward-request", "BackendConnectionFailure"
-            )
+            message = "The backend service gave an invalid answer."
+            caller.fail(502, message, "forward-request", "BackendConnectionFailure")
             return
         if self._is_complete:
             self._caller = None
-            self._finish(caller)
-        elif self._out:
-            out, self._out = self._out, []
-            caller.respond(b"".join(out))
+            if self._is_whole and not self._reading_paused:
+                self.is_reused = True
+                server.pool.put(self)
+            else:
+                self.abort()
+            caller.end_response(out)
+        else:
+            self.deadline = server.time + server.limits.backend_seconds
+            if out:
+                caller.respond(out)
 
     def eof_received(self) -> None:
         """The transport closes itself; `connection_lost` decides what that means."""
@@ -145,13 +159,14 @@ class Upstream(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection, and the caller with it."""
-        self._caller = None
+        self._caller = self._call = None
         self.deadline = NEVER
-        self._server.pool.forget(self)
+        if self in self.idle:
+            self.idle.remove(self)
         self._transport.abort()
 
-    def is_usable(self) -> bool:
-        return self._is_reusable and not self._transport.is_closing()
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
 
     # -- The request -----------------------------------------------------------------------------
 
@@ -160,110 +175,82 @@ class Upstream(asyncio.Protocol):
         self._call = call
         self._response = None
         self._interim = 0
-        self._is_complete = self._is_sent = False
+        self._is_complete = False
         self.is_fresh = True
-        self.deadline = self._server.time + self._server.limits.backend_seconds
-        call.backend_started = time.monotonic()
+        call.backend_started = monotonic()
         if caller.is_slow:
             self.pause_reading()
 
     def send(self, data: bytes, *, is_whole: bool) -> None:
+        """`is_whole` when it ends the request."""
         self.is_fresh = False
-        self._is_sent = is_whole
+        self._is_whole = is_whole
         self.deadline = self._server.time + self._server.limits.backend_seconds
         self._transport.write(data)
 
     # -- The answer ------------------------------------------------------------------------------
 
-    def _read(self, data: bytes, caller: Caller) -> None:
-        while self._response is None:
-            if self._waiting:
-                data = self._waiting + data
+    def _read_answer(self, data: bytes, caller: Caller) -> bytes:
+        """From the head on, as the caller gets it; nothing until all of the head is here."""
+        if self._waiting:
+            data = self._waiting + data
+        while True:
             end = data.find(b"\r\n\r\n") + 4
             if end == 3:
-                self._waiting = data
                 if len(data) > self._server.limits.head_bytes:
                     raise BadResponse("the head is too large")
-                return
-            self._waiting = b""
-            self._read_head(data[:end], caller)
+                self._waiting = data
+                return b""
+            response = self._read_head(data[:end], to_head=caller.request.method == b"HEAD")
             data = data[end:]
-            if not data and self._response is None:
-                return
-        if not data:
-            return
-        if self._is_complete:
-            self._is_reusable = False
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            # What follows a whole answer is no part of it, but it spoils the connection.
-            if not self._is_complete:
-                raise
-            self._is_reusable = False
+            if response.status >= 200:
+                break
+            self._interim += 1
+            if self._interim > INTERIM_LIMIT:
+                raise BadResponse("there are too many interim answers")
+            caller.respond_interim(response)
+        self._waiting = b""
+        self._response = response
+        self._left = response.length
+        self._chunks = Chunks() if response.is_chunked and response.has_body else None
+        self._is_complete = response.length == 0
+        if not response.keep_alive or (self._left is None and self._chunks is None) or (self._is_complete and data):
+            # `_is_whole` decides whether the connection can be used again.
+            self._is_whole = False
+        start, self._rechunk = caller.response_head(response)
+        return start + self._read_body(data) if data and not self._is_complete else start
 
-    def _read_head(self, head: bytes, caller: Caller) -> None:
+    def _read_head(self, head: bytes, *, to_head: bool) -> ResponseHead:
+        if head == self._known_head and to_head == self._known_as_to_head:
+            return self._known_response
         limits = self._server.limits
         if len(head) > limits.head_bytes or head.count(b"\r\n") - 2 > limits.head_fields:
             raise BadResponse("the head is too large")
-        self._parser.feed_data(head)
-        response = read_response_head(head, caller.request.method)
-        if response.status < 200:
-            self._pass_on_interim(response, caller)
-            return
-        self._response = response
-        assert self._call is not None
-        self._call.backend_code = response.status
-        out, self._chunked = caller.response_head(response)
-        self._out.append(out)
-        self._is_reusable = response.keep_alive
-        if not response.has_body:
-            if not self._is_complete:
-                # llhttp does not know that HEAD was asked, and waits for a body.
-                self._parser = httptools.HttpResponseParser(self)
+        try:
+            httptools.HttpResponseParser(self).feed_data(head)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raise BadResponse(str(error)) from error
+        response = read_response_head(head, to_head=to_head)
+        self._known_head, self._known_as_to_head, self._known_response = head, to_head, response
+        return response
+
+    def _read_body(self, data: bytes) -> bytes:
+        left = self._left
+        if left is not None:
+            if len(data) < left:
+                self._left = left - len(data)
+                return data
             self._is_complete = True
-        elif response.length is None and not response.is_chunked:
-            self._is_reusable = False
-
-    def _pass_on_interim(self, response: ResponseHead, caller: Caller) -> None:
-        """The gateway answered the expectation itself, so a 100 is dropped (RFC 9110 15.2)."""
-        self._is_complete = False
-        self._interim += 1
-        if self._interim > INTERIM_LIMIT:
-            raise BadResponse("too many interim answers")
-        if response.status != 100 and caller.request.minor_version:
-            caller.respond_interim(interim_head(response))
-
-    def _finish(self, caller: Caller) -> None:
-        out, self._out = self._out, []
-        if self._chunked:
-            out.append(b"0\r\n\r\n")
-            self._chunked = False
-        assert self._call is not None
-        self._call.backend_ended()
-        self._call = None
-        if self._is_reusable and self._is_sent:
-            self._is_reused = True
-            self.resume_reading()
-            self._server.pool.put(self)
-        else:
-            self.abort()
-        caller.end_response(b"".join(out))
-
-    # -- llhttp calls these ----------------------------------------------------------------------
-
-    def on_message_begin(self) -> None:
-        if self._is_complete:
-            self._is_reusable = False
-
-    def on_body(self, data: bytes) -> None:
-        if self._is_complete:
-            return
-        if self._chunked:
-            self._out += (b"%x\r\n" % len(data), data, b"\r\n")
-        else:
-            self._out.append(data)
-
-    def on_message_complete(self) -> None:
-        self._is_complete = True
+            if len(data) == left:
+                return data
+            self._is_whole = False
+            return data[:left]
+        if self._chunks is not None:
+            data, rest = self._chunks.read(data)
+            self._is_complete = self._chunks.is_complete
+            if rest:
+                self._is_whole = False
+        if not self._rechunk:
+            return data
+        out = chunk(data) if data else b""
+        return out + LAST_CHUNK if self._is_complete else out
