@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from portal.views import catalogue, console, health, home, products, profile, search
+from portal.views import catalogue, console, health, home, llms, products, profile, search
 from subscriptions.models import SubscriptionKey
 
 
@@ -40,5 +40,6 @@ urlpatterns = [
     path(f"{_subscription}cancel/", profile.cancel, name="cancel_subscription"),
     path(f"{_subscription}keys/<slot:slot>/", profile.key, name="key"),
     path(f"{_subscription}keys/<slot:slot>/regenerate/", profile.regenerate, name="regenerate_key"),
+    path("llms.txt", llms.llms, name="llms"),
     path("health/", health.health, name="health"),
 ]

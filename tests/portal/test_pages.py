@@ -103,3 +103,13 @@ def test_signing_out_needs_a_click(service, alice, signed_in):
 def test_administration_is_linked_for_staff_only(service, alice, admin_user, signed_in):
     assert 'href="/admin/"' in signed_in(admin_user).get("/").text
     assert 'href="/admin/"' not in signed_in(alice).get("/").text
+
+
+def test_programs_can_read_what_guests_may_see(starter):
+    answer = Client().get("/llms.txt")
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert "/apis/echo/say/): GET /echo/say/{word}?loud={loud}" in answer.text
+
+
+def test_programs_cannot_read_what_guests_may_not_see(partners):
+    assert "Echo" not in Client().get("/llms.txt").text
