@@ -27,7 +27,7 @@ FIRST_RETRY = timedelta(minutes=1)
 LEASE = timedelta(minutes=10)
 BATCH = 100
 SENT_IS_KEPT = timedelta(days=30)
-_LINK = re.compile(r"https?://[^\s<>\"]+")
+_LINK = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f-\x9f]+")
 
 State = OutboxMail.State
 Send = Callable[[OutboxMail], None]

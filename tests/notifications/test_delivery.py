@@ -69,7 +69,7 @@ def test_a_mail_becomes_a_file_that_only_its_owner_reads(folder):
 
 def test_the_log_shows_recipient_subject_and_links(caplog):
     caplog.set_level(logging.INFO, "notifications.delivery")
-    write("Please confirm")
+    write("Please confirm", body=f"Confirm here:\n{LINK}\x1b[2J\n")
     deliver_due()
     line = caplog.messages[-1]
     assert "alice@example.org" in line
