@@ -115,7 +115,7 @@ def _header_keys(headers: list[tuple[bytes, bytes]], key_header: bytes) -> list[
 
 def _subscription_of(catalogue: Catalogue, keys: list[bytes]) -> Subscription | None:
     key = keys[0]
-    if len(key) > MAX_KEY_BYTES or any(other != key for other in keys):
+    if len(key) > MAX_KEY_BYTES or (len(keys) > 1 and any(other != key for other in keys)):
         return None
     return catalogue.keys.get(catalogue.digest_of(key))
 

@@ -215,10 +215,10 @@ class Caller(asyncio.Protocol):
         self._phase = ANSWER if self._reader.is_complete else BODY
         self._handle(request)
         if self._phase is BODY:
-            self.deadline = self._server.time + limits.body_seconds
             if self._reader.waiting:
                 self._read_body()
                 return
+            self.deadline = self._server.time + limits.body_seconds
         if self._upstream is not None:
             self._send()
 

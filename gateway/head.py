@@ -76,11 +76,14 @@ def check_unfinished(received: bytes) -> None:
         raise MalformedRequest(414, "The request target is too long.")
 
 
-def bad_request_line(head: bytes) -> MalformedRequest:
-    """What is wrong with a head that does not begin with REQUEST_LINE."""
-    if _OTHER_VERSION.match(head):
-        return MalformedRequest(505, "Only HTTP/1.1 and HTTP/1.0 are supported.")
-    return MalformedRequest(400, "The request line is malformed.")
+def check_without_request_line(received: bytes) -> None:
+    """Refuse what does not begin with REQUEST_LINE, unless more of it is to come."""
+    if _OTHER_VERSION.match(received):
+        raise MalformedRequest(505, "Only HTTP/1.1 and HTTP/1.0 are supported.")
+    if b"\r\n" in received:
+        raise MalformedRequest(400, "The request line is malformed.")
+    if received not in (b"", b"\r"):
+        check_unfinished(received)
 
 
 def asked_of(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:

@@ -7,12 +7,11 @@ Does no I/O and knows no clock.
 from gateway.chunks import BadChunks, Chunks
 from gateway.head import (
     REQUEST_LINE,
-    Fields,
     MalformedRequest,
     RequestHead,
     asked_of,
-    bad_request_line,
     check_unfinished,
+    check_without_request_line,
     read_fields,
 )
 
@@ -20,18 +19,19 @@ from gateway.head import (
 class RequestReader:
     """`waiting` are bytes received and not yet read. `is_complete` and `body_bytes` tell of the message in hand.
 
-    A caller on a kept-alive connection repeats itself: field lines that equal those of the request
-    before are not read again.
+    A caller on a kept-alive connection repeats itself: a head that equals the one before, or the
+    field lines of one, are not read again.
     """
 
-    __slots__ = ("_block", "_chunks", "_fields", "_left", "body_bytes", "is_complete", "waiting")
+    __slots__ = ("_block", "_chunks", "_head", "_left", "_request", "body_bytes", "is_complete", "waiting")
 
-    _fields: Fields
+    _request: RequestHead
 
     def __init__(self) -> None:
         self.waiting = b""
         self.is_complete = True
         self.body_bytes = 0
+        self._head = b""
         self._block = b""
         self._chunks: Chunks | None = None
         self._left = 0
@@ -41,51 +41,48 @@ class RequestReader:
 
     def next_head(self, limit_bytes: int, limit_fields: int) -> RequestHead | None:
         """The head of the next message, or None until all of it is here. Raises MalformedRequest."""
-        waiting = self.waiting
+        if self._head and self.waiting.startswith(self._head):
+            request = self._request
+        else:
+            # RFC 9112 2.2: empty lines before a request line are ignored.
+            while self.waiting.startswith(b"\r\n"):
+                self.waiting = self.waiting[2:]
+            fresh = self._read_head(self.waiting, limit_bytes, limit_fields)
+            if fresh is None:
+                return None
+            request = fresh
+        self.waiting = self.waiting[request.size :]
+        self.body_bytes = 0
+        length = request.fields.content_length
+        self._chunks = Chunks() if length is None else None
+        self._left = length or 0
+        self.is_complete = length == 0
+        return request
+
+    def _read_head(self, waiting: bytes, limit_bytes: int, limit_fields: int) -> RequestHead | None:
         found = REQUEST_LINE.match(waiting)
         if found is None:
-            return self._without_request_line(limit_bytes, limit_fields)
+            check_without_request_line(waiting)
+            return None
         end = waiting.find(b"\r\n\r\n", found.end() - 2) + 4
-        if end > limit_bytes or (end == 3 and len(waiting) > limit_bytes):
-            raise MalformedRequest(431, "The request head is too large.")  # RFC 6585 5
-        if end == 3:
+        if end == 3 and len(waiting) <= limit_bytes:
             check_unfinished(waiting)
             return None
+        if end == 3 or end > limit_bytes:
+            raise MalformedRequest(431, "The request head is too large.")  # RFC 6585 5
         method, target, minor_version = found.groups()
-        # It begins with the minor version, on which the meaning of the lines depends.
+        # The block begins with the minor version, on which the meaning of the lines depends.
         block = waiting[found.start(3) : end]
-        if block != self._block:
-            if block.count(b"\r\n") - 2 > limit_fields:
-                raise MalformedRequest(431, "The request head has too many fields.")
-            self._fields = read_fields(block[3:], is_http_1_0=minor_version == b"0")
-            self._block = block
-        fields = self._fields
-        target, authority = asked_of(method, target, fields.host)
-        self.waiting = waiting[end:]
-        self.body_bytes = 0
-        length = fields.content_length
-        if length is None:
-            self._chunks = Chunks()
-            self.is_complete = False
+        if block == self._block:
+            fields = self._request.fields
+        elif block.count(b"\r\n") - 2 > limit_fields:
+            raise MalformedRequest(431, "The request head has too many fields.")
         else:
-            self._left = length
-            self.is_complete = not length
-        return RequestHead(method, target, authority, fields, end)
-
-    def _without_request_line(self, limit_bytes: int, limit_fields: int) -> RequestHead | None:
-        waiting = self.waiting
-        # RFC 9112 2.2: empty lines before a request line are ignored.
-        while waiting.startswith(b"\r\n"):
-            waiting = waiting[2:]
-        if waiting is not self.waiting:
-            self.waiting = waiting
-            return self.next_head(limit_bytes, limit_fields)
-        if waiting in (b"", b"\r"):
-            return None
-        if b"\r\n" in waiting:
-            raise bad_request_line(waiting)
-        check_unfinished(waiting)
-        return None
+            fields = read_fields(block[3:], is_http_1_0=minor_version == b"0")
+        target, authority = asked_of(method, target, fields.host)
+        self._head, self._block = waiting[:end], block
+        self._request = RequestHead(method, target, authority, fields, end)
+        return self._request
 
     def next_body(self) -> bytes:
         """What is here of the body, without its coding. Raises MalformedRequest."""

@@ -194,14 +194,19 @@ class Upstream(asyncio.Protocol):
         """From the head on, as the caller gets it; nothing until all of the head is here."""
         if self._waiting:
             data = self._waiting + data
+        to_head = caller.request.method == b"HEAD"
         while True:
-            end = data.find(b"\r\n\r\n") + 4
-            if end == 3:
-                if len(data) > self._server.limits.head_bytes:
-                    raise BadResponse("the head is too large")
-                self._waiting = data
-                return b""
-            response = self._read_head(data[:end], to_head=caller.request.method == b"HEAD")
+            known = self._known_head
+            if known and to_head == self._known_as_to_head and data.startswith(known):
+                response, end = self._known_response, len(known)
+            else:
+                end = data.find(b"\r\n\r\n") + 4
+                if end == 3:
+                    if len(data) > self._server.limits.head_bytes:
+                        raise BadResponse("the head is too large")
+                    self._waiting = data
+                    return b""
+                response = self._read_head(data[:end], to_head=to_head)
             data = data[end:]
             if response.status >= 200:
                 break
@@ -221,8 +226,6 @@ class Upstream(asyncio.Protocol):
         return start + self._read_body(data) if data and not self._is_complete else start
 
     def _read_head(self, head: bytes, *, to_head: bool) -> ResponseHead:
-        if head == self._known_head and to_head == self._known_as_to_head:
-            return self._known_response
         limits = self._server.limits
         if len(head) > limits.head_bytes or head.count(b"\r\n") - 2 > limits.head_fields:
             raise BadResponse("the head is too large")
