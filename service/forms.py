@@ -16,7 +16,7 @@ class CodeForm(forms.Form):
     )
 
 
-class SetupForm(forms.ModelForm):
+class SetupForm(forms.ModelForm):  # type: ignore[type-arg]
     """What the service is called, who runs it, and who administers it."""
 
     administrator_password = forms.CharField(

@@ -8,11 +8,13 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.decorators import display
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
 from analytics.models import Call, JournalPart
 from apis.models import API, Operation
+from portal.administration.labels import label_column
 from portal.administration.read_only import ReadOnlyAdmin
 from subscriptions.models import Subscription
 
@@ -56,12 +58,12 @@ class OutcomeFilter(admin.SimpleListFilter):
 class CallAdmin(ReadOnlyAdmin):
     """Never counts the calls, and joins the names of what they concern in the one query of a page."""
 
-    list_display = ["at", "method", "url", "outcome", "total_ms", "api_name", "subscription_name", "caller_address"]
+    list_display = ["time", "outcome", "request_line", "error_reason", "duration", "api_name", "subscription_name"]
     list_filter = [PeriodFilter, OutcomeFilter]
     search_fields = ["=request_id"]
     search_help_text = "Request id"
     ordering = ["-at"]
-    sortable_by: Sequence[str] = ["at"]
+    sortable_by: Sequence[str] = ["time"]
     list_per_page = 50
     paginator = InfinitePaginator
     show_full_result_count = False
@@ -78,13 +80,22 @@ class CallAdmin(ReadOnlyAdmin):
         own = [field.name for field in Call._meta.fields if field.name not in ("id", "api_id", "operation_id")]
         return ["api_name", "operation_name", "subscription_name", *own]
 
-    @display(
-        description="answer",
-        label={"success": "success", "caller": "warning", "server": "danger"},
-    )
+    @admin.display(description="time", ordering="at")
+    def time(self, call: Call) -> SafeString:
+        return format_html('<span class="nowrap">{}</span>', f"{timezone.localtime(call.at):%Y-%m-%d %H:%M:%S}")
+
+    @admin.display(description="request")
+    def request_line(self, call: Call) -> SafeString:
+        return format_html('<code class="request-line">{} {}</code>', call.method, call.url)
+
+    @admin.display(description="took")
+    def duration(self, call: Call) -> SafeString:
+        return format_html('<span class="nowrap">{} ms</span>', f"{call.total_ms:,.1f}")
+
+    @label_column("answer", colours={"success": "success", "caller": "warning", "server": "danger"})
     def outcome(self, call: Call) -> tuple[str, str]:
         kind = "success" if call.response_code < 400 else "caller" if call.response_code < 500 else "server"
-        return kind, f"{call.response_code} {call.error_reason}".strip()
+        return kind, str(call.response_code)
 
     @admin.display(description="API")
     def api_name(self, call: Any) -> str:
@@ -105,6 +116,6 @@ def _name(model: Any, column: str) -> Subquery:
 
 @admin.register(JournalPart)
 class JournalPartAdmin(ReadOnlyAdmin):
-    list_display = ["name", "offset", "updated_at"]
+    list_display = ["name", "offset", "updated_at", "problems", "last_problem", "deleted_at"]
     ordering = ["-updated_at"]
     list_per_page = 50

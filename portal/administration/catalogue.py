@@ -9,13 +9,13 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from apis.models import API
 from apis.names import free_name
 from portal.administration.branding import service_of
 from portal.administration.deletion import subscriptions_in_the_way
+from portal.administration.labels import label_column
 from portal.administration.products import refuse_second_open_product
 from portal.base_urls import base_urls
 from service.models import current
@@ -24,7 +24,7 @@ from subscriptions.models import Product
 SHOWN_OPERATIONS = 200
 
 
-class APIForm(forms.ModelForm):
+class APIForm(forms.ModelForm):  # type: ignore[type-arg]
     products = forms.ModelMultipleChoiceField(
         Product.objects.all(),
         required=False,
@@ -103,7 +103,7 @@ class APIAdmin(ModelAdmin):
     def address(self, api: API) -> str:
         return f"/{api.path}"
 
-    @display(description="scheme", ordering="scheme", label=True)
+    @label_column("scheme", ordering="scheme")
     def shown_scheme(self, api: API) -> str:
         return api.get_scheme_display()
 
@@ -141,7 +141,7 @@ class APIAdmin(ModelAdmin):
         response: HttpResponse = super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
         return response
 
-    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets: Any, change: bool) -> None:
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         if "products" in form.cleaned_data:
             form.instance.products.set(form.cleaned_data["products"])

@@ -12,7 +12,6 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import display
 from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -20,12 +19,14 @@ from apis import url_templates
 from apis.models import API, USUAL_METHODS, Operation, Parameter, Representation, Response
 from apis.names import free_name
 from apis.template_parameters import check_agreement, undeclared
+from portal.administration.labels import label_column
 from portal.base_urls import base_urls
 from service.models import current
 
 TAKE_PARAMETERS = "_take_parameters"
 TEMPLATE_PREFIX = "template_parameters"
 MAX_ROWS = 200
+METHOD_COLOURS = {"GET": "info", "POST": "success", "DELETE": "danger"}
 PARAMETER_TYPES = ("string", "number", "integer", "boolean", "array", "object")
 CONTENT_TYPES = (
     "application/json",
@@ -63,7 +64,7 @@ class LinesField(forms.CharField):
         return "\n".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
+        text = super().to_python(value) or ""
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     def validate(self, value: Any) -> None:
@@ -73,10 +74,10 @@ class LinesField(forms.CharField):
         """The model's validators bound the list."""
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return list(initial or []) != self.to_python(data)
+        return bool(list(initial or []) != self.to_python(data))
 
 
-class ParameterForm(forms.ModelForm):
+class ParameterForm(forms.ModelForm):  # type: ignore[type-arg]
     values = LinesField(
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 1, "placeholder": "one a line"}),
@@ -89,6 +90,12 @@ class ParameterForm(forms.ModelForm):
             "description": UnfoldAdminTextareaWidget({"rows": 1}),
             "name": UnfoldAdminTextInputWidget({"spellcheck": "false", "autocapitalize": "none"}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # In a table the labels are the column heads, which a screen reader does not tie to the fields.
+        for field in self.fields.values():
+            field.widget.attrs.setdefault("aria-label", field.label)
 
 
 class TemplateParameterForm(ParameterForm):
@@ -161,7 +168,7 @@ class TemplateParameterFormSet(ParameterFormSet):
                 if one.code == "undeclared":
                     rest.append(one)
                 else:
-                    rows[one.params["index"]].add_error("name", one)
+                    rows[(one.params or {})["index"]].add_error("name", one)
             if rest:
                 raise ValidationError(rest) from error
 
@@ -207,7 +214,7 @@ class HeaderInline(ParameterInline):
     location = Location.HEADER
 
 
-class AddedRowForm(forms.ModelForm):
+class AddedRowForm(forms.ModelForm):  # type: ignore[type-arg]
     """A row that somebody added is kept, also where he left the values that were offered."""
 
     def has_changed(self) -> bool:
@@ -263,7 +270,7 @@ class ResponseInline(StackedInline):
     inlines = [ResponseHeaderInline, ResponseRepresentationInline]
 
 
-class OperationForm(forms.ModelForm):
+class OperationForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         widgets = {
             "method": OfferingInput(USUAL_METHODS, {"autocapitalize": "characters", "spellcheck": "false"}),
@@ -319,7 +326,7 @@ class OperationAdmin(ModelAdmin):
     class Media:
         js = [forms.Script("admin/operation-form.js", type="module")]
 
-    @display(description="verb", ordering="method", label={"GET": "info", "POST": "success", "DELETE": "danger"})
+    @label_column("verb", ordering="method", colours=METHOD_COLOURS)
     def shown_method(self, operation: Operation) -> str:
         return operation.method
 

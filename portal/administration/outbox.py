@@ -4,9 +4,9 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.decorators import display
 
 from notifications.models import OutboxMail
+from portal.administration.labels import label_column
 from portal.administration.read_only import ReadOnlyAdmin
 
 State = OutboxMail.State
@@ -24,7 +24,7 @@ class OutboxMailAdmin(ReadOnlyAdmin):
         "subject",
         "sender",
         "shown_recipients",
-        "shown_state",
+        "state",
         "attempts",
         "next_attempt_at",
         "last_error",
@@ -43,7 +43,7 @@ class OutboxMailAdmin(ReadOnlyAdmin):
     def shown_recipients(self, mail: OutboxMail) -> str:
         return ", ".join(str(recipient) for recipient in mail.recipients)
 
-    @display(description="state", ordering="state", label=STATE_COLOURS)
+    @label_column("state", ordering="state", colours=STATE_COLOURS)
     def shown_state(self, mail: OutboxMail) -> tuple[str, str]:
         return mail.state, mail.get_state_display()
 

@@ -1,6 +1,5 @@
 """The pages of users and of the groups that decide what they see."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -11,11 +10,11 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from accounts.models import Group, User
+from portal.administration.labels import label_column
 
 State = User.State
 
@@ -25,11 +24,15 @@ class AddUserForm(UserCreationForm):
         model = User
         fields = ["email", "first_name", "last_name"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["usable_password"].help_text = "Disabled: the user sets one by the portal's password reset."
+
     def clean_email(self) -> str:
         return _unused_address(self.cleaned_data["email"], of=None)
 
 
-class UserForm(forms.ModelForm):
+class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     groups_listed = forms.ModelMultipleChoiceField(
         Group.objects.filter(built_in=False),
         required=False,
@@ -39,6 +42,7 @@ class UserForm(forms.ModelForm):
     )
 
     class Meta:
+        widgets = {"note": UnfoldAdminTextareaWidget({"rows": 3})}
         help_texts = {
             "state": "Blocked: cannot sign in. Subscriptions of the user go on until they are suspended.",
             "is_superuser": "May do everything here.",
@@ -100,6 +104,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     show_full_result_count = False
     readonly_fields = ["registered_at", "last_login"]
+    change_form_outer_before_template = "admin/accounts/user/_links.html"
     inlines = [EmailAddressInline]
     fieldsets = [
         (None, {"fields": ["email", "first_name", "last_name", "state", "note", "groups_listed"]}),
@@ -114,7 +119,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         users: QuerySet[User] = super().get_queryset(request)
         return users.annotate(subscriptions_count=Count("subscriptions"))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Only who may do everything gives rights, and nobody shuts himself out."""
         readonly = list(self.readonly_fields)
         if not request.user.is_superuser:
@@ -126,7 +131,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         return list(self.inlines) if obj else []
 
-    @display(description="state", ordering="state", label={State.ACTIVE: "success", State.BLOCKED: "danger"})
+    @label_column("state", ordering="state", colours={State.ACTIVE: "success", State.BLOCKED: "danger"})
     def shown_state(self, user: User) -> tuple[str, str]:
         return user.state, user.get_state_display()
 
@@ -151,13 +156,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         actions.pop("delete_selected", None)
         return actions
 
-    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets: Any, change: bool) -> None:
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """An address that an administrator writes counts as confirmed."""
         super().save_related(request, form, formsets, change)
         user: User = form.instance
         if not change or "email" in form.changed_data:
-            user.emailaddress_set.exclude(email=user.email).filter(primary=True).delete()
-            user.emailaddress_set.update_or_create(email=user.email, defaults={"verified": True, "primary": True})
+            addresses = EmailAddress.objects.filter(user=user)
+            addresses.filter(primary=True).exclude(email=user.email).delete()
+            addresses.update_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
         if "groups_listed" in form.cleaned_data:
             listed = user.audience_groups.filter(built_in=True)
             user.audience_groups.set([*listed, *form.cleaned_data["groups_listed"]])
@@ -188,10 +194,10 @@ class GroupAdmin(ModelAdmin):
         """Who is in a built-in group follows from what he is, so there is no list of members."""
         return [name for name in self.fields if not (obj and obj.built_in and name == "members")]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
         return ["name"] if obj and obj.built_in else []
 
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Group | None = None) -> dict[str, Sequence[str]]:
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Group | None = None) -> dict[str, list[str]]:
         return {} if obj else {"name": ["display_name"]}
 
     def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:

@@ -9,7 +9,6 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, StackedInline
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from apis.models import API
@@ -17,6 +16,7 @@ from apis.names import free_name
 from policies.compiler import PolicyError, compile_product_policy
 from policies.models import ProductPolicy
 from portal.administration.deletion import subscriptions_in_the_way
+from portal.administration.labels import label_column
 from portal.limits import limits_of
 from subscriptions.models import Product, Subscription
 
@@ -46,7 +46,7 @@ def refuse_second_open_product(products: Iterable[Product]) -> None:
         raise ValidationError(f"An API can be in one open product at most; these are open: {', '.join(open_products)}.")
 
 
-class ProductPolicyForm(forms.ModelForm):
+class ProductPolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         widgets = {"document": UnfoldAdminTextareaWidget({"rows": 18, "spellcheck": "false", "class": "code-field"})}
 
@@ -81,7 +81,7 @@ class ProductPolicyInline(StackedInline):
         return formset
 
 
-class ProductForm(forms.ModelForm):
+class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         widgets = {
             "groups": UnfoldAdminCheckboxSelectMultipleWidget,
@@ -91,6 +91,8 @@ class ProductForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "groups" in self.fields:
+            self.fields["groups"].widget.can_add_related = False
         if "name" in self.fields:
             self.fields["name"].required = False
             self.fields["name"].help_text = "Identifies the product in URLs. Empty: made from the display name."
@@ -123,6 +125,7 @@ class ProductAdmin(ModelAdmin):
     list_per_page = 50
     autocomplete_fields = ["apis"]
     prepopulated_fields = {"name": ["display_name"]}
+    change_form_outer_before_template = "admin/subscriptions/product/_links.html"
     inlines = [ProductPolicyInline]
     fieldsets = [
         (None, {"fields": ["display_name", "name", "description", "state", "apis", "groups", "position"]}),
@@ -140,7 +143,7 @@ class ProductAdmin(ModelAdmin):
             waiting_subscriptions=_count_of(Subscription.State.SUBMITTED),
         )
 
-    @display(description="state", ordering="state", label={State.PUBLISHED: "success", State.NOT_PUBLISHED: "warning"})
+    @label_column("state", ordering="state", colours={State.PUBLISHED: "success", State.NOT_PUBLISHED: "warning"})
     def shown_state(self, product: Product) -> tuple[str, str]:
         return product.state, product.get_state_display()
 

@@ -11,9 +11,9 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import display
 
 from portal.administration import steps
+from portal.administration.labels import label_column
 from subscriptions import lifecycle
 from subscriptions.models import Subscription, SubscriptionEvent, SubscriptionKey
 
@@ -28,7 +28,7 @@ STATE_COLOURS = {
 }
 
 
-class SubscriptionForm(forms.ModelForm):
+class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
     """For adding: the scope is a product, an API, or all APIs."""
 
     def clean(self) -> dict[str, Any]:
@@ -64,7 +64,13 @@ class SubscriptionAdmin(ModelAdmin):
 
     form = SubscriptionForm
     list_display = ["display_name", "shown_owner", "scope", "shown_state", "created_at", "expires_at"]
-    list_filter = ["state", ("product", AutocompleteSelectFilter), ("api", AutocompleteSelectFilter), "all_apis"]
+    list_filter = [
+        "state",
+        ("product", AutocompleteSelectFilter),
+        ("api", AutocompleteSelectFilter),
+        "all_apis",
+        ("owner", AutocompleteSelectFilter),
+    ]
     list_filter_submit = True
     list_select_related = ["owner", "product", "api"]
     search_fields = ["display_name", "owner__email", "keys__prefix__startswith"]
@@ -84,7 +90,7 @@ class SubscriptionAdmin(ModelAdmin):
         ),
     ]
     fieldsets = [
-        (None, {"fields": ["display_name", "shown_owner", "scope", "shown_state", "state_comment", "expires_at"]}),
+        (None, {"fields": ["display_name", "shown_owner", "scope", "state", "state_comment", "expires_at"]}),
         ("Keys and dates", {"fields": ["key_beginnings", "created_at", "started_at", "ended_at"]}),
     ]
     inlines = [EventInline]
@@ -95,7 +101,7 @@ class SubscriptionAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Subscription | None = None) -> Sequence[str]:
         if obj is None:
             return []
-        shown = ["shown_owner", "scope", "shown_state", "state_comment", "key_beginnings"]
+        shown = ["shown_owner", "scope", "state", "state_comment", "key_beginnings"]
         fixed = ["created_at", "started_at", "ended_at"] + ([] if obj.is_live else ["expires_at"])
         return [*shown, *fixed]
 
@@ -121,7 +127,7 @@ class SubscriptionAdmin(ModelAdmin):
     def scope(self, subscription: Subscription) -> str:
         return subscription.scope_name
 
-    @display(description="state", ordering="state", label=STATE_COLOURS)
+    @label_column("state", ordering="state", colours=STATE_COLOURS)
     def shown_state(self, subscription: Subscription) -> tuple[str, str]:
         return subscription.state, subscription.get_state_display()
 

@@ -7,7 +7,8 @@ const method = document.getElementById("id_method");
 const api = document.getElementById("id_api");
 const output = document.querySelector("[data-request-url]");
 
-// Rows that this script added. Rows that a person added or filled in are never taken away.
+// Rows that follow the template: those that this script added, and unsaved ones of a form that was refused.
+// What a person added or filled in is never taken away while he works.
 const added = new Set();
 
 function namesInTemplate() {
@@ -20,35 +21,53 @@ function namesInTemplate() {
 }
 
 function rows() {
-  const fields = group.querySelectorAll('input[name^="template_parameters-"][name$="-name"]');
-  return [...fields]
-    .filter((field) => !field.name.includes("__prefix__"))
-    .map((field) => ({ field, element: rowOf(field) }))
+  return [...group.querySelectorAll(".form-group:not(.empty-form)")]
+    .map((element) => ({ element, field: element.querySelector('input[name$="-name"]') }))
     .filter(({ element }) => !element.querySelector('input[name$="-DELETE"]')?.checked);
 }
 
-function rowOf(field) {
-  return field.closest(".form-group");
-}
-
 function addRow(name) {
-  const known = new Set(rows().map(({ field }) => field));
+  const known = new Set(rows().map(({ element }) => element));
   group.querySelector("a.add-row")?.click();
-  const row = rows().find(({ field }) => !known.has(field));
+  const row = rows().find(({ element }) => !known.has(element));
   if (row) {
     row.field.value = name;
-    added.add(row.field);
+    added.add(row.element);
   }
 }
 
-function isUntouched({ field, element }) {
-  const others = element.querySelectorAll('input[type="text"], textarea');
-  return added.has(field) && [...others].every((other) => other === field || other.value === other.defaultValue);
+function isUntouched({ element, field }) {
+  const fresh = new Map(fieldsOf(group.querySelector(".empty-form")).map((one) => [lastPart(one.name), one.value]));
+  const others = fieldsOf(element).filter((one) => one !== field);
+  return added.has(element) && others.every((one) => one.value === fresh.get(lastPart(one.name)));
 }
 
-function removeRow({ field, element }) {
-  added.delete(field);
+function fieldsOf(element) {
+  return [...element.querySelectorAll('input[type="text"], textarea')];
+}
+
+function lastPart(name) {
+  return name.split("-").at(-1);
+}
+
+function removeRow({ element }) {
+  added.delete(element);
   element.querySelector(".delete-template")?.click();
+}
+
+// When a row is deleted, the theme moves the ones below it by their HTML, which does not hold what was
+// typed. This writes it there first.
+function keepWhatWasTyped(event) {
+  const rowsOfFormset = event.target.closest?.(".delete-template")?.closest(".formset");
+  for (const field of rowsOfFormset?.querySelectorAll("input, textarea") ?? []) {
+    if (field.type === "checkbox") {
+      field.toggleAttribute("checked", field.checked);
+    } else if (field.tagName === "TEXTAREA") {
+      field.textContent = field.value;
+    } else {
+      field.setAttribute("value", field.value);
+    }
+  }
 }
 
 function follow() {
@@ -59,12 +78,12 @@ function follow() {
   const missing = [...wanted].filter(([key]) => !declared.has(key)).map(([, name]) => name);
 
   // A name that is being corrected keeps what was written beside it.
-  while (missing.length && stale.some(({ field }) => added.has(field))) {
-    const row = stale.splice(stale.findIndex(({ field }) => added.has(field)), 1)[0];
-    row.field.value = missing.shift();
+  const correctable = stale.filter(({ element }) => added.has(element));
+  for (const { field } of correctable.splice(0, missing.length)) {
+    field.value = missing.shift();
   }
   missing.forEach(addRow);
-  stale.filter(isUntouched).forEach(removeRow);
+  correctable.filter(isUntouched).forEach(removeRow);
   mark();
 }
 
@@ -113,6 +132,7 @@ async function showChosenAPI() {
 }
 
 if (group && template && method && api && output) {
+  document.addEventListener("click", keepWhatWasTyped, { capture: true });
   group.querySelector("[data-without-script]")?.setAttribute("hidden", "");
   group.querySelector("[data-with-script]")?.removeAttribute("hidden");
   template.addEventListener("input", () => {
@@ -124,6 +144,7 @@ if (group && template && method && api && output) {
   // select2 tells of a choice through jQuery only.
   (window.django?.jQuery ?? window.jQuery)?.(api).on("change", showChosenAPI);
   window.addEventListener("load", () => {
+    rows().filter(({ element }) => element.classList.contains("template")).forEach(({ element }) => added.add(element));
     follow();
     if (api.value && !output.dataset.baseUrls) showChosenAPI();
   });

@@ -10,6 +10,7 @@ from subscriptions.models import Product
 def quiet_gateway(settings):
     """No gateway runs; the start page says so at once."""
     settings.GATEWAY_INTERNAL_URL = "http://127.0.0.1:1"
+    settings.GATEWAY_URL = "http://127.0.0.1:8080"
     cache.clear()
 
 

@@ -1,0 +1,22 @@
+"""Columns that show a word in a colour."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from unfold.decorators import display
+
+Column = TypeVar("Column", bound=Callable[..., Any])
+
+
+def label_column(
+    description: str, *, colours: Mapping[Any, str] | None = None, ordering: str | None = None
+) -> Callable[[Column], Column]:
+    """For a method that returns the word, or what its colour depends on and the word."""
+
+    def decorate(column: Column) -> Column:
+        shown: Column = display(description=description, ordering=ordering, label=dict(colours) if colours else True)(
+            column
+        )
+        return shown
+
+    return decorate

@@ -1,0 +1,99 @@
+"""The administration's scripts: parameters follow the URL template, and URLs are shown while one types."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+NAMES = "input[name^='template_parameters-'][name$='-name']:visible"
+
+
+@pytest.fixture
+def admin(demo, sign_in) -> Page:
+    return sign_in(*demo["Administrator"].split())
+
+
+@pytest.fixture
+def form(demo, admin) -> Page:
+    """The page that adds an operation to the demo's API."""
+    admin.goto(f"{demo['Portal']}/admin/apis/api/")
+    admin.get_by_role("link", name="AzureML Demo API").first.click()
+    admin.get_by_role("link", name="Add operation").first.click()
+    expect(admin.get_by_text("Rows appear as you write the URL template.")).to_be_visible()
+    return admin
+
+
+def names(page: Page) -> list[str]:
+    return [field.input_value() for field in page.locator(NAMES).all()]
+
+
+def write(page: Page, template: str) -> None:
+    page.locator("[name=url_template]").fill(template)
+
+
+def test_rows_follow_the_template(form):
+    write(form, "/a/{x}/{y}?v={version}")
+    assert names(form) == ["x", "y", "version"]
+    write(form, "/a/{x}?v={version}")
+    assert names(form) == ["x", "version"]
+    write(form, "/a/{X}?v={version}")
+    assert names(form) == ["x", "version"]
+    write(form, "/files/{*rest}")
+    assert names(form) == ["rest"]
+
+
+def test_corrected_name_keeps_what_was_written_beside_it(form):
+    write(form, "/a/{wrokspace}")
+    form.locator("[name=template_parameters-0-default_value]").fill("7ad1")
+    write(form, "/a/{workspace}")
+    assert names(form) == ["workspace"]
+    expect(form.locator("[name=template_parameters-0-default_value]")).to_have_value("7ad1")
+
+
+def test_filled_row_is_marked_and_not_thrown_away(form):
+    write(form, "/a/{x}")
+    form.locator("[name=template_parameters-0-description]").fill("Kept")
+    write(form, "/a")
+    assert names(form) == ["x"]
+    expect(form.locator(".is-not-in-template")).to_have_count(1)
+
+
+def test_deleting_a_row_leaves_what_was_typed_in_the_others(form):
+    write(form, "/a/{x}/{y}/{z}")
+    form.locator("[name=template_parameters-1-description]").fill("Second")
+    form.locator("[name=template_parameters-2-values]").fill("1\n2")
+    form.locator("#template_parameters-data .delete-template:visible").first.click()
+    assert names(form) == ["y", "z"]
+    expect(form.locator("[name=template_parameters-0-description]")).to_have_value("Second")
+    expect(form.locator("[name=template_parameters-1-values]")).to_have_value("1\n2")
+
+
+def test_request_url_is_shown_while_one_types(form):
+    form.locator("[name=method]").fill("put")
+    write(form, "/jobs/{id}")
+    expect(form.locator("[data-request-url]")).to_have_text(
+        re.compile(r"PUT http://[0-9.:]+/azureml-demo/jobs/\{id\}$")
+    )
+
+
+def test_scheme_that_shuts_callers_out_is_warned_of(demo, admin):
+    admin.goto(f"{demo['Portal']}/admin/apis/api/add/")
+    warning = admin.get_by_text("which this scheme shuts out")
+    admin.locator("[name=scheme]").select_option("https")
+    expect(warning).to_be_visible()
+    admin.locator("[name=scheme]").select_option("both")
+    expect(warning).to_be_hidden()
+
+
+def test_response_is_added_with_a_header(demo, form):
+    form.locator("[name=display_name]").fill("With a header")
+    form.locator("[name=method]").fill("GET")
+    write(form, "/with-a-header")
+    form.get_by_text("Add another Response").click()
+    form.locator("#responses-0-headers-data").get_by_text("Add another Header").click()
+    form.locator("[name=responses-0-headers-0-name]").fill("ETag")
+    form.get_by_role("button", name="Save and continue editing").click()
+    expect(form.locator("[name=responses-0-status_code]")).to_have_value("200")
+    expect(form.locator("[name=responses-0-headers-0-name]")).to_have_value("ETag")
+    form.get_by_role("link", name="Delete operation").click()
+    form.get_by_role("button", name="Yes").click()
