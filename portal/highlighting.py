@@ -7,11 +7,13 @@ from django.utils.safestring import SafeString, mark_safe
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
-from pygments.lexers import JsonLexer, XmlLexer, YamlLexer
+from pygments.lexers import JsonLexer, YamlLexer
+
+from portal.markup_lexer import MarkupLexer
 
 LIMIT_CHARACTERS = 100_000
 _FORMATTER = HtmlFormatter(nowrap=True)
-_LEXERS: dict[str, type[Lexer]] = {"json": JsonLexer, "xml": XmlLexer, "yaml": YamlLexer}
+_LEXERS: dict[str, type[Lexer]] = {"json": JsonLexer, "xml": MarkupLexer, "yaml": YamlLexer}
 
 
 def example_to_html(text: str, content_type: str) -> SafeString:

@@ -15,7 +15,7 @@ from pygments.lexers.data import JsonLexer
 
 from portal.console import json_layout
 from portal.console.decompress import CodingError, Decompressed, decompress
-from portal.console.markup_lexer import MarkupLexer
+from portal.markup_lexer import MarkupLexer
 
 SHOWN_BYTES = 1_000_000
 # Highlighting wraps each token in an element; beyond this, a browser feels it.

@@ -8,8 +8,10 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apis.models import Parameter
 from gateway.snapshot import Quota, RateLimit
 from portal import highlighting, limits, markdown
+from portal.console.headers import looks_secret
 
 register = template.Library()
 _COLOURED_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
@@ -48,6 +50,13 @@ def _marked(piece: str) -> SafeString | str:
     if piece.startswith("{") and piece.endswith("}"):
         return format_html('<span class="url-parameter">{}</span>', piece)
     return format_html("<wbr>{}", piece) if piece in ("/", "?", "&") else piece
+
+
+@register.filter
+def shown_default(parameter: Parameter) -> str:
+    """A parameter's default; masked where the console masks it too."""
+    is_secret = parameter.location == Parameter.Location.HEADER and looks_secret(parameter.name)
+    return "••••••" if is_secret else parameter.default_value
 
 
 @register.filter

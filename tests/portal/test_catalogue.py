@@ -135,6 +135,13 @@ def test_json_examples_are_indented_and_highlighted(described, starter):
     assert '<span class="kc">true</span>' in page
 
 
+def test_default_of_a_secret_header_is_masked(starter, operation):
+    operation.parameters.create(location="header", name="Authorization", default_value="Bearer hunter2")
+    documentation = Client().get("/apis/echo/say/").content.decode().partition('aria-label="Try it"')[0]
+    assert "Authorization" in documentation
+    assert "hunter2" not in documentation
+
+
 def test_operation_of_another_api_does_not_exist(starter, api):
     other = API.objects.create(name="other", display_name="Other", path="other", service_url="https://b.example.org")
     starter.apis.add(other)
