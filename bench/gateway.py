@@ -1,6 +1,6 @@
 """How fast is the gateway? Against nginx, and nginx with the same checks in Lua, in one run.
 
-`python -m bench.gateway [--rounds N] [--seconds N]` needs wrk, nginx and nginx's Lua module. Every
+`python -m bench.gateway [--rounds N] [--seconds N] [--vary]` needs wrk, nginx and nginx's Lua module. Every
 server has one worker on core 0; wrk and the backend (also nginx) share core 1. Rounds take turns,
 so that whatever else the machine does falls on all alike. Requests/s are what wrk saw. CPU is the
 server's own time per request, which the load of others hardly changes.
@@ -53,6 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--vary", action="store_true", help="targets and lengths differ from call to call")
     options = parser.parse_args()
     missing = [tool for tool in ("wrk", "nginx", "taskset") if shutil.which(tool) is None]
     if missing:
@@ -73,15 +74,16 @@ def main() -> int:
         ]
         for _ in range(options.rounds):
             for peer in peers:
-                measure(peer, options.seconds)
+                measure(peer, options.seconds, vary=options.vary)
     report([peer.result for peer in peers])
     return 0
 
 
-def measure(peer: Peer, seconds: int) -> None:
+def measure(peer: Peer, seconds: int, *, vary: bool) -> None:
+    address = f"http://127.0.0.1:{peer.port}" + (" -- vary" if vary else "")
     before = cpu_seconds(peer.pid)
     output = subprocess.run(
-        f"taskset -c 1 wrk -t 1 -c {CONNECTIONS} -d {seconds}s -s call.lua http://127.0.0.1:{peer.port}".split(),
+        f"taskset -c 1 wrk -t 1 -c {CONNECTIONS} -d {seconds}s -s call.lua {address}".split(),
         cwd=HERE,
         check=True,
         capture_output=True,

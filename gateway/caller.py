@@ -24,7 +24,7 @@ from gateway.chunks import LAST_CHUNK, chunk
 from gateway.forwarding import ResponseHead, backend_lines, forwarded_lines
 from gateway.head import Fields, MalformedRequest, RequestHead
 from gateway.log import logger
-from gateway.request_reader import RequestReader
+from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
 
 if TYPE_CHECKING:
     from gateway.server import Server
@@ -127,7 +127,7 @@ class Caller(asyncio.Protocol):
             return
         self._reader.receive(data)
         if self._phase is HEAD:
-            self._read_head()
+            self._next_request()
         elif self._phase is BODY:
             self._read_body()
         elif len(self._reader.waiting) > PIPELINE_LIMIT_BYTES:
@@ -149,6 +149,9 @@ class Caller(asyncio.Protocol):
             self.deadline = NEVER
         if self._upstream is not None:
             self._upstream.resume_reading()
+        elif self._phase is HEAD:
+            self.resume_reading()
+            self._next_request()
 
     def pause_reading(self) -> None:
         if not self._reading_paused:
@@ -197,6 +200,13 @@ class Caller(asyncio.Protocol):
 
     # -- The request -----------------------------------------------------------------------------
 
+    def _next_request(self) -> None:
+        """Begin the next request, unless the caller does not even read the answers it has got."""
+        if self.is_slow:
+            self.pause_reading()
+        elif self._reader.waiting:
+            self._read_head()
+
     def _read_head(self) -> None:
         limits = self._server.limits
         try:
@@ -215,6 +225,7 @@ class Caller(asyncio.Protocol):
         self._phase = ANSWER if self._reader.is_complete else BODY
         self._handle(request)
         if self._phase is BODY:
+            self.resume_reading()
             if self._reader.waiting:
                 self._read_body()
                 return
@@ -442,7 +453,8 @@ class Caller(asyncio.Protocol):
         """The server calls: the call's record is in the journal."""
         if self._transport.is_closing():
             return
-        self._transport.write(data)
+        if data:
+            self._transport.write(data)
         self._is_sent = True
         if self._cut:
             self.cut_off()
@@ -457,10 +469,12 @@ class Caller(asyncio.Protocol):
         self._phase = HEAD
         self._head_started = False
         self.deadline = self._server.time + self._server.limits.idle_seconds
-        if self._reading_paused:
+        if self.request.size > REMEMBERED_HEAD_BYTES:
+            self._known_fields = None
+        if self._reading_paused and len(self._reader.waiting) <= PIPELINE_LIMIT_BYTES:
             self.resume_reading()
         if self._reader.waiting:
-            self._read_head()
+            self._next_request()
 
     # -- Parting ---------------------------------------------------------------------------------
 

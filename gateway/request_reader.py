@@ -4,6 +4,8 @@ It reads one message at a time and never past its end: what follows waits until 
 Does no I/O and knows no clock.
 """
 
+from typing import Final
+
 from gateway.chunks import BadChunks, Chunks
 from gateway.head import (
     REQUEST_LINE,
@@ -14,6 +16,9 @@ from gateway.head import (
     check_without_request_line,
     read_fields,
 )
+
+# Larger heads are read each time, so that idle connections cannot fill the memory.
+REMEMBERED_HEAD_BYTES: Final = 4096
 
 
 class RequestReader:
@@ -80,7 +85,7 @@ class RequestReader:
         else:
             fields = read_fields(block[3:], is_http_1_0=minor_version == b"0")
         target, authority = asked_of(method, target, fields.host)
-        self._head, self._block = waiting[:end], block
+        self._head, self._block = (waiting[:end], block) if end <= REMEMBERED_HEAD_BYTES else (b"", b"")
         self._request = RequestHead(method, target, authority, fields, end)
         return self._request
 

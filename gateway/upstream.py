@@ -14,6 +14,7 @@ from gateway.backend import Backend
 from gateway.caller import NEVER, Caller
 from gateway.chunks import LAST_CHUNK, BadChunks, Chunks, chunk
 from gateway.forwarding import BadResponse, ResponseHead, read_response_head
+from gateway.request_reader import REMEMBERED_HEAD_BYTES
 
 if TYPE_CHECKING:
     from gateway.call import Call
@@ -35,6 +36,7 @@ class Upstream(asyncio.Protocol):
         "_chunks",
         "_interim",
         "_is_complete",
+        "_is_reusable",
         "_is_whole",
         "_known_as_to_head",
         "_known_head",
@@ -74,6 +76,7 @@ class Upstream(asyncio.Protocol):
         self._chunks: Chunks | None = None
         self._rechunk = False
         self._is_complete = False
+        self._is_reusable = False
         self._is_whole = False
         self._reading_paused = False
 
@@ -114,14 +117,15 @@ class Upstream(asyncio.Protocol):
             return
         if self._is_complete:
             self._caller = None
-            if self._is_whole and not self._reading_paused:
+            if self._is_whole and self._is_reusable and not self._reading_paused:
                 self.is_reused = True
                 server.pool.put(self)
             else:
                 self.abort()
             caller.end_response(out)
         else:
-            self.deadline = server.time + server.limits.backend_seconds
+            if self._is_whole:
+                self.deadline = server.time + server.limits.backend_seconds
             if out:
                 caller.respond(out)
 
@@ -130,11 +134,12 @@ class Upstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self._caller is not None:
+            self.deadline = self._server.time + self._server.limits.backend_seconds
             self._caller.pause_reading()
 
     def resume_writing(self) -> None:
         if self._caller is not None:
-            self.deadline = self._server.time + self._server.limits.backend_seconds
+            self.deadline = self._server.time + self._server.limits.backend_seconds if self._is_whole else NEVER
             self._caller.resume_reading()
 
     def pause_reading(self) -> None:
@@ -148,7 +153,8 @@ class Upstream(asyncio.Protocol):
         if self._reading_paused:
             self._reading_paused = False
             self._transport.resume_reading()
-            self.deadline = self._server.time + self._server.limits.backend_seconds
+            if self._is_whole:
+                self.deadline = self._server.time + self._server.limits.backend_seconds
 
     def expired(self) -> None:
         """The deadline has passed; the server's clock calls."""
@@ -182,10 +188,13 @@ class Upstream(asyncio.Protocol):
             self.pause_reading()
 
     def send(self, data: bytes, *, is_whole: bool) -> None:
-        """`is_whole` when it ends the request."""
+        """`is_whole` when it ends the request: from then on the backend is waited for.
+
+        Until then its caller is, or its own reading, where that holds up the caller.
+        """
         self.is_fresh = False
         self._is_whole = is_whole
-        self.deadline = self._server.time + self._server.limits.backend_seconds
+        self.deadline = self._server.time + self._server.limits.backend_seconds if is_whole else NEVER
         self._transport.write(data)
 
     # -- The answer ------------------------------------------------------------------------------
@@ -219,9 +228,8 @@ class Upstream(asyncio.Protocol):
         self._left = response.length
         self._chunks = Chunks() if response.is_chunked and response.has_body else None
         self._is_complete = response.length == 0
-        if not response.keep_alive or (self._left is None and self._chunks is None) or (self._is_complete and data):
-            # `_is_whole` decides whether the connection can be used again.
-            self._is_whole = False
+        ends_with_connection = self._left is None and self._chunks is None
+        self._is_reusable = response.keep_alive and not ends_with_connection and not (self._is_complete and data)
         start, self._rechunk = caller.response_head(response)
         return start + self._read_body(data) if data and not self._is_complete else start
 
@@ -234,7 +242,8 @@ class Upstream(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise BadResponse(str(error)) from error
         response = read_response_head(head, to_head=to_head)
-        self._known_head, self._known_as_to_head, self._known_response = head, to_head, response
+        if len(head) <= REMEMBERED_HEAD_BYTES:
+            self._known_head, self._known_as_to_head, self._known_response = head, to_head, response
         return response
 
     def _read_body(self, data: bytes) -> bytes:
@@ -246,13 +255,13 @@ class Upstream(asyncio.Protocol):
             self._is_complete = True
             if len(data) == left:
                 return data
-            self._is_whole = False
+            self._is_reusable = False
             return data[:left]
         if self._chunks is not None:
             data, rest = self._chunks.read(data)
             self._is_complete = self._chunks.is_complete
             if rest:
-                self._is_whole = False
+                self._is_reusable = False
         if not self._rechunk:
             return data
         out = chunk(data) if data else b""

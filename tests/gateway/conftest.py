@@ -138,6 +138,7 @@ class Gateway:
         self.hang_up()
         self.process.kill()
         self.process.wait()
+        assert "Traceback" not in self.log.read_text(), self.log.read_text()
 
 
 def wait_for(condition: Callable[[], object]) -> None:

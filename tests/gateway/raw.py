@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -158,7 +159,8 @@ Behaviour = Callable[[BackendConnection], None]
 class Backend:
     """Listens; each connection is handled by `behave` in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listening.getsockname()[1]
         self.reset()
@@ -204,6 +206,8 @@ class Backend:
     def _run(self, connection: BackendConnection) -> None:
         self.arrived.release()
         with contextlib.suppress(Closed, OSError, TimeoutError):
+            if self._tls is not None:
+                connection.socket = self._tls.wrap_socket(connection.socket, server_side=True)
             self.behave(connection)
 
     def hang_up(self) -> None:

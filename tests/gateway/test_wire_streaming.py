@@ -1,5 +1,6 @@
 """Bodies flow through: none is gathered up, and the slower side sets the pace."""
 
+import contextlib
 import threading
 
 import pytest
@@ -23,7 +24,11 @@ def read_body(wire, size: int) -> int:
 
 
 def in_background(work) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
+    def run() -> None:
+        with contextlib.suppress(OSError):
+            work()
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
 
@@ -139,3 +144,16 @@ def test_request_and_answer_can_flow_at_the_same_time(client, backend):
         assert client.read_until(b"1\r\n%c\r\n" % byte)
     client.send(b"0\r\n\r\n")
     assert client.read(5) == b"0\r\n\r\n"
+
+
+def test_answers_that_nobody_reads_do_not_pile_up(gateway):
+    client = gateway.connect()
+    before = gateway.resident_bytes()
+    flood = in_background(lambda: [client.send(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n" * 10_000) for _ in range(100)])
+    flood.join(2)
+    assert flood.is_alive(), "who does not read must be held back"
+    assert gateway.resident_bytes() - before < GROWTH_BYTES
+    assert client.read_response().status == 404
+    assert sum(client.read_response().status == 404 for _ in range(20_000)) == 20_000
+    client.socket.shutdown(2)
+    flood.join(10)

@@ -1,0 +1,77 @@
+"""Backends behind TLS: their certificates are verified, names included."""
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.gateway.conftest import echo_snapshot
+from tests.gateway.raw import Backend
+
+
+def write_certificate(file: Path, host: str) -> None:
+    """A certificate that vouches for itself, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(certificate.public_bytes(encoding) + private)
+
+
+@pytest.fixture
+def tls_backend(tmp_path):
+    """`tls_backend("localhost")`: a backend with a certificate for this name, in `tmp_path / "certificate"`."""
+    backends = []
+
+    def start(host: str) -> Backend:
+        write_certificate(tmp_path / "certificate", host)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "certificate")
+        backends.append(Backend(context))
+        return backends[-1]
+
+    yield start
+    for backend in backends:
+        backend.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted", "status"),
+    [
+        pytest.param("localhost", True, 200, id="trusted"),
+        pytest.param("localhost", False, 502, id="of an unknown authority"),
+        pytest.param("other.test", True, 502, id="of another host"),
+    ],
+)
+def test_a_backend_behind_tls_needs_a_good_certificate(host, is_trusted, status, tls_backend, start_gateway, tmp_path):
+    backend = tls_backend(host)
+    trust = {"SSL_CERT_FILE": tmp_path / "certificate"} if is_trusted else {}
+    gateway = start_gateway(echo_snapshot(f"https://localhost:{backend.port}/base"), **trust)
+    client = gateway.connect()
+    head = b" /echo/a HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n"
+    body = b"x" * 50_000
+    for _ in range(2):
+        assert client.ask(b"POST" + head + b"Content-Length: 50000\r\n\r\n" + body).status == status
+    if is_trusted and status == 200:
+        assert backend.bodies == [body, body]
+        assert len(backend.connections) == 1
+        backend.hang_up()
+        assert client.ask(b"GET" + head + b"\r\n").body == b"ok"
+    gateway.hang_up()
