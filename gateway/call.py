@@ -18,7 +18,7 @@ def new_request_id() -> bytes:
 
 
 class Call:
-    """Counts and times of one call. Bytes are those of heads and bodies, without transfer coding."""
+    """Counts and times of one call. Request bytes are head and body without its coding, response bytes as sent."""
 
     __slots__ = (
         "at",

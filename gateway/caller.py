@@ -21,7 +21,7 @@ from gateway import replies
 from gateway.admission import Admitted, Refusal, admit
 from gateway.call import Call, new_request_id
 from gateway.chunks import LAST_CHUNK, chunk
-from gateway.forwarding import ResponseHead, backend_lines, forwarded_lines
+from gateway.forwarding import ResponseHead, backend_head, backend_lines, forwarded_lines
 from gateway.head import Fields, MalformedRequest, RequestHead
 from gateway.log import logger
 from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
@@ -264,7 +264,7 @@ class Caller(asyncio.Protocol):
         return address, b"https" if protocols == [b"https"] else b"http"
 
     def _forward(self, request: RequestHead, admitted: Admitted, call: Call, scheme: bytes) -> None:
-        if request.fields.content_length is not None and request.fields.content_length > self._server.limits.body_bytes:
+        if request.length is not None and request.length > self._server.limits.body_bytes:
             self.fail(413, "The request body is too large.", "client", "RequestBodyTooLarge")
             return
         if request.fields.expects_continue and not self._reader.is_complete and not self._reader.waiting:
@@ -273,9 +273,7 @@ class Caller(asyncio.Protocol):
             self._transport.write(replies.CONTINUE)
         backend = admitted.backend
         lines = self._backend_lines(request, admitted.key_header, scheme)
-        self._outgoing.append(
-            b"%b %b HTTP/1.1\r\nHost: %b\r\n%b" % (request.method, admitted.target, backend.host_header, lines)
-        )
+        self._outgoing.append(backend_head(request.method, admitted.target, backend.host_header, request.length, lines))
         upstream = self._server.pool.take(backend)
         if upstream is None:
             self._server.pool.connect(backend, self, call)
@@ -284,7 +282,7 @@ class Caller(asyncio.Protocol):
             upstream.begin(self, call)
 
     def _backend_lines(self, request: RequestHead, key_header: bytes, scheme: bytes) -> bytes:
-        """What the backend gets after the Host line; made once for requests with the same fields."""
+        """What the backend gets after Host and Content-Length; made once for requests with the same fields."""
         fields, authority = request.fields, request.authority
         if (key_header, authority) != self._known_for or fields is not self._known_fields:
             forwarded = forwarded_lines(fields, self._peer, scheme, authority, trusted=self._trusted)
@@ -310,7 +308,7 @@ class Caller(asyncio.Protocol):
             self._await_next()
 
     def _pass_on(self, body: bytes, call: Call) -> None:
-        if self.request.fields.content_length is not None:
+        if not self.request.fields.is_chunked:
             self._outgoing.append(body)
         else:
             if body:
@@ -423,10 +421,9 @@ class Caller(asyncio.Protocol):
 
     def _reply(self, status: int, body: bytes, headers: replies.Headers = replies.JSON) -> bytes:
         request = self.request
-        length = request.fields.content_length
         if not self._reader.is_complete and (
-            length is None
-            or length > DISCARD_LIMIT_BYTES
+            request.length is None
+            or request.length > DISCARD_LIMIT_BYTES
             or (request.fields.expects_continue and not self._reader.waiting)
         ):
             self._closing = True

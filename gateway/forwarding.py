@@ -24,10 +24,19 @@ HOP_BY_HOP = frozenset(
         b"http2-settings",
     )
 )
-_NOT_TO_BACKEND = HOP_BY_HOP | {b"host", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
+# Of these the backend gets the gateway's own, if any.
+_NOT_TO_BACKEND = HOP_BY_HOP | {
+    b"host",
+    b"content-length",
+    b"expect",
+    b"x-forwarded-for",
+    b"x-forwarded-proto",
+    b"x-forwarded-host",
+}
 _NOT_TO_CALLER = HOP_BY_HOP | {b"x-request-id"}
 # A Connection option must not take away what frames the message.
 _NOT_BY_CONNECTION = frozenset((b"content-length", b"close", b"keep-alive", b""))
+_NOTHING: frozenset[bytes] = frozenset()
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) (([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*+)?)\r\n")
 
 
@@ -50,11 +59,22 @@ class ResponseHead:
     keep_alive: bool
 
 
+def backend_head(method: bytes, target: bytes, host: bytes, length: int | None, lines: bytes) -> bytes:
+    """`lines` are those of `backend_lines`: the rest of the head."""
+    if length is None:
+        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b" % (method, target, host, lines)
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\nContent-Length: %d\r\n%b" % (method, target, host, length, lines)
+
+
 def backend_lines(fields: Fields, key_header: bytes, forwarded: bytes) -> bytes:
-    """What follows the Host line at the backend. `forwarded` are lines, each with its CRLF."""
-    dropped = _NOT_TO_BACKEND | {key_header} | _named(fields.connection)
-    kept = [line for line, (name, _) in zip(fields.lines, fields.pairs, strict=True) if name not in dropped]
-    framing = b"Transfer-Encoding: chunked\r\n\r\n" if fields.content_length is None else b"\r\n"
+    """What follows Host and Content-Length at the backend. `forwarded` are lines, each with its CRLF."""
+    named = _named(fields.connection)
+    kept = [
+        line
+        for line, (name, _) in zip(fields.lines, fields.pairs, strict=True)
+        if name not in _NOT_TO_BACKEND and name != key_header and name not in named
+    ]
+    framing = b"Transfer-Encoding: chunked\r\n\r\n" if fields.is_chunked else b"\r\n"
     return b"\r\n".join([*kept, forwarded]) + framing
 
 
@@ -110,4 +130,4 @@ def read_response_head(head: bytes, *, to_head: bool) -> ResponseHead:
 
 
 def _named(connection: Iterable[bytes]) -> frozenset[bytes]:
-    return frozenset(connection) - _NOT_BY_CONNECTION
+    return frozenset(connection) - _NOT_BY_CONNECTION if connection else _NOTHING

@@ -12,8 +12,10 @@ from gateway.head import (
     MalformedRequest,
     RequestHead,
     asked_of,
+    body_length,
     check_unfinished,
     check_without_request_line,
+    cut_length,
     read_fields,
 )
 
@@ -24,8 +26,8 @@ REMEMBERED_HEAD_BYTES: Final = 4096
 class RequestReader:
     """`waiting` are bytes received and not yet read. `is_complete` and `body_bytes` tell of the message in hand.
 
-    A caller on a kept-alive connection repeats itself: a head that equals the one before, or the
-    field lines of one, are not read again.
+    A caller on a kept-alive connection repeats itself: a head that equals the one before, or but
+    for target and length, is not read again.
     """
 
     __slots__ = ("_block", "_chunks", "_head", "_left", "_request", "body_bytes", "is_complete", "waiting")
@@ -58,10 +60,9 @@ class RequestReader:
             request = fresh
         self.waiting = self.waiting[request.size :]
         self.body_bytes = 0
-        length = request.fields.content_length
-        self._chunks = Chunks() if length is None else None
-        self._left = length or 0
-        self.is_complete = length == 0
+        self._chunks = Chunks() if request.fields.is_chunked else None
+        self._left = request.length or 0
+        self.is_complete = not self._left and self._chunks is None
         return request
 
     def _read_head(self, waiting: bytes, limit_bytes: int, limit_fields: int) -> RequestHead | None:
@@ -77,7 +78,7 @@ class RequestReader:
             raise MalformedRequest(431, "The request head is too large.")  # RFC 6585 5
         method, target, minor_version = found.groups()
         # The block begins with the minor version, on which the meaning of the lines depends.
-        block = waiting[found.start(3) : end]
+        block, cut = cut_length(waiting[found.start(3) : end])
         if block == self._block:
             fields = self._request.fields
         elif block.count(b"\r\n") - 2 > limit_fields:
@@ -85,9 +86,10 @@ class RequestReader:
         else:
             fields = read_fields(block[3:], is_http_1_0=minor_version == b"0")
         target, authority = asked_of(method, target, fields.host)
+        request = RequestHead(method, target, authority, body_length(fields, cut), fields, end)
         self._head, self._block = (waiting[:end], block) if end <= REMEMBERED_HEAD_BYTES else (b"", b"")
-        self._request = RequestHead(method, target, authority, fields, end)
-        return self._request
+        self._request = request
+        return request
 
     def next_body(self) -> bytes:
         """What is here of the body, without its coding. Raises MalformedRequest."""

@@ -238,7 +238,7 @@ class Upstream(asyncio.Protocol):
         if len(head) > limits.head_bytes or head.count(b"\r\n") - 2 > limits.head_fields:
             raise BadResponse("the head is too large")
         try:
-            httptools.HttpResponseParser(self).feed_data(head)
+            httptools.HttpResponseParser(None).feed_data(head)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise BadResponse(str(error)) from error
         response = read_response_head(head, to_head=to_head)

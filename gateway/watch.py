@@ -47,6 +47,10 @@ class Watch:
         except (SnapshotError, CatalogueError, OSError) as error:
             logger.error("snapshot refused, the last good one serves on: %s", error)
             return
+        except Exception:
+            # Whatever is wrong with one file, the next one must be looked at.
+            logger.exception("snapshot refused, the last good one serves on")
+            return
         logger.info("snapshot in use: revision=%d", catalogue.revision)
         self._publish(catalogue)
 

@@ -14,9 +14,9 @@ def request(start: bytes, *lines: bytes, body: bytes = b"") -> bytes:
 
 
 def arrived(backend, start: bytes, *lines: bytes, forwarded: bytes = FORWARDED, body: bytes = b"") -> bytes:
-    """The request that the backend must get, all of it."""
-    host = b"Host: 127.0.0.1:%d\r\n" % backend.port
-    return start + b" HTTP/1.1\r\n" + host + b"".join(line + b"\r\n" for line in lines) + forwarded + b"\r\n" + body
+    """The request that the backend must get, all of it. Host and the length come first."""
+    lines = (b"Host: 127.0.0.1:%d" % backend.port, *sorted(lines, key=lambda line: not line.startswith(b"Content-L")))
+    return start + b" HTTP/1.1\r\n" + b"".join(line + b"\r\n" for line in lines) + forwarded + b"\r\n" + body
 
 
 def test_the_backend_gets_its_own_host_and_the_callers_lines_as_they_were(client, backend):

@@ -32,6 +32,9 @@ REFUSED_HEADS = [
     pytest.param(POST.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, id="TE in 1.0"),
     pytest.param(POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400, id="two lengths"),
     pytest.param(POST + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\na", 400, id="a length twice"),
+    pytest.param(POST + b"Content-Length: 1\r\ncontent-length: 2\r\n\r\nab", 400, id="two lengths, spelled apart"),
+    pytest.param(POST + b"content-length: 1\r\nContent-Length: 1\r\n\r\na", 400, id="a length twice, spelled apart"),
+    pytest.param(POST + b"Content-Length: 1\r\nContent-Length:\r\n\r\na", 400, id="a length and an empty one"),
     pytest.param(POST + b"Content-Length: 1, 1\r\n\r\na", 400, id="list of lengths"),
     pytest.param(POST + b"Content-Length: +1\r\n\r\na", 400, id="signed length"),
     pytest.param(POST + b"Content-Length: 0x1\r\n\r\na", 400, id="hexadecimal length"),
@@ -160,6 +163,21 @@ def test_a_broken_path_is_answered_400(target, client, backend):
 def test_empty_lines_before_a_request_are_ignored(client):
     assert client.ask(b"\r\n\r\n" + GET + b"\r\n").status == 200
     assert client.ask(b"\r\n" + GET + b"\r\n").status == 200
+
+
+@pytest.mark.parametrize("name", [b"Content-Length: ", b"content-length: ", b"Content-Length:", b"CONTENT-LENGTH:\t"])
+def test_a_length_is_read_however_it_is_spelled(name, client, backend):
+    for body in (b"", b"a", b"ab", b"a" * 5000):
+        assert client.ask(POST + b"Accept: */*\r\n" + name + b"%d\r\n\r\n" % len(body) + body).status == 200
+    assert backend.bodies == [b"", b"a", b"ab", b"a" * 5000]
+
+
+def test_a_refused_head_is_refused_also_after_good_ones_like_it(client, backend):
+    good = POST + b"Content-Length: 1\r\n\r\na"
+    assert [client.ask(good).status for _ in range(3)] == [200, 200, 200]
+    assert client.ask(POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").status == 400
+    assert client.is_closed()
+    assert len(backend.requests) == 3
 
 
 def test_requests_can_come_byte_by_byte(client, backend):
