@@ -31,7 +31,6 @@ class Upstream(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_call",
         "_caller",
         "_chunks",
         "_interim",
@@ -66,7 +65,6 @@ class Upstream(asyncio.Protocol):
         self.is_reused = False
         self._server = server
         self._caller: Caller | None = None
-        self._call: Call | None = None
         self._response: ResponseHead | None = None
         self._known_head = b""
         self._known_as_to_head = False
@@ -165,7 +163,7 @@ class Upstream(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection, and the caller with it."""
-        self._caller = self._call = None
+        self._caller = None
         self.deadline = NEVER
         if self in self.idle:
             self.idle.remove(self)
@@ -178,7 +176,6 @@ class Upstream(asyncio.Protocol):
 
     def begin(self, caller: Caller, call: "Call") -> None:
         self._caller = caller
-        self._call = call
         self._response = None
         self._interim = 0
         self._is_complete = False
