@@ -3,6 +3,7 @@
 Portal, admin and management API all call these functions.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import transaction
@@ -150,6 +151,8 @@ def expire_due(now: datetime) -> int:
     due = Subscription.objects.filter(state__in=(State.ACTIVE, State.SUSPENDED), expires_at__lte=now)
     count = 0
     for subscription in due:
-        change_state(subscription, State.EXPIRED, by=None, now=now)
-        count += 1
+        # Another worker, or a person, may have ended it since.
+        with suppress(WrongState):
+            change_state(subscription, State.EXPIRED, by=None, now=now)
+            count += 1
     return count
