@@ -77,6 +77,6 @@ def without(target: bytes, parameter: re.Pattern[bytes]) -> bytes:
     kept = parameter.sub(b"", query)
     if kept == query:
         return target
-    if parameter.match(query):
+    if not query.startswith(b"&") and parameter.match(query):
         kept = kept.removeprefix(b"&")
     return path + b"?" + kept if kept else path
