@@ -7,13 +7,15 @@ example's API, people and subscriptions; when everything answers it prints how t
 
 import argparse
 import asyncio
+import fcntl
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -35,16 +37,17 @@ def main() -> int:
     os.chdir(BASE_DIR)
     try:
         environment = prepare_environment()
-        require_free_ports(environment, demo=demo)
-        run_python(environment, "manage.py", "migrate", "--verbosity", "0")
-        run_python(environment, "manage.py", "collectstatic", "--noinput", "--verbosity", "0")
-        announcement = run_python(environment, *(("-m", "examples.load_demo") if demo else ("manage.py", "setup_code")))
+        with only_start(Path(environment["DATA_DIR"])):
+            require_free_ports(environment, demo=demo)
+            run_python(environment, "manage.py", "migrate", "--verbosity", "0")
+            run_python(environment, "manage.py", "collectstatic", "--noinput", "--verbosity", "0")
+            welcome = ("-m", "examples.load_demo") if demo else ("manage.py", "setup_code")
+            return run_processes(environment, demo=demo, announcement=run_python(environment, *welcome))
     except SettingError as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
         return error.returncode or 1
-    return run_processes(environment, demo=demo, announcement=announcement)
 
 
 def prepare_environment() -> dict[str, str]:
@@ -56,9 +59,15 @@ def prepare_environment() -> dict[str, str]:
     if len(set(ports.values())) < len(ports):
         raise SettingError(f"{', '.join(ports)}: each needs a port of its own.")
     data = env_path("DATA_DIR", default=BASE_DIR / "var")
-    data.mkdir(parents=True, exist_ok=True)
-    data.chmod(0o700)
-    environment = {
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        data.chmod(0o700)
+        for name in ("SECRET_KEY", "KEY_ENCRYPTION_KEY"):
+            if not {name, f"{name}_FILE"} & os.environ.keys():
+                make_secret(data / name.lower())
+    except OSError as error:
+        raise SettingError(f"DATA_DIR: {data} cannot be used ({error.strerror}).") from error
+    return {
         **os.environ,
         **{name: str(port) for name, port in ports.items()},
         "DATA_DIR": str(data),
@@ -67,18 +76,24 @@ def prepare_environment() -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
     }
-    for name in ("SECRET_KEY", "KEY_ENCRYPTION_KEY"):
-        if name not in os.environ and f"{name}_FILE" not in os.environ:
-            environment[f"{name}_FILE"] = str(secret_file(data / name.lower()))
-    return environment
 
 
-def secret_file(file: Path) -> Path:
-    """A file with a random secret, made if it is not there; readable by its owner only."""
-    if not file.exists():
+def make_secret(file: Path) -> None:
+    """Write a random secret, for its owner's eyes only, unless there is one."""
+    if not file.exists() or not file.stat().st_size:
         file.touch(mode=0o600)
         file.write_text(secrets.token_urlsafe(48), encoding="utf-8")
-    return file
+
+
+@contextmanager
+def only_start(data: Path) -> Iterator[None]:
+    """Two starts on the same data would change it under each other."""
+    with (data / "start.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingError(f"DATA_DIR: {data} is in use by another start.") from error
+        yield
 
 
 def require_free_ports(environment: Mapping[str, str], *, demo: bool) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 KILL_SECONDS = 10
 RESTART_SECONDS = 1.0
+POLL_SECONDS = 0.1
 LINE_LIMIT_BYTES = 2**20
 
 
@@ -62,12 +63,21 @@ async def _keep_running(name: str, command: str, environment: Mapping[str, str],
         async with asyncio.TaskGroup() as group:
             group.create_task(_relay(name, process), name=f"{name} output")
             ender = group.create_task(_end_on_stop(process, stop), name=f"{name} end")
-            code = await process.wait()
+            code = await _exit_code(process)
             ender.cancel()
+            # What it left behind would hold its port, and its output open.
+            _signal_group(process, signal.SIGKILL)
         if not stop.is_set():
             _say(name, f"ended with exit code {code}; it is started again")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
+
+
+async def _exit_code(process: asyncio.subprocess.Process) -> int:
+    """Wait for the process alone: `Process.wait` also waits for all who inherited its output."""
+    while process.returncode is None:  # noqa: ASYNC110  # No event tells of the exit alone.
+        await asyncio.sleep(POLL_SECONDS)
+    return process.returncode
 
 
 async def _relay(name: str, process: asyncio.subprocess.Process) -> None:

@@ -15,6 +15,7 @@ from gateway.journal import Journal, JournalError
 from gateway.key_digest import digest_secret
 from gateway.limits import Counters
 from gateway.log import logger
+from gateway.name import gateway_name
 from gateway.server import Server, ServerLimits
 from gateway.watch import Watch
 from portal.environment import SettingError
@@ -60,7 +61,7 @@ async def _serve() -> None:
     try:
         journal = Journal(
             settings.JOURNAL_DIR,
-            f"gateway-{port}",
+            gateway_name(settings.JOURNAL_DIR, port),
             counters,
             part_bytes=settings.JOURNAL_PART_BYTES,
             part_seconds=settings.JOURNAL_PART_SECONDS,

@@ -71,15 +71,20 @@ def env_base_url(name: str, *, default: str) -> str:
     return value.rstrip("/")
 
 
-def env_secret(name: str, *, low: int, default: str | None = None) -> str:
-    """The value of NAME, or the content of the file that NAME_FILE names; at least `low` characters."""
+def env_secret(name: str, *, low: int, default: str | None = None, kept_in: Path | None = None) -> str:
+    """The value of NAME, or the content of the file that NAME_FILE names; at least `low` characters.
+
+    `kept_in` is a file that is read, where it exists, if neither is set.
+    """
     value = os.environ.get(name)
     file_name = os.environ.get(f"{name}_FILE")
+    if not file_name and kept_in is not None and kept_in.exists():
+        file_name = str(kept_in)
     if value is None and file_name:
         try:
             value = Path(file_name).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingError(f"{name}_FILE: the file cannot be read: {type(error).__name__}") from error
+            raise SettingError(f"{name}_FILE: {file_name} cannot be read: {type(error).__name__}") from error
     if value is None:
         value = default
     if value is None:

@@ -25,8 +25,8 @@ DATA_DIR = env_path("DATA_DIR", default=BASE_DIR / "var")
 
 # -- Secrets and safety ------------------------------------------------------------------------
 DEBUG = env_bool("DEBUG", default=False)
-SECRET_KEY = env_secret("SECRET_KEY", low=32)
-KEY_ENCRYPTION_KEY = env_secret("KEY_ENCRYPTION_KEY", low=32)
+SECRET_KEY = env_secret("SECRET_KEY", low=32, kept_in=DATA_DIR / "secret_key")
+KEY_ENCRYPTION_KEY = env_secret("KEY_ENCRYPTION_KEY", low=32, kept_in=DATA_DIR / "key_encryption_key")
 
 # -- Addresses ---------------------------------------------------------------------------------
 PORTAL_HOST = env_text("PORTAL_HOST", default="127.0.0.1")

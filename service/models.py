@@ -8,6 +8,7 @@ from django.db import models
 class Service(models.Model):
     """There is one row, made on first run (Azure: API Management service)."""
 
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     name = models.CharField(
         max_length=50,
         validators=[

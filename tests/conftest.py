@@ -1,11 +1,17 @@
 """The known cast and what every test of pages needs."""
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
 import hypothesis
 import pytest
 from django.test import Client
+from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import User
 
+CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct horse battery"
 
 # A busy machine must not fail a test.
@@ -64,3 +70,25 @@ def signed_in():
         return client
 
     return sign_in
+
+
+def pytest_collection_modifyitems(items):
+    """One worker runs all tests in the browser, so that it, and the demo, are started once."""
+    for item in items:
+        if {"chromium", "demo"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        missing = f"{CHROMIUM} is not installed"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield browser
+        browser.close()

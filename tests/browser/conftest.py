@@ -14,19 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CHROMIUM = "/usr/bin/chromium"
 START_SECONDS = 90
-
-
-def pytest_collection_modifyitems(items):
-    """One worker runs all browser tests, so that the demo is started once."""
-    for item in items:
-        if ROOT / "tests" / "browser" in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 def free_ports(count: int) -> list[int]:
@@ -117,20 +108,6 @@ def demo(tmp_path_factory) -> Iterator[Running]:
     process, running = start(tmp_path_factory.mktemp("demo data"), "--demo", last="Try")
     yield running
     assert stop(process) == 0
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        missing = f"{CHROMIUM} is not installed"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -12,26 +12,21 @@ from portal.console import samples, url
 from portal.console.call import Call
 from tests.portal.console.test_samples import HOSTILE
 
-pytestmark = pytest.mark.browser
 TEMPLATE = "/%7Ea/{one}/{*rest}?x=%C3%A4+1&y={two}"
 VALUES = ["plain", HOSTILE, "a/b?c", "P&T=1#2+3 %", "!'()*-._~;:@,$[]{}|^", "x/y z//"]
 
 
 @pytest.fixture(scope="module")
-def script():
+def script(chromium):
     """Calls a function of the module: `script("curlProgram", {...})`."""
-    from playwright.sync_api import sync_playwright
-
     source = Path(settings.BASE_DIR, "static/js/console-samples.js").read_bytes()
     module = f"data:text/javascript;base64,{base64.b64encode(source).decode()}"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page()
-        yield lambda name, *arguments: page.evaluate(
-            "async ([module, name, arguments]) => (await import(module))[name](...arguments)",
-            [module, name, list(arguments)],
-        )
-        browser.close()
+    page = chromium.new_page()
+    yield lambda name, *arguments: page.evaluate(
+        "async ([module, name, arguments]) => (await import(module))[name](...arguments)",
+        [module, name, list(arguments)],
+    )
+    page.close()
 
 
 @pytest.mark.parametrize("value", VALUES)

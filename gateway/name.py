@@ -1,0 +1,24 @@
+"""The name under which a gateway writes its journal."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+
+def gateway_name(directory: Path, port: int) -> str:
+    """Different for every gateway whose journal reaches one database, and the same after a restart.
+
+    A host's name is neither where containers are made anew, so the folder of the journal keeps a
+    name of its own. Raises OSError.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "gateway-name"
+    if not file.exists():
+        draft = directory / f"gateway-name.{os.getpid()}"
+        draft.write_text(f"gateway-{secrets.token_hex(4)}", encoding="ascii")
+        # Of two gateways that start at once, one's name stays.
+        with suppress(FileExistsError):
+            os.link(draft, file)
+        draft.unlink()
+    return f"{file.read_text(encoding='ascii').strip()}-{port}"

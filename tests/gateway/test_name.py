@@ -1,0 +1,20 @@
+"""The name of a gateway's journal."""
+
+import pytest
+
+from gateway.journal_parts import GATEWAY_NAME
+from gateway.name import gateway_name
+
+
+def test_a_name_stays_and_can_name_a_journal(tmp_path):
+    name = gateway_name(tmp_path / "journal", 8080)
+    assert gateway_name(tmp_path / "journal", 8080) == name
+    assert GATEWAY_NAME.fullmatch(name)
+
+
+@pytest.mark.parametrize(
+    ("folder", "port"),
+    [pytest.param("here", 8081, id="another port"), pytest.param("there", 8080, id="another host's folder")],
+)
+def test_no_two_gateways_share_a_name(tmp_path, folder, port):
+    assert gateway_name(tmp_path / "here", 8080) != gateway_name(tmp_path / folder, port)
