@@ -1,5 +1,7 @@
 """Markdown of publishers, made into HTML that cannot harm a reader."""
 
+import html
+
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
@@ -18,16 +20,16 @@ _PARSER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethro
 
 def to_html(source: str) -> SafeString:
     """HTML of a Markdown text, with only the tags, attributes and URL schemes listed here."""
-    html = nh3.clean(
+    cleaned = nh3.clean(
         _PARSER.render(source),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,
         link_rel="noopener noreferrer nofollow",
     )
-    return mark_safe(html)  # noqa: S308  # nh3 has just cleaned it.
+    return mark_safe(cleaned)  # noqa: S308  # nh3 has just cleaned it.
 
 
 def to_text(source: str) -> str:
-    """The words alone, for cards and descriptions in lists."""
-    return " ".join(nh3.clean(_PARSER.render(source), tags=set()).split())
+    """The words alone, not escaped for HTML, for cards and descriptions in lists."""
+    return " ".join(html.unescape(nh3.clean(_PARSER.render(source), tags=set())).split())

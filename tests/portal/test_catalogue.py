@@ -1,5 +1,7 @@
 """Lists and pages of APIs and operations, and who may see them."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -157,6 +159,22 @@ def test_names_and_descriptions_are_never_markup(starter, api, operation):
     )
     for page in ("/", "/apis/", *API_PAGES, "/search/?q=script", "/products/starter/"):
         assert "<script>alert" not in Client().get(page).text
+
+
+def test_description_on_a_card_is_escaped_once(starter):
+    API.objects.update(description="Is a < b & <b>c</b>?")
+    type(starter).objects.update(description="Is a < b & <b>c</b>?")
+    for page in ("/", "/apis/", "/products/", "/products/starter/"):
+        assert "Is a &lt; b &amp; &lt;b&gt;c&lt;/b&gt;?" in Client().get(page).text
+
+
+def test_every_copy_button_names_what_it_copies(described, starter):
+    API.objects.update(scheme="both")
+    for page in API_PAGES:
+        text = Client().get(page).text
+        sources = re.findall(r'data-copy="#([^"]*)"', text)
+        assert sources
+        assert all(f'id="{source}"' in text for source in sources)
 
 
 def test_number_of_queries_does_not_grow_with_the_list(starter, django_assert_max_num_queries):

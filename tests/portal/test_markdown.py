@@ -61,4 +61,4 @@ def test_deep_nesting_is_bounded():
 
 
 def test_text_alone_has_no_markup():
-    assert to_text("# Hello\n\n*good* <b>day</b>") == "Hello good &lt;b&gt;day&lt;/b&gt;"
+    assert to_text("# Hello\n\n*good* <b>day</b> & `a < b`") == "Hello good <b>day</b> & a < b"
