@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from analytics import calls, finished_parts
 from analytics import ingest as journal
+from portal import heartbeat
 from portal.exclusive import only_one
 
 
@@ -16,6 +17,7 @@ def ingest() -> None:
     with only_one(Path(settings.DATA_DIR) / "locks" / "ingest") as mine:
         if mine:
             journal.ingest(Path(settings.JOURNAL_DIR))
+            heartbeat.beat("usage")
 
 
 @shared_task

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from notifications import announcements, delivery
+from portal import heartbeat
 from portal.exclusive import only_one
 
 
@@ -16,6 +17,7 @@ def deliver_waiting() -> None:
         if mine:
             announcements.announce_new()
             delivery.deliver_due()
+            heartbeat.beat("mail")
 
 
 @shared_task

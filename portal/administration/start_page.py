@@ -1,16 +1,21 @@
-"""The administration's first page: what needs doing, whether the gateway answers, how much there is."""
+"""The administration's first page: what needs doing, what does not work, how much there is."""
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.models import User
 from apis.models import API, Operation
 from notifications.models import OutboxMail
+from portal.heartbeat import last_beat
 from publisher.models import Revision
 from subscriptions.models import Product, Subscription
 
@@ -19,6 +24,31 @@ STATUS_TIMEOUT_SECONDS = 1.0
 STATUS_KEPT_SECONDS = 5
 STATUS_LIMIT_BYTES = 4096
 SHOWN_REQUESTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Work that a process repeats; silence for longer than `patience` means that it does not get done."""
+
+    name: str
+    process: str
+    consequence: str
+    permission: str
+    patience: timedelta
+
+
+WORKS = (
+    Work("publisher", "publisher", "Changes do not reach the gateway", "apis.view_api", timedelta(seconds=30)),
+    Work("usage", "worker", "Calls are not counted", "analytics.view_call", timedelta(minutes=1)),
+    # A round can send many mails, to a slow server.
+    Work("mail", "worker", "Mails are not sent", "notifications.view_outboxmail", timedelta(minutes=5)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    work: Work
+    since: datetime | None
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +60,10 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         oldest = waiting.select_related("owner", "product", "api").order_by("created_at")
         context["waiting"] = oldest[:SHOWN_REQUESTS]
     if may("notifications.view_outboxmail"):
-        context["failed_mails"] = OutboxMail.objects.filter(state=OutboxMail.State.FAILED).count()
+        mails = OutboxMail.objects
+        context["failed_mails"] = mails.filter(state=OutboxMail.State.FAILED).count()
+        context["delayed_mails"] = mails.filter(state=OutboxMail.State.WAITING).exclude(last_error="").count()
+    context["standstills"] = standstills([work for work in WORKS if may(work.permission)], timezone.now())
     if may("apis.view_api"):
         revision = Revision.objects.values_list("number", flat=True).first()
         context["gateway"] = gateway_status()
@@ -43,6 +76,12 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             ("Users", "admin:accounts_user_changelist", User.objects.count()),
         ]
     return context
+
+
+def standstills(works: Iterable[Work], now: datetime) -> list[Standstill]:
+    """The works that nobody has done for too long."""
+    last = ((work, last_beat(work.name)) for work in works)
+    return [Standstill(work, at) for work, at in last if at is None or now - at > work.patience]
 
 
 def gateway_status() -> dict[str, Any]:

@@ -2,8 +2,17 @@ import pytest
 from django.core.cache import cache
 
 from apis.models import API, Operation
+from portal import heartbeat
 from service.setup import create_service
 from subscriptions.models import Product
+
+
+@pytest.fixture(autouse=True)
+def working_processes(settings, tmp_path):
+    """Publisher and worker have just done their work."""
+    settings.DATA_DIR = tmp_path
+    for work in ("publisher", "usage", "mail"):
+        heartbeat.beat(work)
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,20 @@
 """The administration's first page: what needs doing."""
 
 import json
+import os
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from unittest.mock import Mock
 
 import pytest
 from django.core.cache import cache
 from django.urls import reverse
 
+from analytics import tasks as analytics
+from notifications import tasks as notifications
 from notifications.models import OutboxMail
+from portal import heartbeat
 from publisher.models import Revision
 from subscriptions import lifecycle
 
@@ -58,6 +64,45 @@ def test_requests_to_approve_are_listed_oldest_first(admin, unlimited, alice, bo
 def test_failed_mails_are_told(admin):
     OutboxMail.objects.create(message=b"", sender="a@b", recipients=[], subject="s", state="failed")
     assert "1 mail could not be sent." in page(admin)
+
+
+def test_mails_that_are_tried_again_are_told(admin):
+    OutboxMail.objects.create(message=b"", sender="a@b", recipients=[], subject="s", last_error="Refused")
+    assert "1 mail could not be sent yet." in page(admin)
+
+
+@pytest.mark.parametrize(
+    ("work", "text"),
+    [
+        ("publisher", "Changes do not reach the gateway."),
+        ("usage", "Calls are not counted."),
+        ("mail", "Mails are not sent."),
+    ],
+)
+def test_work_that_stands_still_is_told(admin, gateway, settings, work, text):
+    assert text not in page(admin)
+    file = settings.DATA_DIR / "heartbeat" / work
+    os.utime(file, (0, time.time() - 7200))
+    assert text in page(admin)
+    assert "not done this for 2\xa0hours" in page(admin)
+    file.unlink()
+    assert "has never done this" in page(admin)
+    assert "Nothing waits for you." not in page(admin)
+
+
+@pytest.mark.parametrize(("task", "work"), [(analytics.ingest, "usage"), (notifications.deliver_waiting, "mail")])
+def test_worker_gives_a_sign_of_life_for_work_that_succeeded(db, settings, tmp_path, task, work):
+    settings.DATA_DIR = settings.JOURNAL_DIR = tmp_path / "fresh"
+    task()
+    assert heartbeat.last_beat(work) is not None
+
+
+def test_work_that_fails_gives_no_sign_of_life(db, settings, tmp_path, monkeypatch):
+    settings.DATA_DIR = settings.JOURNAL_DIR = tmp_path / "fresh"
+    monkeypatch.setattr("analytics.ingest.parts", Mock(side_effect=OSError("no disk")))
+    with pytest.raises(OSError, match="no disk"):
+        analytics.ingest()
+    assert heartbeat.last_beat("usage") is None
 
 
 def test_gateway_that_is_down_is_told(admin):

@@ -12,6 +12,7 @@ from django.db.utils import ConnectionHandler
 
 from apis.models import API
 from gateway import snapshot as snapshot_file
+from portal.heartbeat import last_beat
 from publisher import reading
 from publisher.compile import read_snapshot
 from publisher.management.commands import publish
@@ -77,6 +78,16 @@ def test_changes_reach_the_file_one_after_another(committed_shop, file):
     with pytest.raises(Stop):
         publisher.run()
     assert seen == ["echo", "b", "b", "c"]
+
+
+def test_sign_of_life_is_given_while_the_database_answers(shop, file, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    with pytest.raises(Stop):
+        Steps(file).run()
+    assert last_beat("publisher") is None
+    with pytest.raises(Stop):
+        Steps(file, lambda: None).run()
+    assert last_beat("publisher") is not None
 
 
 def test_an_outage_is_survived_and_logged_once(shop, file, monkeypatch, caplog):

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 
 from gateway import snapshot as snapshot_file
 from gateway.snapshot import Snapshot, SnapshotError
+from portal import heartbeat
 from publisher.compile import current_revision, read_snapshot
 from publisher.triggers import CHANNEL
 
@@ -54,6 +55,7 @@ class Publisher:
         while True:
             try:
                 self._watch()
+                heartbeat.beat("publisher")
             except (DatabaseError, OSError) as error:
                 if failures == 0:
                     log.error("publisher_waits error=%s", str(error).partition("\n")[0])
