@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts.names import validate_name
+
 ADMINISTRATORS = "administrators"
 DEVELOPERS = "developers"
 GUESTS = "guests"
@@ -38,8 +40,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         BLOCKED = "blocked", "Blocked"
 
     email = models.EmailField("e-mail address", max_length=254)
-    first_name = models.CharField(max_length=100, blank=True)
-    last_name = models.CharField(max_length=100, blank=True)
+    first_name = models.CharField(max_length=100, blank=True, validators=[validate_name])
+    last_name = models.CharField(max_length=100, blank=True, validators=[validate_name])
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
     note = models.TextField(blank=True, max_length=4000, help_text="Seen by administrators only.")
     is_staff = models.BooleanField("may use the administration", default=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from accounts.names import validate_name
 from subscriptions.models import Product
 
 
@@ -17,6 +18,7 @@ class SubscriptionNameForm(forms.Form):
     display_name = forms.CharField(
         label="Name",
         max_length=100,
+        validators=[validate_name],
         help_text="Tells it from your other subscriptions: for example, the app that will use it.",
     )
 
