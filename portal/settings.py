@@ -111,6 +111,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.method_not_allowed.method_not_allowed",
     "allauth.account.middleware.AccountMiddleware",
     "service.first_run.FirstRunMiddleware",
 ]

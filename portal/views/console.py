@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 from django_htmx.http import reswap, retarget
 
 from apis.models import Operation
@@ -19,6 +19,7 @@ from portal.console.form import Form, add_row, blank, call, filled, reset_body
 from portal.console.forward import forward
 from portal.console.page import Result, console_of, public_url, refusal, result_of
 from portal.http import PageRequest
+from portal.posting import posted_from
 from portal.views.catalogue import operation_page
 from subscriptions import keys as subscription_keys
 from subscriptions.models import Subscription, SubscriptionKey
@@ -28,7 +29,7 @@ _FORM_OVERHEAD_BYTES = 2**16
 
 
 @csrf_exempt
-@require_POST
+@posted_from("portal:operation")
 @never_cache
 def send(request: PageRequest, api: str, operation: str) -> HttpResponse:
     """Refuse what is too large before anything reads it; even the check of the CSRF token would."""

@@ -1,5 +1,6 @@
 """Error pages that need more than Django's own views give."""
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -13,4 +14,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     response = render(request, "403_csrf.html", status=403)
     if request.headers.get("HX-Request"):
         response["HX-Refresh"] = "true"
+        messages.warning(
+            request,
+            "You signed in or out after this page was opened, so it was loaded anew. Nothing was sent: do it again.",
+        )
     return response

@@ -6,13 +6,14 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.models import Viewer
 from portal.access import product_or_404
 from portal.forms import SubscribeForm
 from portal.http import PageRequest
 from portal.limits import limits_of
+from portal.posting import posted_from
 from portal.signing_in import to_sign_in
 from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription
@@ -39,7 +40,7 @@ def product(request: PageRequest, product: str) -> HttpResponse:
     return _product_page(request, product_or_404(request.user, product))
 
 
-@require_POST
+@posted_from("portal:product")
 def subscribe(request: PageRequest, product: str) -> HttpResponse:
     shown = product_or_404(request.user, product)
     if not request.user.is_authenticated:

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.forms import NameForm
 from accounts.models import User
@@ -17,6 +17,7 @@ from apis.models import APIQuerySet
 from portal.access import own_live_subscription_or_404, own_subscription_or_404
 from portal.forms import SubscriptionNameForm
 from portal.http import SignedInRequest
+from portal.posting import posted_from
 from portal.signing_in import sign_in_required
 from subscriptions import keys, lifecycle
 from subscriptions.models import Subscription, SubscriptionKey, visible_apis
@@ -32,7 +33,7 @@ def profile(request: SignedInRequest) -> HttpResponse:
     return _profile_page(request, NameForm(initial=model_to_dict(request.user, ["first_name", "last_name"])))
 
 
-@require_POST
+@posted_from("portal:profile")
 @sign_in_required
 def name(request: SignedInRequest) -> HttpResponse:
     form = NameForm(request.POST)
@@ -93,7 +94,7 @@ def _opened_apis(subscription: Subscription, viewer: User) -> APIQuerySet:
     return visible
 
 
-@require_POST
+@posted_from("portal:subscription")
 @sign_in_required
 def rename(request: SignedInRequest, subscription_id: UUID) -> HttpResponse:
     own = own_subscription_or_404(request.user, subscription_id)

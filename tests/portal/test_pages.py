@@ -77,6 +77,31 @@ def test_old_form_of_htmx_reloads_its_page(service, alice):
     client.force_login(alice, backend="allauth.account.auth_backends.AuthenticationBackend")
     answer = client.post("/profile/name/", headers={"HX-Request": "true"})
     assert (answer.status_code, answer["HX-Refresh"]) == (403, "true")
+    assert "You signed in or out after this page was opened" in client.get("/profile/").text
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        ("/apis/echo/say/send/", "/apis/echo/say/"),
+        ("/products/starter/subscribe/", "/products/starter/"),
+        ("/profile/name/", "/profile/"),
+        (
+            "/profile/subscriptions/00000000-0000-0000-0000-000000000000/rename/",
+            "/profile/subscriptions/00000000-0000-0000-0000-000000000000/",
+        ),
+    ],
+)
+def test_address_of_a_form_leads_to_its_page(service, address, page):
+    assert Client().get(address).headers["Location"] == page
+
+
+@pytest.mark.parametrize("address", ["/apis/", "/apis/echo/say/send/", "/account/logout/"])
+def test_method_that_is_not_taken_is_answered_with_a_page(service, address):
+    answer = Client().put(address)
+    assert answer.status_code == 405
+    assert "It does not take the method PUT" in answer.text
+    assert "POST" in answer["Allow"] or "GET" in answer["Allow"]
 
 
 def test_health_is_good_while_the_database_answers(db):

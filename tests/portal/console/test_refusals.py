@@ -104,7 +104,3 @@ def test_send_without_csrf_token_is_refused(execute, gateway):
     response = Client(enforce_csrf_checks=True).post(reverse("portal:send", args=["echo", "execute"]))
     assert response.status_code == 403
     assert gateway.received == []
-
-
-def test_send_takes_post_only(client, execute):
-    assert client.get(reverse("portal:send", args=["echo", "execute"])).status_code == 405
