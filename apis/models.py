@@ -1,6 +1,6 @@
 """The catalogue: APIs, their operations, and what an operation takes and answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Self
 
 from django.core.exceptions import ValidationError
@@ -12,10 +12,13 @@ from django.db.models.functions import Lower
 from apis import url_templates
 from apis.validators import (
     MEDIA_TYPE,
+    QUERY_NAME,
     TOKEN,
     validate_key_header,
+    validate_method,
     validate_service_url,
     validate_suffix,
+    validate_url_template,
     validate_values,
 )
 
@@ -72,7 +75,7 @@ class API(models.Model):
         "key query parameter",
         max_length=100,
         default="subscription-key",
-        validators=[TOKEN],
+        validators=[QUERY_NAME],
         help_text="Looked at where the header is absent.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
@@ -90,11 +93,21 @@ class API(models.Model):
                 name="api_path_unique",
                 violation_error_message="Another API has this URL suffix.",
             ),
+            models.UniqueConstraint(
+                Lower("name"), name="api_name_unique", violation_error_message="Another API has this name."
+            ),
             models.CheckConstraint(name="api_scheme_is_known", condition=Q(scheme__in=("http", "https", "both"))),
         ]
 
     def __str__(self) -> str:
         return self.display_name
+
+    def clean(self) -> None:
+        """No operation takes for itself the query parameter that carries the key."""
+        if self.pk is not None:
+            taken = next((one for one in self.operations.all() if one.names_in_query(self.key_query_name)), None)
+            if taken is not None:
+                raise ValidationError({"key_query_name": f"The URL template of {taken} has this query parameter."})
 
     @property
     def schemes(self) -> tuple[str, ...]:
@@ -117,10 +130,13 @@ class Operation(models.Model):
     api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="operations", verbose_name="API")
     name = models.SlugField(max_length=80, help_text="Identifies the operation in the portal's URLs.")
     display_name = models.CharField(max_length=300)
-    method = models.CharField("HTTP verb", max_length=40, validators=[TOKEN], help_text="GET, POST, or any other.")
+    method = models.CharField(
+        "HTTP verb", max_length=40, validators=[validate_method], help_text="GET, POST, or any other."
+    )
     url_template = models.CharField(
         "URL template",
         max_length=url_templates.MAX_TEMPLATE_CHARACTERS,
+        validators=[validate_url_template],
         help_text="Such as /jobs/{jobid}?api-version={apiversion}. A query parameter in it is required; "
         "{*rest} at the end of the path stands for any number of segments.",
     )
@@ -132,7 +148,14 @@ class Operation(models.Model):
 
     class Meta:
         ordering = ["position", "pk"]
-        constraints = [models.UniqueConstraint(fields=["api", "name"], name="operation_name_unique_in_api")]
+        constraints = [
+            models.UniqueConstraint(
+                "api",
+                Lower("name"),
+                name="operation_name_unique_in_api",
+                violation_error_message="Another operation of the API has this name.",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.method} {self.display_name}"
@@ -142,39 +165,48 @@ class Operation(models.Model):
         return url_templates.parse(self.url_template)
 
     def clean(self) -> None:
-        """A template is well-formed and no other operation of the API would match the same calls."""
+        """A usual method is in capitals, and the query parameter that carries the key is left to it."""
         if self.method.upper() in USUAL_METHODS:
             self.method = self.method.upper()
-        try:
-            template = self.template
-        except url_templates.TemplateError as error:
-            raise ValidationError({"url_template": str(error)}) from error
-        twin = self.twin(template)
-        if twin is not None:
-            raise ValidationError(
-                {
-                    "url_template": f"Ambiguous: {twin.method} {twin.url_template} "
-                    f"({twin.display_name}) would match the same calls."
-                }
-            )
+        if self.api_id is not None and self.names_in_query(self.api.key_query_name):
+            message = f"The query parameter '{self.api.key_query_name}' carries the subscription key of the API."
+            raise ValidationError({"url_template": message})
 
-    def twin(self, template: url_templates.URLTemplate) -> "Operation | None":
+    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
+        """Also: no other operation of the API would match the same calls."""
+        super().validate_unique(exclude)
+        if {"api", "method", "url_template"}.isdisjoint(exclude or ()):
+            twin = self.twin()
+            if twin is not None:
+                raise ValidationError(
+                    {
+                        "url_template": f"Ambiguous: {twin.method} {twin.url_template} "
+                        f"({twin.display_name}) would match the same calls."
+                    }
+                )
+
+    def twin(self) -> "Operation | None":
         """Another operation of the API that would match the same calls.
 
         Methods are compared without case too: GET and get side by side would only confuse.
         """
-        if self.api_id is None:
-            return None
+        template = _readable(self.url_template)
         others = Operation.objects.filter(api_id=self.api_id, method__iexact=self.method).exclude(pk=self.pk)
-        return next((other for other in others if _has_shape(other.url_template, template.shape)), None)
+        shapes = ((other, _readable(other.url_template)) for other in others)
+        return next((other for other, its in shapes if its and template and its.shape == template.shape), None)
+
+    def names_in_query(self, name: str) -> bool:
+        """Whether the URL template has a query parameter of this name, however it is encoded."""
+        template = _readable(self.url_template)
+        return template is not None and any(part.comparable[0] == name.encode() for part in template.query)
 
 
-def _has_shape(url_template: str, shape: tuple[object, ...]) -> bool:
-    """A stored template that cannot be read, written past the rules, matches no call."""
+def _readable(url_template: str) -> url_templates.URLTemplate | None:
+    """The template; None where it cannot be read: its own field says so, and it matches no call."""
     try:
-        return url_templates.parse(url_template).shape == shape
+        return url_templates.parse(url_template)
     except url_templates.TemplateError:
-        return False
+        return None
 
 
 class Parameter(models.Model):

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
+from apis import url_templates
+
 MAX_VALUES = 500
 MAX_VALUE_CHARACTERS = 2000
 RESERVED_SUFFIXES = ("status-0123456789abcdef",)
@@ -30,6 +32,10 @@ RESERVED_HEADERS = frozenset(
 
 # RFC 9110, 5.6.2.
 TOKEN = RegexValidator(r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z", "Only letters, digits and !#$%%&'*+-.^_`|~ are allowed.")
+# RFC 3986, 2.3: what a query can hold as it is.
+QUERY_NAME = RegexValidator(
+    r"\A[A-Za-z0-9\-._~]+\Z", "Only letters, digits and -._~ can name a query parameter without being encoded."
+)
 # RFC 9110, 8.3.1: type/subtype, then parameters.
 MEDIA_TYPE = RegexValidator(
     r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*;[\x20-\x7e]+)?\Z",
@@ -84,6 +90,23 @@ def _is_host(netloc: str, host: str) -> bool:
         return ipaddress.ip_address(host).version == 6
     except ValueError:
         return False
+
+
+def validate_method(method: str) -> None:
+    """A token; two methods are not for an API to serve."""
+    TOKEN(method)
+    if method.upper() in ("CONNECT", "TRACE"):
+        raise ValidationError(
+            "The gateway refuses every %(method)s: CONNECT would make it a tunnel, TRACE would echo keys.",
+            params={"method": method.upper()},
+        )
+
+
+def validate_url_template(template: str) -> None:
+    try:
+        url_templates.parse(template)
+    except url_templates.TemplateError as error:
+        raise ValidationError(str(error)) from error
 
 
 def validate_key_header(name: str) -> None:

@@ -8,8 +8,10 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from accounts.models import Group, Viewer
+from accounts.names import validate_name
 from apis.models import API, APIQuerySet
 
 
@@ -54,6 +56,11 @@ class Product(models.Model):
 
     class Meta:
         ordering = ["position", "display_name"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"), name="product_name_unique", violation_error_message="Another product has this name."
+            )
+        ]
 
     def __str__(self) -> str:
         return self.display_name
@@ -90,7 +97,7 @@ class Subscription(models.Model):
         EXPIRED = "expired", "Expired"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    display_name = models.CharField("name", max_length=100)
+    display_name = models.CharField("name", max_length=100, validators=[validate_name])
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="subscriptions"
     )

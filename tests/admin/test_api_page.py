@@ -76,6 +76,7 @@ def test_taken_name_gets_a_number(admin, api):
         ("key_header_name", "Host", "HTTP itself needs the header"),
         ("key_header_name", "a: b", "Only letters, digits and !#$%&amp;"),
         ("key_query_name", "a=b", "Only letters, digits"),
+        ("key_query_name", "a&b", "Only letters, digits"),
         ("name", "a b", "valid “slug”"),
         ("products", ["999"], "not one of the available choices"),
     ],
@@ -85,6 +86,11 @@ def test_bad_value_is_refused_beside_its_field(admin, field, value, message):
     assert field in response.context["adminform"].form.errors
     assert message in errors_of(response)
     assert not API.objects.exists()
+
+
+def test_name_of_another_api_is_refused_in_any_case(admin, api):
+    response = submit(admin, ADD, "api_form", **NEW | {"path": "b", "name": "AzureML"})
+    assert "Another API has this name" in errors_of(response)
 
 
 def test_suffix_of_another_api_is_refused(admin, api):

@@ -133,12 +133,14 @@ def test_usual_verbs_are_offered(admin, api):
         ("method", "GE T", "Only letters, digits"),
         ("method", "", "required"),
         ("method", "X" * 41, "at most 40 characters"),
+        ("method", "trace", "refuses every TRACE"),
         ("url_template", "jobs", "begins with a slash (at character 1)"),
         ("url_template", "/jobs/{id", "neither plain text nor one parameter"),
         ("url_template", "/jobs/{id}/{ID}", "used twice (at character 13)"),
         ("url_template", "/a?b", "not of the form name={parameter} (at character 4)"),
         ("url_template", "/a#b", "no fragment"),
         ("url_template", "/" + "a" * 1000, "at most 1000 characters"),
+        ("url_template", "/a?subscription-key={k}", "carries the subscription key"),
         ("url_template", "/*/a", "only be the last segment"),
         ("api", "", "required"),
         ("api", "999", "not one of the available choices"),
@@ -152,6 +154,28 @@ def test_bad_value_is_refused_beside_its_field(admin, api, field, value, message
     assert field in response.context["adminform"].form.errors
     assert message in errors_of(response)
     assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("", "This field is required."),
+        ("/a\0", "Null characters are not allowed."),
+        ("/" + "a" * 1000, "Ensure this value has at most 1000 characters (it has 1001)."),
+        ("a", "A URL template begins with a slash (at character 1)"),
+    ],
+    ids=ascii,
+)
+def test_bad_template_is_refused_once(admin, api, operation, template, message):
+    for url in (f"{ADD}?api={api.pk}", change(operation)):
+        response = submit(admin, url, "operation_form", display_name="A", method="GET", url_template=template)
+        assert response.context["adminform"].form.errors == {"url_template": [message]}
+
+
+def test_bad_template_is_not_called_ambiguous_too(admin, api, operation):
+    Operation.objects.create(api=api, name="p", display_name="P", method="PUT", url_template="/status")
+    response = submit(admin, change(operation), "operation_form", method="PUT", url_template="")
+    assert response.context["adminform"].form.errors == {"url_template": ["This field is required."]}
 
 
 @pytest.mark.parametrize(

@@ -120,3 +120,8 @@ def test_list_tells_access_and_counts(admin, starter, unlimited, alice, api):
     lifecycle.subscribe(user=alice, product=unlimited, display_name="Mine")
     row = next(p for p in admin.get("/admin/subscriptions/product/").context["cl"].result_list if p == unlimited)
     assert (row.apis_count, row.active_subscriptions, row.waiting_subscriptions) == (1, 0, 1)
+
+
+def test_name_of_another_product_is_refused_in_any_case(admin, starter):
+    response = submit(admin, ADD, "product_form", display_name="B", name="Starter")
+    assert "Another product has this name" in errors_of(response)

@@ -37,6 +37,31 @@ def test_suffix_is_unique_without_regard_to_case(api):
         make_api("b", path="ECHO")
 
 
+def test_names_are_unique_without_regard_to_case(api):
+    operation(api, "GET", "/a", name="status").save()
+    with pytest.raises(ValidationError, match="Another API has this name"):
+        API(name="ECHO", display_name="B", path="b", service_url="http://b").full_clean()
+    with pytest.raises(ValidationError, match="Another operation of the API has this name"):
+        operation(api, "GET", "/b", name="Status").full_clean()
+    operation(make_api("other"), "GET", "/b", name="Status").full_clean()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_api("Echo", path="b")
+
+
+@pytest.mark.parametrize("name", ["subscription-key", "%73ubscription%2Dkey"])
+def test_query_parameter_of_the_key_is_left_to_it(api, name):
+    one = operation(api, "GET", f"/a?{name}={{k}}")
+    with pytest.raises(ValidationError) as refused:
+        one.full_clean()
+    assert "carries the subscription key" in refused.value.message_dict["url_template"][0]
+    one.save()
+    with pytest.raises(ValidationError) as refused:
+        api.full_clean()
+    assert set(refused.value.message_dict) == {"key_query_name"}
+    api.key_query_name = "Subscription-Key"
+    api.full_clean()
+
+
 def test_one_suffix_may_continue_another_one(api):
     API(name="b", display_name="B", path="echo/more", service_url="http://b").full_clean()
 
@@ -188,6 +213,7 @@ def test_status_code_is_http_s(api, status):
     [
         ("RRS Execute", [], "rrs-execute"),
         ("RRS Execute", ["rrs-execute"], "rrs-execute-2"),
+        ("RRS Execute", ["RRS-Execute"], "rrs-execute-2"),
         ("RRS Execute", ["rrs-execute", "rrs-execute-2"], "rrs-execute-3"),
         ("日本語", [], "operation"),
         ("--", ["operation"], "operation-2"),

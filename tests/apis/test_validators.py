@@ -5,8 +5,10 @@ from django.core.exceptions import ValidationError
 
 from apis.validators import (
     MEDIA_TYPE,
+    QUERY_NAME,
     TOKEN,
     validate_key_header,
+    validate_method,
     validate_service_url,
     validate_suffix,
     validate_values,
@@ -130,6 +132,27 @@ def test_bad_key_header(name):
 )
 def test_token(token, good):
     assert verdict(TOKEN, token) is good
+
+
+@pytest.mark.parametrize(
+    ("method", "good"),
+    [("GET", True), ("M-SEARCH", True), ("TRACES", True), ("TRACE", False), ("trace", False), ("CONNECT", False)],
+)
+def test_method(method, good):
+    assert verdict(validate_method, method) is good
+
+
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("subscription-key", True),
+        ("k", True),
+        ("api_key.v1~", True),
+        *((name, False) for name in ("", "a&b", "a=b", "a b", "a%20b", "a+b", "a#b", "ä", "a\n")),
+    ],
+)
+def test_name_of_a_query_parameter(name, good):
+    assert verdict(QUERY_NAME, name) is good
 
 
 @pytest.mark.parametrize(
