@@ -8,7 +8,6 @@ from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from apis.models import API
@@ -16,6 +15,7 @@ from apis.names import free_name
 from portal.administration.branding import service_of
 from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
+from portal.administration.model_admin import ModelAdmin, RowsField
 from portal.administration.products import refuse_second_open_product
 from portal.base_urls import base_urls
 from service.models import current
@@ -25,7 +25,7 @@ SHOWN_OPERATIONS = 200
 
 
 class APIForm(forms.ModelForm):  # type: ignore[type-arg]
-    products = forms.ModelMultipleChoiceField(
+    products = RowsField(
         Product.objects.all(),
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,

@@ -10,8 +10,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, StackedInline, TabularInline
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.admin import StackedInline, TabularInline
 from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -20,6 +19,7 @@ from apis.models import API, USUAL_METHODS, Operation, Parameter, Representation
 from apis.names import free_name
 from apis.template_parameters import check_agreement, undeclared
 from portal.administration.labels import label_column
+from portal.administration.model_admin import AutocompleteFilter, ModelAdmin
 from portal.base_urls import base_urls
 from service.models import current
 
@@ -309,7 +309,7 @@ class OperationForm(forms.ModelForm):  # type: ignore[type-arg]
 class OperationAdmin(ModelAdmin):
     form = OperationForm
     list_display = ["display_name", "shown_method", "url_template", "api"]
-    list_filter = [("api", AutocompleteSelectFilter), "method"]
+    list_filter = [("api", AutocompleteFilter), "method"]
     list_filter_submit = True
     list_select_related = ["api"]
     search_fields = ["display_name", "name", "url_template"]

@@ -9,12 +9,13 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from accounts.models import Group, User
 from portal.administration.labels import label_column
+from portal.administration.model_admin import ModelAdmin, RowsField
 
 State = User.State
 
@@ -33,7 +34,7 @@ class AddUserForm(UserCreationForm):
 
 
 class UserForm(forms.ModelForm):  # type: ignore[type-arg]
-    groups_listed = forms.ModelMultipleChoiceField(
+    groups_listed = RowsField(
         Group.objects.filter(built_in=False),
         required=False,
         label="Groups",

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from apis.models import API
@@ -17,6 +17,7 @@ from policies.compiler import PolicyError, compile_product_policy
 from policies.models import ProductPolicy
 from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
+from portal.administration.model_admin import ModelAdmin
 from portal.limits import limits_of
 from subscriptions.models import Product, Subscription
 

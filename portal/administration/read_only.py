@@ -1,7 +1,8 @@
 """Lists that can be looked at and not changed."""
 
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+
+from portal.administration.model_admin import ModelAdmin
 
 
 class ReadOnlyAdmin(ModelAdmin):

@@ -3,8 +3,8 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from unfold.admin import ModelAdmin
 
+from portal.administration.model_admin import ModelAdmin
 from service.models import Service
 
 

@@ -14,10 +14,10 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
+from portal.administration.model_admin import ModelAdmin
 from subscriptions import lifecycle
 from subscriptions.models import Subscription
 

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.admin import TabularInline
 
 from portal.administration import steps
 from portal.administration.labels import label_column
+from portal.administration.model_admin import AutocompleteFilter, ModelAdmin
 from subscriptions import lifecycle
 from subscriptions.models import Subscription, SubscriptionEvent, SubscriptionKey
 
@@ -26,18 +25,6 @@ STATE_COLOURS = {
     State.CANCELLED: "danger",
     State.EXPIRED: "danger",
 }
-
-
-class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]
-    """For adding: the scope is a product, an API, or all APIs."""
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if "all_apis" in self.fields:
-            scopes = [data.get("product"), data.get("api"), data.get("all_apis")]
-            if sum(1 for scope in scopes if scope) != 1:
-                self.add_error(None, "Choose one scope: a product, one API, or all APIs.")
-        return data
 
 
 class EventInline(TabularInline):
@@ -62,14 +49,13 @@ class EventInline(TabularInline):
 class SubscriptionAdmin(ModelAdmin):
     """States change only by the steps of the lifecycle; keys are never shown here, but for their first characters."""
 
-    form = SubscriptionForm
     list_display = ["display_name", "shown_owner", "scope", "shown_state", "created_at", "expires_at"]
     list_filter = [
         "state",
-        ("product", AutocompleteSelectFilter),
-        ("api", AutocompleteSelectFilter),
+        ("product", AutocompleteFilter),
+        ("api", AutocompleteFilter),
         "all_apis",
-        ("owner", AutocompleteSelectFilter),
+        ("owner", AutocompleteFilter),
     ]
     list_filter_submit = True
     list_select_related = ["owner", "product", "api"]

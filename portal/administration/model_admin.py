@@ -1,0 +1,86 @@
+"""What all pages of the administration share: the id of a row in a request can be any text, and is never an error 500.
+
+Django's own admin asks the database for it as it is, which raises where it is no number or too large for a column.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelect, AutocompleteSelectMultiple
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold import admin as unfold
+from unfold.contrib.filters import admin as unfold_filters
+from unfold.contrib.filters.forms import AutocompleteDropdownForm
+
+
+def may_be_id(model: type[Model], text: Any) -> bool:
+    """Whether a row of the model could have this primary key."""
+    key = model._meta.pk
+    try:
+        key.run_validators(key.to_python(text))
+    except ValidationError:
+        return False
+    return True
+
+
+class _PossibleIds(AutocompleteMixin):
+    """Shows nothing as chosen for what cannot be an id; its field refuses it."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        model = self.field.remote_field.model
+        return super().optgroups(name, [one for one in value if may_be_id(model, one)], attr)
+
+
+class Autocomplete(_PossibleIds, AutocompleteSelect):
+    pass
+
+
+class AutocompleteMultiple(_PossibleIds, AutocompleteSelectMultiple):
+    pass
+
+
+class RowsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Refuses what cannot be an id like an id that is not among the choices."""
+
+    def clean(self, value: Any) -> Any:
+        assert self.queryset is not None
+        for one in value or ():
+            if not may_be_id(self.queryset.model, one):
+                raise ValidationError(
+                    self.error_messages["invalid_choice"], code="invalid_choice", params={"value": one}
+                )
+        return super().clean(value)
+
+
+class _FilterForm(AutocompleteDropdownForm):
+    widget = Autocomplete
+
+
+class AutocompleteFilter(unfold_filters.AutocompleteSelectFilter):
+    form_class = _FilterForm
+
+
+class ModelAdmin(unfold.ModelAdmin):
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if self._is_autocompleted(db_field, request):
+            kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+        if self._is_autocompleted(db_field, request):
+            kwargs.setdefault("widget", AutocompleteMultiple(db_field, self.admin_site))
+        field: forms.Field | None = super().formfield_for_manytomany(db_field, request, form_class=RowsField, **kwargs)
+        return field
+
+    def _is_autocompleted(self, db_field: Any, request: HttpRequest) -> bool:
+        return db_field.name in self.get_autocomplete_fields(request)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        if not all(may_be_id(self.model, one) for one in request.POST.getlist("_selected_action")):
+            messages.error(request, "What was chosen is not in this list.")
+            return None
+        response: HttpResponse | None = super().response_action(request, queryset)
+        return response
