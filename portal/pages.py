@@ -29,6 +29,7 @@ urlpatterns = [
     path("apis/<slug:api>/", catalogue.api, name="api"),
     path("apis/<slug:api>/<slug:operation>/", catalogue.operation, name="operation"),
     path("apis/<slug:api>/<slug:operation>/send/", console.send, name="send"),
+    path("console/cancel/", console.cancel, name="cancel_call"),
     path("console/responses/<uuid:download_id>/<str:name>", console.download, name="console_download"),
     path("products/", products.products, name="products"),
     path("products/<slug:product>/", products.product, name="product"),

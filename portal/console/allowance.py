@@ -39,8 +39,8 @@ class InFlight:
         with self._lock:
             if self._calls[person] >= IN_FLIGHT_PER_PERSON:
                 raise RefusedNow(
-                    f"{IN_FLIGHT_PER_PERSON} of your calls are still under way, those that you cancelled among them. "
-                    "Send again when one of them has ended."
+                    f"{IN_FLIGHT_PER_PERSON} of your calls are still under way. "
+                    "Cancel one of them, or send again when one has ended."
                 )
             if self._calls.total() >= IN_FLIGHT:
                 raise RefusedNow("The portal is busy with other people's calls. Send again in a moment.")

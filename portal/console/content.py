@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from email.message import Message
 from enum import Enum
 
+from django.template.defaultfilters import filesizeformat
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from pygments import highlight
@@ -57,8 +58,9 @@ class Kind(Enum):
 class Content:
     """`text` is the body as it came, `formatted` the same laid out or coloured (HTML, safe to show).
 
-    `body` is the whole, without its content coding. `picture` is a data URL. `is_lossy` says that
-    some bytes of the body are no characters, so that `text` does not hold them.
+    `body` is what came, without its content coding; `is_whole` says that decompressing left out
+    nothing. `picture` is a data URL. `is_lossy` says that some bytes of the body are no characters,
+    so that `text` does not hold them.
     """
 
     kind: Kind
@@ -68,6 +70,7 @@ class Content:
     formatted: SafeString | None = None
     picture: str = ""
     shown_bytes: int = 0
+    is_whole: bool = True
     is_lossy: bool = False
     notes: tuple[str, ...] = ()
 
@@ -91,7 +94,14 @@ def content_of(body: bytes, content_type: str, content_encoding: str, limit: int
         return Content(Kind.EMPTY, b"", media_type)
     notes = _notes_on_decompression(plain, body, content_encoding)
     if not _is_text(plain.body, media_type, charset):
-        return Content(Kind.BINARY, plain.body, media_type, picture=_picture(plain.body, media_type), notes=notes)
+        return Content(
+            Kind.BINARY,
+            plain.body,
+            media_type,
+            picture=_picture(plain.body, media_type),
+            is_whole=plain.is_whole,
+            notes=notes,
+        )
     shown = plain.body[:SHOWN_BYTES]
     text, decoding_note = _decoded(shown, charset, is_cut=len(shown) < len(plain.body))
     kind = _kind(media_type, text)
@@ -102,6 +112,7 @@ def content_of(body: bytes, content_type: str, content_encoding: str, limit: int
         text=text,
         formatted=_formatted(kind, text) if len(shown) == len(plain.body) else None,
         shown_bytes=len(shown),
+        is_whole=plain.is_whole,
         is_lossy="\ufffd" in text,
         notes=notes + decoding_note,
     )
@@ -130,10 +141,13 @@ def _parse(content_type: str) -> tuple[str, str]:
 
 
 def _notes_on_decompression(plain: Decompressed, body: bytes, content_encoding: str) -> tuple[str, ...]:
+    sizes = (filesizeformat(len(body)), filesizeformat(len(plain.body)))
     if plain.is_cut:
-        return (f"Decompressed ({content_encoding}) up to {len(plain.body):,} bytes; the rest is not shown.",)
+        return (f"Decompressed ({content_encoding}) up to the console's limit of {sizes[1]}; there is more.",)
+    if plain.is_broken:
+        return (f"The compressed content ({content_encoding}) has no end: {sizes[1]} could be made of its {sizes[0]}.",)
     if plain.body is not body:
-        return (f"Decompressed ({content_encoding}) from {len(body):,} to {len(plain.body):,} bytes.",)
+        return (f"Decompressed ({content_encoding}) from {sizes[0]} to {sizes[1]}.",)
     return ()
 
 

@@ -1,47 +1,75 @@
-"""A time limit for a whole exchange, whatever the other side does meanwhile.
+"""A time limit for a whole exchange, whatever the other side does meanwhile, and an end at any time.
 
 A read's time-out begins anew with each byte, so whoever sends one byte now and then holds a thread
-for ever. At the deadline the socket is shut down instead, from another thread.
+for ever. At the deadline, or when the exchange is cancelled, the socket is shut down instead, from
+another thread.
 """
 
 import contextlib
 import socket
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
+POLL_SECONDS = 0.25
+
 
 class Deadline:
-    """Runs from entering to leaving the `with`; `has_passed` tells whether it cut the exchange."""
+    """Runs from entering to leaving the `with`; `has_passed` and `was_cancelled` tell whether it cut the exchange.
 
-    def __init__(self, seconds: float) -> None:
+    `is_cancelled` is asked a few times a second, and once before anything is sent.
+    """
+
+    def __init__(self, seconds: float, is_cancelled: Callable[[], bool] = lambda: False) -> None:
         self.has_passed = False
+        self.was_cancelled = False
+        self._is_cancelled = is_cancelled
         self._lock = threading.Lock()
+        self._left = threading.Event()
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._pass)
-        self._timer.daemon = True
+        self._ends_at = time.monotonic() + seconds
+        self._thread = threading.Thread(target=self._watch_the_time, daemon=True)
 
     def __enter__(self) -> "Deadline":
-        self._timer.start()
+        if self._is_cancelled():
+            self.cancel()
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
         with self._lock:
             self._socket = None
+        self._left.set()
+
+    @property
+    def has_cut(self) -> bool:
+        return self.has_passed or self.was_cancelled
 
     def watch(self, connected: socket.socket) -> None:
         with self._lock:
             self._socket = connected
-            if self.has_passed:
+            if self.has_cut:
                 self._shut_down()
 
-    def _pass(self) -> None:
+    def cancel(self) -> None:
+        with self._lock:
+            self.was_cancelled = True
+            self._shut_down()
+
+    def _watch_the_time(self) -> None:
+        while (remaining := self._ends_at - time.monotonic()) > 0:
+            if self._left.wait(min(remaining, POLL_SECONDS)) or self.was_cancelled:
+                return
+            if self._is_cancelled():
+                self.cancel()
+                return
         with self._lock:
             self.has_passed = True
             self._shut_down()

@@ -13,8 +13,15 @@ class CodingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Decompressed:
+    """`is_cut`: the limit ended it. `is_broken`: the coding's own end is missing, as in half a file."""
+
     body: bytes
-    is_cut: bool
+    is_cut: bool = False
+    is_broken: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.is_cut and not self.is_broken
 
 
 def decompress(body: bytes, content_encoding: str, limit: int) -> Decompressed:
@@ -22,7 +29,7 @@ def decompress(body: bytes, content_encoding: str, limit: int) -> Decompressed:
     codings = [coding.strip().lower() for coding in content_encoding.split(",")]
     codings = [coding for coding in codings if coding not in ("", "identity")]
     if not codings or not body:
-        return Decompressed(body, is_cut=False)
+        return Decompressed(body)
     if len(codings) > 1 or codings[0] not in _WINDOW_BITS:
         raise CodingError(f"compressed with {content_encoding}")
     for window_bits in _WINDOW_BITS[codings[0]]:
@@ -32,5 +39,7 @@ def decompress(body: bytes, content_encoding: str, limit: int) -> Decompressed:
         except zlib.error:
             # "deflate" is sent with and without the zlib frame (RFC 9110, 8.4.1.2).
             continue
+        if not inflater.eof and len(plain) < limit:
+            return Decompressed(plain, is_broken=True)
         return Decompressed(plain, is_cut=not inflater.eof)
     raise CodingError(f"not in the coding {codings[0]} that its header names")

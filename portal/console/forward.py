@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import requests
 from requests.exceptions import ConnectTimeout, ReadTimeout, RequestException
@@ -12,6 +13,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.util import SKIP_HEADER
 
 from portal.console.call import Call
+from portal.console.cancellation import cancellable
 from portal.console.deadline import Deadline, DeadlineAdapter
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -49,6 +51,7 @@ class Silence(Enum):
 
     UNREACHABLE = "unreachable"
     OUT_OF_TIME = "out of time"
+    CANCELLED = "cancelled"
     BROKEN = "broken"
 
 
@@ -66,13 +69,14 @@ def forward(
     caller_address: str,
     timeout_seconds: float,
     response_limit_bytes: int,
+    call_id: UUID | None = None,
 ) -> Answer | NoAnswer:
     """Send the call below `gateway_url` as if to `public_url`, and read at most so much for at most so long.
 
-    Follows no redirect, knows no proxy, keeps no cookie.
+    It ends before that where somebody cancels `call_id`. Follows no redirect, knows no proxy, keeps no cookie.
     """
     started = time.monotonic()
-    with requests.Session() as session, Deadline(timeout_seconds) as deadline:
+    with requests.Session() as session, cancellable(timeout_seconds, call_id) as deadline:
         session.trust_env = False
         session.mount("http://", DeadlineAdapter(deadline))
         session.mount("https://", DeadlineAdapter(deadline))
@@ -86,9 +90,11 @@ def forward(
         except RequestException as error:
             return NoAnswer(_silence(error, deadline), time.monotonic() - started)
         with response:
-            if deadline.has_passed:  # In the middle of the head, which may look like its end.
-                return NoAnswer(Silence.OUT_OF_TIME, time.monotonic() - started)
+            if deadline.has_cut:  # In the middle of the head, which may look like its end.
+                return NoAnswer(_cut(deadline), time.monotonic() - started)
             body, ending = _read(response, response_limit_bytes, deadline)
+            if deadline.was_cancelled:
+                return NoAnswer(Silence.CANCELLED, time.monotonic() - started)
             return Answer(
                 target=response.raw.url or call.target,
                 status=response.status_code,
@@ -123,8 +129,14 @@ def _prepared(call: Call, gateway_url: str, origin_headers: dict[str, str]) -> r
     return prepared
 
 
+def _cut(deadline: Deadline) -> Silence:
+    return Silence.CANCELLED if deadline.was_cancelled else Silence.OUT_OF_TIME
+
+
 def _silence(error: RequestException, deadline: Deadline) -> Silence:
-    if deadline.has_passed or isinstance(error, ReadTimeout):
+    if deadline.has_cut:
+        return _cut(deadline)
+    if isinstance(error, ReadTimeout):
         return Silence.OUT_OF_TIME
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError):

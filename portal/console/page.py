@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 
 from apis.models import API, Operation
 from apis.url_templates import SegmentKind
-from portal.base_urls import base_urls
+from portal.base_urls import base_urls, scheme_of_calls
 from portal.console import content, diagnosis, downloads, keys, samples, url
 from portal.console.call import Call
 from portal.console.content import Content
-from portal.console.diagnosis import Diagnosis
+from portal.console.diagnosis import Diagnosis, Key, Sent
 from portal.console.form import Form, blank
 from portal.console.forward import Answer, Ending, NoAnswer
 from portal.http import PageRequest
@@ -44,6 +46,7 @@ class Result:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     samples: tuple[str, ...] = ()
+    page: str = ""
 
     @property
     def milliseconds(self) -> int:
@@ -60,9 +63,16 @@ class Result:
             return ""
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the answer came to its end, or to the console's limit."""
+        return self.answer is not None and self.answer.ending in (Ending.COMPLETE, Ending.OVER_LIMIT)
+
+    @property
     def tone(self) -> str:
         """The badge's colour."""
         status = self.answer.status if self.answer is not None else 599
+        if status < 400 and not self.is_whole:
+            return "warn"
         return "good" if status < 300 else "info" if status < 400 else "warn" if status < 500 else "bad"
 
     @property
@@ -139,6 +149,13 @@ def public_url(api: API) -> str:
     return base_urls(api, current())[0].removesuffix(f"/{api.path}")
 
 
+def origin(api: API) -> str:
+    """The gateway's address as the call seems to come to it; its scheme is one that callers can have, too."""
+    service = current()
+    assert service is not None
+    return f"{scheme_of_calls(api, service)}:{public_url(api).partition(':')[2]}"
+
+
 def refusal(operation: Operation, title: str, advice: str) -> Result:
     """The portal itself did not send the call."""
     return Result(operation.method, "", None, Diagnosis(diagnosis.Hop.PORTAL, title, advice))
@@ -152,6 +169,7 @@ def result_of(
     *,
     subscription: Subscription | None,
     key: str | None,
+    scheme: str,
     response_limit_bytes: int,
 ) -> Result:
     """What to show of an outcome; keeps a body that the page cannot show whole as a download."""
@@ -166,6 +184,12 @@ def result_of(
             seconds=outcome.seconds,
             samples=same,
         )
+    sent = Sent(
+        api=form.operation.api,
+        scheme=scheme if settings.TRUSTED_PROXIES else settings.GATEWAY_INTERNAL_URL.partition(":")[0],
+        key=_key_of(form.operation.api, call, key),
+        by_guest=not request.user.is_authenticated,
+    )
     shown = content.content_of(
         outcome.body, outcome.header("content-type"), outcome.header("content-encoding"), response_limit_bytes
     )
@@ -173,7 +197,7 @@ def result_of(
         method=call.method,
         url=gateway_url + outcome.target,
         subscription=subscription,
-        diagnosis=diagnosis.of_answer(outcome, key_sent=key is not None),
+        diagnosis=diagnosis.of_answer(outcome, sent),
         answer=outcome,
         content=shown,
         download=_download(request, outcome, shown),
@@ -181,7 +205,15 @@ def result_of(
         notes=(*_notes_on(outcome), *shown.notes),
         seconds=outcome.seconds,
         samples=same,
+        page=reverse("portal:operation", args=[form.operation.api.name, form.operation.name]),
     )
+
+
+def _key_of(api: API, call: Call, key: str | None) -> Key:
+    if key is not None:
+        return Key.OF_SUBSCRIPTION
+    is_typed = call.has_header(api.key_header_name) or call.has_query(api.key_query_name)
+    return Key.TYPED if is_typed else Key.NONE
 
 
 def _download(request: PageRequest, answer: Answer, shown: Content) -> Download | None:
@@ -194,11 +226,11 @@ def _download(request: PageRequest, answer: Answer, shown: Content) -> Download 
 def _notes_on(answer: Answer) -> tuple[str, ...]:
     match answer.ending:
         case Ending.OVER_LIMIT:
-            return (f"The console reads at most {len(answer.body):,} bytes; the answer goes on beyond them.",)
+            return (f"The console reads at most {filesizeformat(len(answer.body))}; the answer goes on beyond that.",)
         case Ending.OUT_OF_TIME:
-            return (f"The answer had not ended after {answer.seconds:.0f} seconds; this is what came until then.",)
+            return (f"Incomplete: the end had not come after {answer.seconds:.0f} seconds.",)
         case Ending.BROKEN_OFF:
-            return ("The connection broke before the end of the answer; this is what came until then.",)
+            return ("Incomplete: the connection broke before the end.",)
     if 300 <= answer.status < 400 and answer.header("location"):
         return ("The console does not follow redirects.",)
     return ()

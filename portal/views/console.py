@@ -8,16 +8,16 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import reswap, retarget
 
 from apis.models import Operation
 from portal.access import operation_or_404
-from portal.console import allowance, downloads, keys
+from portal.console import allowance, cancellation, downloads, keys
 from portal.console.check import check
 from portal.console.form import Form, add_row, blank, call, filled, reset_body
 from portal.console.forward import forward
-from portal.console.page import Result, console_of, public_url, refusal, result_of
+from portal.console.page import Result, console_of, origin, refusal, result_of
 from portal.http import PageRequest
 from portal.posting import posted_from
 from portal.views.catalogue import operation_page
@@ -89,13 +89,15 @@ def _forward(request: PageRequest, shown: Operation, form: Form, subscription: S
     # A key that the user typed as a header is what he wants to send: the subscription's stays out.
     if subscription is not None and not requested.has_header(shown.api.key_header_name):
         key = subscription_keys.reveal(subscription, SubscriptionKey.Slot.PRIMARY)
+    seen_at = origin(shown.api)
     outcome = forward(
         requested if key is None else requested.with_header(shown.api.key_header_name, key),
         gateway_url=settings.GATEWAY_INTERNAL_URL,
-        public_url=public_url(shown.api),
+        public_url=seen_at,
         caller_address=allowance.caller_address(request),
         timeout_seconds=settings.CONSOLE_TIMEOUT_SECONDS,
         response_limit_bytes=settings.CONSOLE_RESPONSE_LIMIT_BYTES,
+        call_id=cancellation.call_id_of(request.POST.get("call", "")),
     )
     return result_of(
         request,
@@ -104,6 +106,7 @@ def _forward(request: PageRequest, shown: Operation, form: Form, subscription: S
         outcome,
         subscription=subscription if key is not None else None,
         key=key,
+        scheme=seen_at.partition(":")[0],
         response_limit_bytes=settings.CONSOLE_RESPONSE_LIMIT_BYTES,
     )
 
@@ -120,6 +123,16 @@ def _answer(request: PageRequest, shown: Operation, form: Form, result: Result, 
     if request.htmx:
         return render(request, "portal/console/_response.html", {"result": result}, status=status)
     return operation_page(request, shown, status=status, console=console_of(request, shown, form, result))
+
+
+@csrf_exempt  # The id is a secret of whoever sent the call; a page that is being left may have an old token.
+@require_POST
+@never_cache
+def cancel(request: PageRequest) -> HttpResponse:
+    call = cancellation.call_id_of(request.POST.get("call", ""))
+    if call is not None:
+        cancellation.cancel(call)
+    return HttpResponse(status=204)
 
 
 @require_safe

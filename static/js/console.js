@@ -132,6 +132,7 @@ function fillExample() {
 
 let slowTimer;
 let cancelled = false;
+let callId = "";
 
 function say(text, tone = "") {
   const status = byId("console-status");
@@ -155,18 +156,28 @@ function send() {
   if (!isRunning()) form().requestSubmit(form().querySelector("[data-send]"));
 }
 
-function cancel() {
-  cancelled = true;
-  window.htmx.trigger(form(), "htmx:abort");
+/** Under this id the portal ends the call. Nobody can guess it. */
+function newCallId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const TONES = { 2: "good", 3: "info", 4: "warn", 5: "bad" };
+/** Reaches the portal even while the page is being left. */
+function endCall() {
+  navigator.sendBeacon(form().dataset.cancelUrl, new URLSearchParams({ call: callId }));
+}
+
+function cancel() {
+  cancelled = true;
+  endCall();
+  window.htmx.trigger(form(), "htmx:abort");
+}
 
 function announceResult() {
   const result = byId("console-response").querySelector("[data-result]");
   if (!result) return;
-  const { summary, status } = result.dataset;
-  say(summary, TONES[status[0]] ?? "bad");
+  const { summary, tone } = result.dataset;
+  say(summary, tone);
   memory.addToHistory(form(), { summary, url: url(request().parts.map((part) => (part.isHidden ? { text: MASK } : part))) });
   showHistory();
   countDown(result.querySelector("[data-wait]"));
@@ -335,6 +346,16 @@ document.addEventListener("keydown", (event) => {
 
 const isOurs = (event) => (event.detail.requestConfig?.elt ?? event.detail.elt).id === "console-form";
 let chosenFiles;
+
+document.addEventListener("htmx:configRequest", (event) => {
+  if (!isOurs(event)) return;
+  callId = newCallId();
+  event.detail.parameters.call = callId;
+});
+
+window.addEventListener("pagehide", () => {
+  if (isRunning()) endCall();
+});
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (!isOurs(event)) return;

@@ -21,7 +21,7 @@ def service(db) -> Service:
 def api(service) -> API:
     """An API with one operation, in no product: nobody sees it yet."""
     api = API.objects.create(
-        name="echo", display_name="Echo API", path="echo", service_url="https://backend.example.org"
+        name="echo", display_name="Echo API", path="echo", service_url="https://backend.example.org", scheme="both"
     )
     Operation.objects.create(
         api=api, name="say", display_name="Say it", method="GET", url_template="/say/{word}?loud={loud}"

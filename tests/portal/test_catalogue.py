@@ -6,6 +6,8 @@ import pytest
 from django.test import Client
 
 from apis.models import API, Operation, Parameter, Representation, Response
+from portal.base_urls import base_urls
+from service.models import current
 
 API_PAGES = ("/apis/echo/", "/apis/echo/say/")
 
@@ -73,6 +75,30 @@ def test_api_page_says_where_the_api_is_and_how_the_key_travels(starter):
     assert "http://127.0.0.1:8080/echo" in page
     assert "X-Key" in page
     assert "/products/starter/" in page
+
+
+@pytest.mark.parametrize(
+    ("scheme", "gateway", "urls"),
+    [
+        pytest.param("https", "http://api.example.org", ["https://api.example.org/echo"], id="https"),
+        pytest.param("http", "https://api.example.org", ["http://api.example.org/echo"], id="http"),
+        pytest.param(
+            "both",
+            "http://api.example.org",
+            ["https://api.example.org/echo", "http://api.example.org/echo"],
+            id="both, https first",
+        ),
+        pytest.param("both", "http://localhost:8080", ["http://localhost:8080/echo"], id="a port serves one scheme"),
+        pytest.param(
+            "https", "http://localhost:8080", ["https://localhost:8080/echo"], id="https only, a port of http"
+        ),
+    ],
+)
+def test_base_urls_have_the_schemes_of_the_api(starter, settings, scheme, gateway, urls):
+    settings.GATEWAY_URL = gateway
+    API.objects.update(scheme=scheme)
+    assert base_urls(API.objects.get(), current()) == urls
+    assert all(f">{url}</span>" in Client().get("/apis/echo/").text for url in urls)
 
 
 def test_api_page_links_only_products_that_its_reader_may_see(starter, partners, mallory, alice, signed_in):

@@ -66,6 +66,60 @@ def test_rejected_key_is_told_from_a_missing_one(send, execute, gateway, alice, 
     assert "The gateway did not accept the key" in response.content.decode()
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"added-header-name": "ocp-apim-subscription-key", "added-header-value": "foo"},
+        {"added-query-name": "Subscription-Key", "added-query-value": "foo"},
+    ],
+    ids=["header", "query"],
+)
+def test_rejected_key_that_was_typed(send, execute, gateway, alice, alices, typed):
+    gateway.answer = by_gateway(401, "Access denied due to invalid subscription key.")
+    page = send(execute, typed, by=alice).text
+    assert "The gateway did not accept the key" in page
+    assert "Check the key that you typed" in page
+
+
+def test_guest_without_a_key_is_led_to_signing_in(send, execute, gateway):
+    gateway.answer = MISSING
+    diagnosed = send(execute, htmx=True).text.partition("Response status")[0]
+    assert '<a href="/account/login/?next=/apis/echo/execute/">Sign in</a>' in diagnosed
+    assert '<a href="/account/signup/?next=/apis/echo/execute/">sign up</a>' in diagnosed
+    assert "Choose" not in diagnosed
+
+
+def test_developer_without_a_key_is_led_to_his_subscriptions(send, execute, gateway, alice):
+    gateway.answer = MISSING
+    diagnosed = send(execute, by=alice, htmx=True).text.partition("Response status")[0]
+    assert "Choose one of your subscriptions" in diagnosed
+    assert "/account/login/" not in diagnosed
+
+
+@pytest.mark.parametrize(
+    ("scheme", "proxies", "title"),
+    [
+        ("https", [], "This API is published for HTTPS only; the gateway is reached by http here"),
+        ("http", [], "The gateway knows no operation with this URL"),
+        ("both", [], "The gateway knows no operation with this URL"),
+        ("https", ["127.0.0.1"], "The gateway knows no operation with this URL"),
+    ],
+)
+def test_api_that_the_gateway_does_not_serve_by_this_scheme(send, execute, gateway, settings, scheme, proxies, title):
+    settings.GATEWAY_URL, settings.TRUSTED_PROXIES = "http://api.example.org", proxies
+    type(execute.api).objects.update(scheme=scheme)
+    gateway.answer = by_gateway(404, "Resource not found")
+    assert title in send(execute).text
+
+
+def test_gateway_with_a_port_is_not_said_to_serve_https(send, execute, gateway, settings):
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    type(execute.api).objects.update(scheme="https")
+    gateway.answer = by_gateway(404, "Resource not found")
+    assert "This API is published for HTTPS only" in send(execute).text
+    assert "X-Forwarded-Proto: http" in gateway.lines
+
+
 def test_request_id_is_shown_with_the_failure(send, execute, gateway):
     gateway.answer = answer(b"{}", "X-Request-Id: 6f1c7a5e", status="500 X")
     assert '<code id="console-request-id">6f1c7a5e</code>' in send(execute).content.decode()
@@ -100,9 +154,12 @@ def test_answer_that_cannot_be_read(send, execute, gateway, sent):
 
 def test_body_that_breaks_off_is_shown_as_far_as_it_came(send, execute, gateway):
     gateway.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nContent-Type: text/plain\r\n\r\nhalf"
-    result = send(execute).context["console"].result
-    assert result.content.text == "half"
-    assert "The connection broke" in result.notes[0]
+    response = send(execute)
+    result = response.context["console"].result
+    assert (result.content.text, result.tone) == ("half", "warn")
+    assert result.diagnosis.hop is Hop.BACKEND
+    assert "The answer broke off after 4 of 100 bytes" in response.text
+    assert "200 OK, incomplete," in response.text
 
 
 @pytest.fixture
@@ -140,7 +197,8 @@ def test_body_that_drips_ends_at_the_time_limit(send, execute, drip, framing):
     drip(b"HTTP/1.1 200 OK\r\n" + framing + b"Content-Type: text/plain\r\n\r\n")
     result = send(execute).context["console"].result
     assert result.content.text.strip("x") == ""
-    assert "The answer had not ended" in result.notes[0]
+    assert (result.diagnosis.hop, result.tone) == (Hop.BACKEND, "warn")
+    assert "The answer had not ended" in result.diagnosis.title
 
 
 def test_gateway_that_says_nothing(send, execute, gateway, settings):

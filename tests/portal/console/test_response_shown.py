@@ -139,7 +139,22 @@ def test_bomb_is_cut_at_the_limit(send, execute, gateway, settings):
     gateway.answer = answer(gzip.compress(b" " * 50_000_000), "Content-Encoding: gzip", type="text/plain")
     result = result_of(send(execute))
     assert len(result.content.body) == 100_000
-    assert "Decompressed (gzip) up to 100,000 bytes" in result.notes[0]
+    assert result.notes == ("Decompressed (gzip) up to the console's limit of 97.7\xa0KB; there is more.",)
+
+
+def test_download_of_a_bomb_is_not_called_whole(send, execute, gateway, settings, monkeypatch):
+    settings.CONSOLE_RESPONSE_LIMIT_BYTES = 100_000
+    monkeypatch.setattr(content, "SHOWN_BYTES", 1000)
+    gateway.answer = answer(gzip.compress(b" " * 50_000_000), "Content-Encoding: gzip", type="text/plain")
+    page = page_of(send(execute))
+    assert "The download has all that the console read." in page
+    assert "The download has all of it." not in page
+
+
+def test_half_of_a_compressed_body_is_told_from_one_over_the_limit(send, execute, gateway):
+    half = gzip.compress(os.urandom(5000))[:2000]
+    gateway.answer = answer(half, "Content-Encoding: gzip", type="application/octet-stream")
+    assert "has no end" in result_of(send(execute)).notes[0]
 
 
 def test_answer_over_the_limit_is_cut(send, execute, gateway, settings):
@@ -147,7 +162,7 @@ def test_answer_over_the_limit_is_cut(send, execute, gateway, settings):
     gateway.answer = answer(b"x" * 5000, type="text/plain")
     result = result_of(send(execute))
     assert len(result.content.text) == 1024
-    assert result.notes == ("The console reads at most 1,024 bytes; the answer goes on beyond them.",)
+    assert result.notes == ("The console reads at most 1.0\xa0KB; the answer goes on beyond that.",)
 
 
 def test_long_text_is_shown_in_part_and_offered_whole(send, execute, gateway, monkeypatch):
