@@ -74,6 +74,11 @@ class URLTemplate:
         return tuple(part.text for part in self.segments if part.kind is not SegmentKind.LITERAL)
 
     @property
+    def wildcards(self) -> tuple[str, ...]:
+        """Names of the path parameters whose value may be empty."""
+        return tuple(part.text for part in self.segments if part.kind is SegmentKind.WILDCARD)
+
+    @property
     def query_parameters(self) -> tuple[str, ...]:
         return tuple(part.value for part in self.query if part.is_parameter)
 

@@ -20,6 +20,12 @@ class AccountAdapter(DefaultAccountAdapter):
     Links in mails begin with PORTAL_URL: a request's Host header is the sender's choice.
     """
 
+    # "e-mail" as in all our texts.
+    error_messages = {
+        name: str(text).replace("email address", "e-mail address")
+        for name, text in DefaultAccountAdapter.error_messages.items()
+    }
+
     def render_mail(
         self,
         template_prefix: str,

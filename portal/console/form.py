@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 
 from apis.models import Operation, Parameter
-from apis.url_templates import SegmentKind, URLTemplate
+from apis.url_templates import URLTemplate
 from portal.console import headers, url
 from portal.console.call import Call
 
@@ -142,10 +142,9 @@ def blank(operation: Operation) -> Form:
 def _declared_rows(operation: Operation, template: URLTemplate) -> Iterator[Row]:
     parameters = list(operation.parameters.all())
     of_template = {row.name.lower(): row for row in parameters if row.location == Parameter.Location.TEMPLATE}
-    wildcards = {part.text for part in template.segments if part.kind is SegmentKind.WILDCARD}
     for name in template.parameters:
         declared = of_template.get(name.lower()) or Parameter(name=name, location=Parameter.Location.TEMPLATE)
-        row = _row("template", declared, required=name not in wildcards)
+        row = _row("template", declared, required=name not in template.wildcards)
         row.name, row.is_on = name, True
         yield row
     # What the template holds is not sent twice, and the key has a place of its own.

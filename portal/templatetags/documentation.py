@@ -53,6 +53,14 @@ def _marked(piece: str) -> SafeString | str:
 
 
 @register.filter
+def is_required(parameter: Parameter) -> bool:
+    """Whether a call needs it, as the console sees it: a wildcard of the path may be empty."""
+    if parameter.location != Parameter.Location.TEMPLATE or parameter.operation is None:
+        return parameter.required
+    return parameter.name.lower() not in {name.lower() for name in parameter.operation.template.wildcards}
+
+
+@register.filter
 def shown_default(parameter: Parameter) -> str:
     """A parameter's default; masked where the console masks it too."""
     is_secret = parameter.location == Parameter.Location.HEADER and looks_secret(parameter.name)

@@ -16,6 +16,12 @@ def is_choice(field: BoundField) -> bool:
 
 
 @register.filter
+def label(field: BoundField) -> str:
+    """The label. Allauth's for addresses is put as our texts put it."""
+    return "E-mail address" if field.label == "Email" else str(field.label)
+
+
+@register.filter
 def hint(field: BoundField) -> str:
     """The help text. Django's for new passwords is a list of all rules; one sentence says the same."""
     if field.help_text and field.field.widget.attrs.get("autocomplete") == "new-password":

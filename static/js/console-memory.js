@@ -1,6 +1,7 @@
 // What the console remembers in this browser, for each person and operation: inputs that differ from
 // the example, over visits; typed secrets and the history, until the tab is closed. Never a secret
-// in localStorage, and never the value of a hidden field in the history.
+// in localStorage, and never the value of a hidden field in the history. portal.js forgets it all
+// when the person has signed out.
 
 const HISTORY_LENGTH = 10;
 const HISTORY_BODY_CHARACTERS = 100_000;
@@ -9,7 +10,9 @@ let initial;
 
 export const looksSecret = (name) => SECRET.test(name);
 
-const place = (what) => `console ${what} ${document.getElementById("console").dataset.person} ${location.pathname.replace(/send\/$/, "")}`;
+const page = () => location.pathname.replace(/send\/$/, "");
+const place = (what) => `console ${what} ${document.body.dataset.person} ${page()}`;
+const carried = () => `console-carried ${page()}`;
 
 function read(storage, key) {
   try {
@@ -81,17 +84,30 @@ export function remember(form) {
 export function remembered() {
   const open = read(localStorage, place("inputs"));
   const secret = read(sessionStorage, place("secrets"));
-  if (!open && !secret) return null;
-  return {
-    ...open,
-    fields: { ...open?.fields, ...secret?.fields },
-    added: [...(open?.added ?? []), ...(secret?.added ?? [])],
-  };
+  return open || secret ? joined(open, secret) : null;
 }
+
+const joined = (open, secret) => ({
+  ...open,
+  fields: { ...open?.fields, ...secret?.fields },
+  added: [...(open?.added ?? []), ...(secret?.added ?? [])],
+});
 
 export function forget() {
   write(localStorage, place("inputs"), null);
   write(sessionStorage, place("secrets"), null);
+}
+
+/** Keep all inputs over the reload that follows, even if somebody else is signed in then. */
+export function carry(form) {
+  write(sessionStorage, carried(), joined(...Object.values(inputsOf(form))));
+}
+
+/** What was carried over; only once. */
+export function takeCarried() {
+  const inputs = read(sessionStorage, carried());
+  write(sessionStorage, carried(), null);
+  return inputs;
 }
 
 /** Put inputs into the form. What it does not have any more is passed over. */

@@ -369,6 +369,11 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (isOurs(event)) setRunning(false);
 });
 
+// The page's token is old: somebody signed in or out in another tab. htmx loads the page anew.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (isOurs(event) && event.detail.xhr.getResponseHeader("HX-Refresh") === "true") memory.carry(form());
+});
+
 // A refused form (422) and a call that was not sent (413, 429) are pages to show, too.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (!isOurs(event)) return;
@@ -410,10 +415,12 @@ if (form()) {
   if (chosen) chosen.checked = true;
   if (/Mac|iPhone|iPad/.test(navigator.platform)) form().querySelector("[data-send-hint]").textContent = "⌘ ⏎";
   memory.takeInitial(form());
-  const kept = "fresh" in byId("console").dataset ? memory.remembered() : null;
+  const carried = memory.takeCarried();
+  const kept = carried ?? ("fresh" in byId("console").dataset ? memory.remembered() : null);
   if (kept) {
     restore(kept);
-    say("Your last inputs are back. Reset to example starts anew.");
+    if (carried) say("The call was not sent, for you signed in or out meanwhile. Your inputs are back: send again.", "warn");
+    else say("Your last inputs are back. Reset to example starts anew.");
   }
   start();
   if (byId("console-response").querySelector("[data-result]")) announceResult();

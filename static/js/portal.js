@@ -73,6 +73,22 @@
     setTimeout(() => { button.textContent = label; }, 1600);
   });
 
+  // What somebody typed into the console is forgotten once he has signed out, or somebody else has signed in.
+  function forgetOthers(storage, person) {
+    for (const key of Object.keys(storage)) {
+      const [owner, what, whose] = key.split(" ");
+      if (owner === "console" && ["inputs", "secrets", "history"].includes(what) && whose !== person && whose !== "guest") {
+        storage.removeItem(key);
+      }
+    }
+  }
+  try {
+    const { person } = document.body.dataset;
+    if (person) for (const storage of [localStorage, sessionStorage]) forgetOthers(storage, person);
+  } catch {
+    // Storage may be forbidden; then there is nothing in it.
+  }
+
   // data-filter: "#id" of a list whose items are shown or hidden as one types.
   document.addEventListener("input", (event) => {
     const source = event.target.dataset.filter;

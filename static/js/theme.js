@@ -3,6 +3,7 @@
 (() => {
   "use strict";
   const names = ["system", "light", "dark"];
+  const labels = { system: "auto, as your system has it", light: "light", dark: "dark" };
   const root = document.documentElement;
 
   function remembered() {
@@ -17,8 +18,9 @@
   function show(name) {
     root.dataset.theme = name;
     for (const button of document.querySelectorAll("[data-theme-switch]")) {
-      button.setAttribute("aria-label", `Colour theme: ${name}`);
-      button.title = `Colour theme: ${name}`;
+      const label = `Colour theme: ${labels[name]}`;
+      button.setAttribute("aria-label", label);
+      button.title = `${label}. Click for the next one.`;
     }
   }
 
