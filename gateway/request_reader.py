@@ -4,6 +4,7 @@ It reads one message at a time and never past its end: what follows waits until 
 Does no I/O and knows no clock.
 """
 
+import re
 from typing import Final
 
 from gateway.chunks import BadChunks, Chunks
@@ -21,6 +22,10 @@ from gateway.head import (
 
 # Larger heads are read each time, so that idle connections cannot fill the memory.
 REMEMBERED_HEAD_BYTES: Final = 4096
+# RFC 9112 2.2 asks to ignore at least one before a request line, for the sake of old callers.
+EMPTY_LINES_LIMIT: Final = 8
+# One more than may be, so that what lies behind too many is not even looked at.
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n){1,%d}" % (EMPTY_LINES_LIMIT + 1))
 
 
 class RequestReader:
@@ -30,7 +35,17 @@ class RequestReader:
     for target and length, is not read again.
     """
 
-    __slots__ = ("_block", "_chunks", "_head", "_left", "_request", "body_bytes", "is_complete", "waiting")
+    __slots__ = (
+        "_block",
+        "_chunks",
+        "_empty_lines",
+        "_head",
+        "_left",
+        "_request",
+        "body_bytes",
+        "is_complete",
+        "waiting",
+    )
 
     _request: RequestHead
 
@@ -42,6 +57,7 @@ class RequestReader:
         self._block = b""
         self._chunks: Chunks | None = None
         self._left = 0
+        self._empty_lines = 0
 
     def receive(self, data: bytes) -> None:
         self.waiting = self.waiting + data if self.waiting else data
@@ -51,19 +67,27 @@ class RequestReader:
         if self._head and self.waiting.startswith(self._head):
             request = self._request
         else:
-            # RFC 9112 2.2: empty lines before a request line are ignored.
-            while self.waiting.startswith(b"\r\n"):
-                self.waiting = self.waiting[2:]
+            if self.waiting.startswith(b"\r\n"):
+                self._skip_empty_lines()
             fresh = self._read_head(self.waiting, limit_bytes, limit_fields)
             if fresh is None:
                 return None
             request = fresh
         self.waiting = self.waiting[request.size :]
-        self.body_bytes = 0
+        self.body_bytes = self._empty_lines = 0
         self._chunks = Chunks() if request.fields.is_chunked else None
         self._left = request.length or 0
         self.is_complete = not self._left and self._chunks is None
         return request
+
+    def _skip_empty_lines(self) -> None:
+        """They are counted over all reads, since they leave nothing behind that another limit would see."""
+        found = _EMPTY_LINES.match(self.waiting)
+        assert found is not None
+        self._empty_lines += found.end() // 2
+        if self._empty_lines > EMPTY_LINES_LIMIT:
+            raise MalformedRequest(400, "There are too many empty lines before the request.")
+        self.waiting = self.waiting[found.end() :]
 
     def _read_head(self, waiting: bytes, limit_bytes: int, limit_fields: int) -> RequestHead | None:
         found = REQUEST_LINE.match(waiting)

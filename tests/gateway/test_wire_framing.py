@@ -163,6 +163,38 @@ def test_a_broken_path_is_answered_400(target, client, backend):
 def test_empty_lines_before_a_request_are_ignored(client):
     assert client.ask(b"\r\n\r\n" + GET + b"\r\n").status == 200
     assert client.ask(b"\r\n" + GET + b"\r\n").status == 200
+    assert client.ask(b"\r\n" * 8 + GET + b"\r\n").status == 200
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"\r\n" * 500_000], id="at once"),
+        pytest.param([b"\r\n"] * 9, id="one by one"),
+        pytest.param([b"\r", b"\n\r", b"\n" + b"\r\n" * 7], id="cut anywhere"),
+    ],
+)
+def test_more_than_a_few_empty_lines_are_refused(pieces, client, gateway):
+    with contextlib.suppress(ConnectionError):
+        for piece in pieces:
+            client.send(piece)
+    answer = client.read_response()
+    assert (answer.status, answer.header("Connection")) == (400, b"close")
+    assert gateway.ask(GET + b"\r\n").status == 200
+
+
+def test_empty_lines_are_taken_away_in_one_step():
+    class Counted(bytes):
+        copies = 0
+
+        def __getitem__(self, part):
+            Counted.copies += 1
+            return Counted(super().__getitem__(part))
+
+    reader = RequestReader()
+    reader.receive(Counted(b"\r\n" * 8 + GET))
+    assert reader.next_head(2**15, 100) is None
+    assert Counted.copies <= 1
 
 
 @pytest.mark.parametrize("name", [b"Content-Length: ", b"content-length: ", b"Content-Length:", b"CONTENT-LENGTH:\t"])
