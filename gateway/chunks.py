@@ -1,13 +1,31 @@
-"""Chunked bodies, decoded by llhttp (RFC 9112 7.1)."""
+"""The chunked transfer coding (RFC 9112 7.1), read strictly.
 
+Only what stands between the chunks is looked at; their data is cut out, whatever is in it.
+Extensions and trailers are thrown away.
+"""
+
+import re
 from typing import Final
 
-import httptools
-
-# Chunk extensions and trailers are thrown away, but not without end (RFC 9112 7.1.1).
-CHUNK_OVERHEAD_BYTES: Final = 64 * 2**10
-_HEAD: Final = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+# RFC 9112 7.1.1 asks for a limit. A line is that of a chunk's size with its extensions, or of one trailer.
+LINE_LIMIT_BYTES: Final = 4096
+TRAILERS_LIMIT_BYTES: Final = 16 * 2**10
 LAST_CHUNK: Final = b"0\r\n\r\n"
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_TEXT = rb"[\t -~\x80-\xff]"
+_SIZE = rb"([0-9A-Fa-f]{1,16}+)(?:;" + _TEXT + rb"*+)?\r\n"
+_FIRST_SIZE = re.compile(_SIZE)
+_NEXT_SIZE = re.compile(rb"\r\n" + _SIZE)
+_TRAILER = re.compile(rb"(" + _TOKEN + rb"++:" + _TEXT + rb"*+)?\r\n")
+_SIZE_BEGUN = rb"(?:[0-9A-Fa-f]{1,16}+(?:;" + _TEXT + rb"*+)?\r?)?"
+# What each of them may look like while its end has not arrived.
+_BEGUN = {
+    _FIRST_SIZE: re.compile(_SIZE_BEGUN),
+    _NEXT_SIZE: re.compile(rb"\r?|\r\n" + _SIZE_BEGUN),
+    _TRAILER: re.compile(rb"(?:" + _TOKEN + rb"++(?::" + _TEXT + rb"*+)?)?\r?"),
+}
+_TOO_LONG = "the extensions or trailers are too long"
 
 
 class BadChunks(ValueError):
@@ -21,46 +39,54 @@ def chunk(data: bytes) -> bytes:
 class Chunks:
     """One body, of a request or an answer.
 
-    llhttp does not tell where a message ended, and would go on into the next. The end of a chunked
-    message is the end of a CRLF CRLF, so llhttp is fed no further than to the next of those.
+    `_left` is what has not arrived of the chunk in hand, `_begun` the start of a line whose end has
+    not, `_expected` how the next line looks.
     """
 
-    __slots__ = ("_overhead_bytes", "_parser", "_parts", "_tail", "is_complete")
+    __slots__ = ("_begun", "_expected", "_left", "_trailer_bytes", "is_complete")
 
     def __init__(self) -> None:
         self.is_complete = False
-        self._parts: list[bytes] = []
-        self._overhead_bytes = 0
-        # The last that llhttp was fed: an end may lie across two reads.
-        self._tail = b""
-        self._parser = httptools.HttpRequestParser(self)
-        self._parser.feed_data(_HEAD)
+        self._expected = _FIRST_SIZE
+        self._begun = b""
+        self._left = 0
+        self._trailer_bytes = 0
 
     def read(self, data: bytes) -> tuple[bytes, bytes]:
         """The body's bytes in it, and what follows the body. Raises BadChunks."""
-        self._parts.clear()
-        buffer = self._tail + data
-        fed = len(self._tail)
-        while fed < len(buffer) and not self.is_complete:
-            found = buffer.find(b"\r\n\r\n", max(fed - 3, 0))
-            end = len(buffer) if found < 0 else found + 4
-            self._feed(buffer[fed:end])
-            fed = end
-        self._tail = buffer[max(fed - 3, 0) : fed]
-        return b"".join(self._parts), buffer[fed:]
+        if self._left > len(data):
+            self._left -= len(data)
+            return data, b""
+        data = self._begun + data
+        parts = []
+        position, left, expected = 0, self._left, self._expected
+        # A match cannot begin behind the end of `data`: then the chunk in hand has not arrived yet.
+        while line := expected.match(data, end := position + left):
+            parts.append(data[position:end])
+            position = line.end()
+            if position - end > LINE_LIMIT_BYTES:
+                raise BadChunks(_TOO_LONG)
+            if expected is _TRAILER:
+                left = 0
+                self._trailer_bytes += position - end
+                if self._trailer_bytes > TRAILERS_LIMIT_BYTES:
+                    raise BadChunks(_TOO_LONG)
+                if line[1] is None:
+                    self.is_complete = True
+                    return b"".join(parts), data[position:]
+            else:
+                left = int(line[1], 16)
+                expected = _NEXT_SIZE if left else _TRAILER
+        parts.append(data[position:end])
+        self._left = max(end - len(data), 0)
+        self._expected = expected
+        self._begun = data[end:]
+        self._check_begun()
+        return b"".join(parts), b""
 
-    def _feed(self, data: bytes) -> None:
-        parts = len(self._parts)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            raise BadChunks(str(error)) from error
-        self._overhead_bytes = 0 if len(self._parts) > parts else self._overhead_bytes + len(data)
-        if self._overhead_bytes > CHUNK_OVERHEAD_BYTES:
-            raise BadChunks("the extensions or trailers are too long")
-
-    def on_body(self, data: bytes) -> None:
-        self._parts.append(data)
-
-    def on_message_complete(self) -> None:
-        self.is_complete = True
+    def _check_begun(self) -> None:
+        """Refuse at once what cannot become the line that is expected."""
+        if not self._left and not _BEGUN[self._expected].fullmatch(self._begun):
+            raise BadChunks("a trailer is malformed" if self._expected is _TRAILER else "a chunk's size is malformed")
+        if len(self._begun) > LINE_LIMIT_BYTES:
+            raise BadChunks(_TOO_LONG)

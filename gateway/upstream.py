@@ -1,7 +1,7 @@
 """The connection to a backend: one request at a time goes out, its answer comes back, and again.
 
 An answer goes on to the caller part by part as it comes: sized if it came sized, chunked otherwise.
-llhttp checks heads and decodes chunks; lengths are counted here.
+llhttp checks heads; where a body ends is found out here and in `chunks`.
 """
 
 import asyncio
