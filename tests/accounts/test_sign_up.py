@@ -21,6 +21,13 @@ def browser() -> Client:
     return client
 
 
+@pytest.mark.parametrize("page", ["/account/login/", "/account/signup/", "/account/password/reset/"])
+def test_an_e_mail_address_has_one_name(service, client, page):
+    text = client.get(page).text
+    assert ">E-mail address</label>" in text
+    assert "Email" not in text
+
+
 def test_mail_asks_to_confirm_in_the_services_name(browser, settings):
     assert mail.outbox[0].subject == "Confirm your e-mail address for Contoso"
     assert mail.outbox[0].to == ["dora@example.org"]

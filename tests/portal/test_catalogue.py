@@ -170,6 +170,15 @@ def test_default_of_a_secret_header_is_masked(starter, operation):
     assert "hunter2" not in documentation
 
 
+@pytest.mark.parametrize(("url_template", "word"), [("/{rest}", "required"), ("/{*rest}", "optional")])
+def test_wildcard_is_optional_as_in_the_console(starter, operation, url_template, word):
+    Operation.objects.update(url_template=url_template)
+    operation.parameters.create(location="template", name="rest", required=True)
+    documentation, _, console = Client().get("/apis/echo/say/").text.partition('aria-label="Try it"')
+    assert re.search(rf"<code>rest</code> <span class=\"parameters__{word}\">", documentation)
+    assert ('<code>rest</code><span class="console-row__required"' in console) is (word == "required")
+
+
 def test_operation_of_another_api_does_not_exist(starter, api):
     other = API.objects.create(name="other", display_name="Other", path="other", service_url="https://b.example.org")
     starter.apis.add(other)
