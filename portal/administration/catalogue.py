@@ -3,7 +3,8 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
@@ -12,12 +13,14 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from apis.models import API
 from apis.names import free_name
+from apis.validators import validate_service_url
 from portal.administration.branding import service_of
 from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, RowsField
 from portal.administration.products import refuse_second_open_product
 from portal.base_urls import base_urls
+from portal.gateway_addresses import leads_to_gateway
 from service.models import current
 from subscriptions.models import Product
 
@@ -48,10 +51,30 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
         display_name = self.cleaned_data.get("display_name", "")
         return name or free_name(display_name, taken=API.objects.values_list("name", flat=True), fallback="api")
 
+    def clean_service_url(self) -> str:
+        url: str = self.cleaned_data["service_url"]
+        validate_service_url(url)
+        if leads_to_gateway(url, current()):
+            raise ValidationError("This is the address of the gateway itself: its calls would go round in circles.")
+        return url
+
     def clean_products(self) -> QuerySet[Product]:
         products: QuerySet[Product] = self.cleaned_data["products"]
         refuse_second_open_product(products)
         return products
+
+
+def scheme_warning(gateway_url: str) -> str:
+    """What to tell of an API that does not take the scheme of the gateway's address."""
+    if gateway_url.startswith("http://"):
+        return (
+            f"Callers must use https://, but the gateway answers at {gateway_url}: calls there get 404. "
+            "Let a TLS proxy stand before the gateway and set GATEWAY_URL to its https:// address, or choose HTTP."
+        )
+    return (
+        f"Callers must use http://, but the gateway's address is {gateway_url}: calls there get 404. "
+        "Choose HTTPS, unless it takes http:// too."
+    )
 
 
 def address_view(request: HttpRequest, *, pk: int, model_admin: ModelAdmin) -> HttpResponse:
@@ -121,15 +144,16 @@ class APIAdmin(ModelAdmin):
                 "urls": base_urls(api, service) if api.pk else [],
                 "bases": {scheme: base_urls(API(scheme=scheme, path=""), service) for scheme in API.Scheme.values},
                 "gateway_scheme": gateway_url.partition("://")[0],
+                "warning": scheme_warning(gateway_url),
                 "is_reachable": api.pk is None or api.is_reachable_at(gateway_url),
             },
         )
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """HTTPS as in Azure, unless this gateway's own address is http: then an API that works at once."""
+        """HTTPS as in Azure, unless this gateway's own address is http."""
         service = service_of(request)
         is_plain = service is not None and service.gateway_url.startswith("http://")
-        scheme = API.Scheme.BOTH if is_plain else API.Scheme.HTTPS
+        scheme = API.Scheme.HTTP if is_plain else API.Scheme.HTTPS
         return {"scheme": scheme, **super().get_changeform_initial_data(request)}
 
     def change_view(
@@ -140,6 +164,12 @@ class APIAdmin(ModelAdmin):
         shown = {"operations": operations[:SHOWN_OPERATIONS], "has_more_operations": len(operations) > SHOWN_OPERATIONS}
         response: HttpResponse = super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
         return response
+
+    def save_model(self, request: HttpRequest, obj: API, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        service = service_of(request)
+        if service is not None and not obj.is_reachable_at(service.gateway_url):
+            messages.warning(request, scheme_warning(service.gateway_url))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

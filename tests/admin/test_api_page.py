@@ -30,17 +30,24 @@ def test_api_is_added_with_its_product(admin, starter):
 
 
 def test_scheme_that_works_at_once_is_offered(admin, settings):
-    assert admin.get(ADD).context["adminform"].form.initial["scheme"] == "both"
+    assert admin.get(ADD).context["adminform"].form.initial["scheme"] == "http"
     settings.GATEWAY_URL = "https://api.example.org"
     assert admin.get(ADD).context["adminform"].form.initial["scheme"] == "https"
 
 
 def test_page_shows_the_url_and_warns_where_the_scheme_shuts_callers_out(admin, api):
     page = admin.get(change(api)).content.decode()
-    assert "<span>http://127.0.0.1:8080/azureml-demo</span>" in page
-    assert "data-scheme-warning>" in page
+    assert "<span>https://127.0.0.1:8080/azureml-demo</span>" in page
+    assert "data-scheme-warning>Callers must use https://" in page
     API.objects.update(scheme="both")
     assert "data-scheme-warning hidden>" in admin.get(change(api)).content.decode()
+
+
+@pytest.mark.parametrize(("scheme", "is_told"), [("https", True), ("http", False), ("both", False)])
+def test_saving_tells_of_a_scheme_that_shuts_callers_out(admin, scheme, is_told):
+    submit(admin, ADD, "api_form", **NEW | {"scheme": scheme})
+    page = admin.get("/admin/apis/api/").content.decode()
+    assert ("Let a TLS proxy stand before the gateway" in page) is is_told
 
 
 def test_products_are_taken_away_again(admin, api, starter, unlimited):
@@ -70,6 +77,7 @@ def test_taken_name_gets_a_number(admin, api):
         ("service_url", "", "required"),
         ("service_url", "services.azureml.net", "absolute URL"),
         ("service_url", "http://user:pw@host", "do not belong into the URL"),
+        ("service_url", "http://localhost:8080/azureml-demo", "the address of the gateway itself"),
         ("path", "/azureml", "not at the ends"),
         ("path", "a/../b", "reserved"),
         ("scheme", "gopher", "not one of the available choices"),
@@ -135,5 +143,5 @@ def test_api_without_subscriptions_is_deleted(admin, api, operation):
 
 def test_address_is_told_for_the_preview_of_an_operation(admin, api):
     url = reverse("admin:apis_api_address", args=[api.pk])
-    assert admin.get(url).json() == {"urls": ["http://127.0.0.1:8080/azureml-demo"]}
+    assert admin.get(url).json() == {"urls": ["https://127.0.0.1:8080/azureml-demo"]}
     assert admin.get(reverse("admin:apis_api_address", args=[999])).status_code == 404

@@ -317,7 +317,7 @@ def test_saving_leads_back_to_the_api_and_another_one_keeps_it(admin, api):
 
 def test_request_url_is_shown(admin, operation):
     page = admin.get(change(operation)).content.decode()
-    assert "http://127.0.0.1:8080/azureml-demo/status" in page
+    assert "https://127.0.0.1:8080/azureml-demo/status" in page
 
 
 def test_text_of_a_publisher_is_shown_as_text(admin, operation):

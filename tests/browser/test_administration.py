@@ -78,7 +78,7 @@ def test_request_url_is_shown_while_one_types(form):
 
 def test_scheme_that_shuts_callers_out_is_warned_of(demo, admin):
     admin.goto(f"{demo['Portal']}/admin/apis/api/add/")
-    warning = admin.get_by_text("which this scheme shuts out")
+    warning = admin.get_by_text("Callers must use https://")
     admin.locator("[name=scheme]").select_option("https")
     expect(warning).to_be_visible()
     admin.locator("[name=scheme]").select_option("both")
