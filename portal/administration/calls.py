@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
@@ -58,7 +58,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 class CallAdmin(ReadOnlyAdmin):
     """Never counts the calls, and joins the names of what they concern in the one query of a page."""
 
-    list_display = ["time", "outcome", "request_line", "error_reason", "duration", "api_name", "subscription_name"]
+    list_display = ["time", "outcome", "duration", "target", "caller", "request_line"]
     list_filter = [PeriodFilter, OutcomeFilter]
     search_fields = ["=request_id"]
     search_help_text = "Request id"
@@ -82,11 +82,12 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="time", ordering="at")
     def time(self, call: Call) -> SafeString:
-        return format_html('<span class="nowrap">{}</span>', f"{timezone.localtime(call.at):%Y-%m-%d %H:%M:%S}")
+        return format_html('<span class="nowrap">{}</span>', f"{timezone.localtime(call.at):%Y-%m-%d %H:%M:%S %Z}")
 
     @admin.display(description="request")
     def request_line(self, call: Call) -> SafeString:
-        return format_html('<code class="request-line">{} {}</code>', call.method, call.url)
+        line = f"{call.method} {call.url}"
+        return format_html('<code class="request-line" title="{}">{}</code>', line, line)
 
     @admin.display(description="took")
     def duration(self, call: Call) -> SafeString:
@@ -96,6 +97,14 @@ class CallAdmin(ReadOnlyAdmin):
     def outcome(self, call: Call) -> tuple[str, str]:
         kind = "success" if call.response_code < 400 else "caller" if call.response_code < 500 else "server"
         return kind, str(call.response_code)
+
+    @admin.display(description="API and operation")
+    def target(self, call: Any) -> SafeString:
+        return _two_lines(call.api_display_name, call.operation_display_name or call.error_reason)
+
+    @admin.display(description="caller")
+    def caller(self, call: Any) -> SafeString:
+        return _two_lines(call.subscription_display_name, call.caller_address)
 
     @admin.display(description="API")
     def api_name(self, call: Any) -> str:
@@ -108,6 +117,10 @@ class CallAdmin(ReadOnlyAdmin):
     @admin.display(description="subscription")
     def subscription_name(self, call: Any) -> str:
         return call.subscription_display_name or ""
+
+
+def _two_lines(*texts: str | None) -> SafeString:
+    return format_html_join("", '<span class="call-line">{}</span>', ((text,) for text in texts if text))
 
 
 def _name(model: Any, column: str) -> Subquery:

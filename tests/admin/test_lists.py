@@ -173,6 +173,21 @@ def test_call_outlives_what_it_names(admin):
     assert admin.get(reverse("admin:analytics_call_change", args=[call.pk])).status_code == 200
 
 
+def test_call_is_one_row_of_what_one_looks_for(admin, operation):
+    at = datetime.now(UTC).replace(microsecond=0)
+    make_call(at=at, api_id=operation.api_id, operation_id=operation.pk, url="/" + "a" * 500, response_code=429)
+    page = admin.get("/admin/analytics/call/").content.decode()
+    shown = (f"{at:%Y-%m-%d %H:%M:%S} UTC", "429", "1.5 ms", "AzureML Demo API", "Status", "192.0.2.1", "a" * 500)
+    places = [page.index(text) for text in shown]
+    assert places == sorted(places)
+
+
+def test_times_are_in_24_hours_and_name_their_zone(admin):
+    mail = make_mail("sent", sent_at=datetime(2026, 3, 4, 15, 24, tzinfo=UTC))
+    for url in ("/admin/notifications/outboxmail/", f"/admin/notifications/outboxmail/{mail.pk}/change/"):
+        assert "2026-03-04 15:24:00 UTC" in admin.get(url).content.decode()
+
+
 def test_calls_are_not_counted(admin):
     make_rows(1)
     with CaptureQueriesContext(connection) as queries:
