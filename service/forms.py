@@ -3,8 +3,9 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.password_validation import password_validators_help_text_html
+from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 
+from accounts.models import User
 from service.models import Service
 
 
@@ -55,8 +56,14 @@ class SetupForm(forms.ModelForm):  # type: ignore[type-arg]
             "administrator_email": "You sign in with it, and the service sends its notifications there.",
         }
 
+    def clean_administrator_password(self) -> str:
+        password: str = self.cleaned_data["administrator_password"]
+        validate_password(password, User(email=self.cleaned_data.get("administrator_email", "")))
+        return password
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if data.get("administrator_password") != data.get("repeated_password"):
+        # As they were typed: both may be refused for more than one reason.
+        if self["administrator_password"].value() != self["repeated_password"].value():
             self.add_error("repeated_password", "The passwords differ.")
         return data

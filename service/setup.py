@@ -80,6 +80,8 @@ def _create_products() -> None:
         display_name="Starter",
         description="Subscribers can make 5 calls per minute, up to 100 calls per week.",
         state=Product.State.PUBLISHED,
+        # With a second subscription one would have twice the calls.
+        subscriptions_limit=1,
         position=0,
     )
     ProductPolicy.objects.create(product=starter, document=STARTER_POLICY)

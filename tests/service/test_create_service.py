@@ -46,6 +46,7 @@ def test_products_are_there_from_the_start():
     starter, unlimited = Product.objects.order_by("position")
     assert (starter.name, starter.state, starter.approval_required) == ("starter", "published", False)
     assert (unlimited.name, unlimited.state, unlimited.approval_required) == ("unlimited", "published", True)
+    assert (starter.subscriptions_limit, unlimited.subscriptions_limit) == (1, None)
     assert 'calls="5" renewal-period="60"' in starter.policy.document
     for product in (starter, unlimited):
         assert set(product.groups.values_list("name", flat=True)) == {"administrators", "developers", "guests"}

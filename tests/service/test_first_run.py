@@ -157,6 +157,20 @@ def test_bad_value_is_shown_beside_its_field(opened, field, value, message):
     assert not Service.objects.exists()
 
 
+def test_passwords_are_told_all_their_faults_at_once(opened):
+    response = opened.post(SETUP, FORM | {"administrator_password": "short", "repeated_password": "shorter"})
+    errors = response.context["form"].errors
+    assert "too short" in str(errors["administrator_password"])
+    assert errors["repeated_password"] == ["The passwords differ."]
+
+
+def test_password_like_the_address_is_refused(opened):
+    values = {"administrator_email": "a-long-name@example.org"}
+    values |= dict.fromkeys(("administrator_password", "repeated_password"), "a-long-name@example")
+    errors = opened.post(SETUP, FORM | values).context["form"].errors
+    assert "too similar" in str(errors["administrator_password"])
+
+
 def test_password_is_not_sent_back(opened):
     page = opened.post(SETUP, FORM | {"name": ""}).content.decode()
     assert FORM["administrator_password"] not in page
