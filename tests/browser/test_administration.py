@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 NAMES = "input[name^='template_parameters-'][name$='-name']:visible"
@@ -97,3 +98,13 @@ def test_response_is_added_with_a_header(demo, form):
     expect(form.locator("[name=responses-0-headers-0-name]")).to_have_value("ETag")
     form.get_by_role("link", name="Delete operation").click()
     form.get_by_role("button", name="Yes").click()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["", "apis/api/1/change/", "apis/operation/1/change/", "subscriptions/subscription/"])
+def test_page_has_no_serious_violation(demo, admin, path, scheme):
+    admin.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    admin.goto(f"{demo['Portal']}/admin/{path}")
+    found = Axe().run(admin, context={"exclude": [[".select2-container"]]}).response["violations"]
+    serious = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+    assert serious == []
