@@ -4,13 +4,15 @@ import asyncio
 import socket
 import ssl
 from asyncio import staggered
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from gateway import tasks
 from gateway.backend import Backend
 from gateway.call import Call
 from gateway.log import logger
+from gateway.resolver import Address, Resolver
 from gateway.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Pool:
         self._server = server
         self._idle: dict[Backend, list[Upstream]] = {}
         self._tls = tls or ssl.create_default_context()
+        self._resolver = Resolver()
 
     def take(self, backend: Backend) -> Upstream | None:
         idle = self._idle.get(backend)
@@ -78,7 +81,7 @@ class Pool:
     async def _open(self, backend: Backend) -> Upstream:
         """Raises OSError where no address of the host accepts."""
         loop = asyncio.get_running_loop()
-        connection = await _race(await _addresses(backend.host, backend.port))
+        connection = await self._dial(backend)
         try:
             _, upstream = await loop.create_connection(
                 lambda: Upstream(self._server, backend, self._idle.setdefault(backend, [])),
@@ -91,21 +94,17 @@ class Pool:
             raise
         return upstream
 
-
-Address: TypeAlias = tuple[socket.AddressFamily, Any]
-
-
-async def _addresses(host: str, port: int) -> list[Address]:
-    """Addresses of a host, families in turn (RFC 8305 4)."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    first_family = found[0][0]
-    first: list[Address] = [(family, address) for family, _, _, _, address in found if family == first_family]
-    second: list[Address] = [(family, address) for family, _, _, _, address in found if family != first_family]
-    in_turn: list[Address] = [entry for pair in zip(first, second, strict=False) for entry in pair]
-    return in_turn + first[len(second) :] + second[len(first) :]
+    async def _dial(self, backend: Backend) -> socket.socket:
+        """Where nothing accepts, the host may have moved since its name was looked up."""
+        try:
+            return await _race(await self._resolver.addresses(backend.host, backend.port))
+        except OSError:
+            if not self._resolver.distrust(backend.host):
+                raise
+            return await _race(await self._resolver.addresses(backend.host, backend.port))
 
 
-async def _race(addresses: list[Address]) -> socket.socket:
+async def _race(addresses: Sequence[Address]) -> socket.socket:
     """The first connection that one of the addresses accepts (RFC 8305 5)."""
     if len(addresses) == 1:
         return await _dial(addresses[0])

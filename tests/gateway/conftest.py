@@ -68,7 +68,9 @@ def echo_snapshot(service_url: str, **others: str) -> Snapshot:
 class Gateway:
     """A gateway process with a data directory of its own."""
 
-    def __init__(self, directory: Path, configuration: Snapshot | None, **settings: object) -> None:
+    def __init__(
+        self, directory: Path, configuration: Snapshot | None, program: str = "gateway", **settings: object
+    ) -> None:
         self.directory = directory
         self.clients: list[Client] = []
         self.port = free_port()
@@ -83,7 +85,7 @@ class Gateway:
         self.log = directory / "log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "gateway"], cwd=ROOT, env=environment, stderr=log, stdout=log
+                [sys.executable, "-W", "error", "-m", program], cwd=ROOT, env=environment, stderr=log, stdout=log
             )
 
     def configure(self, configuration: Snapshot) -> None:

@@ -1,0 +1,20 @@
+"""The gateway where the name server never answers for `dead.test` and its subdomains."""
+
+import socket
+import sys
+import threading
+
+from gateway.__main__ import main
+
+getaddrinfo = socket.getaddrinfo
+
+
+def answer_for_others(host, *arguments, **options):
+    if host.endswith(b"dead.test") and not options["flags"]:
+        threading.Event().wait()
+    return getaddrinfo(host, *arguments, **options)
+
+
+if __name__ == "__main__":
+    socket.getaddrinfo = answer_for_others
+    sys.exit(main())
