@@ -37,6 +37,7 @@ _NOT_TO_CALLER = HOP_BY_HOP | {b"x-request-id"}
 # A Connection option must not take away what frames the message.
 _NOT_BY_CONNECTION = frozenset((b"content-length", b"close", b"keep-alive", b""))
 _NOTHING: frozenset[bytes] = frozenset()
+_VERSION = b"HTTP/1."
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) (([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*+)?)\r\n")
 
 
@@ -57,6 +58,14 @@ class ResponseHead:
     has_body: bool
     is_chunked: bool
     keep_alive: bool
+
+
+def check_unfinished_answer(received: bytes) -> None:
+    """Refuse at once what cannot become an answer's head, instead of waiting for its end. Raises BadResponse."""
+    if not received.startswith(_VERSION) and not _VERSION.startswith(received):
+        raise BadResponse("it is not HTTP/1")
+    if received.count(b"\n") != received.count(b"\r\n"):
+        raise BadResponse("a line of the head does not end in CRLF")
 
 
 def backend_head(method: bytes, target: bytes, host: bytes, length: int | None, lines: bytes) -> bytes:

@@ -13,7 +13,7 @@ import httptools
 from gateway.backend import Backend
 from gateway.caller import NEVER, Caller
 from gateway.chunks import LAST_CHUNK, BadChunks, Chunks, chunk
-from gateway.forwarding import BadResponse, ResponseHead, read_response_head
+from gateway.forwarding import BadResponse, ResponseHead, check_unfinished_answer, read_response_head
 from gateway.request_reader import REMEMBERED_HEAD_BYTES
 
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ class Upstream(asyncio.Protocol):
                 if end == 3:
                     if len(data) > self._server.limits.head_bytes:
                         raise BadResponse("the head is too large")
+                    check_unfinished_answer(data)
                     self._waiting = data
                     return b""
                 response = self._read_head(data[:end], to_head=to_head)
