@@ -122,7 +122,8 @@ class Upstream(asyncio.Protocol):
                 self.abort()
             caller.end_response(out)
         else:
-            if self._is_whole:
+            # A head that comes drop by drop, or behind interim answers, must all the same be there in time.
+            if self._is_whole and self._response is not None:
                 self.deadline = server.time + server.limits.backend_seconds
             if out:
                 caller.respond(out)

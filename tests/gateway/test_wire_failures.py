@@ -1,5 +1,6 @@
 """What goes wrong at the backend or the caller, and what the other side, and the record, see of it."""
 
+import contextlib
 import json
 
 import pytest
@@ -107,6 +108,32 @@ def test_a_backend_that_does_not_answer_is_a_504(impatient, backend):
     assert json.loads(answer.body)["activityId"].encode() == answer.header("X-Request-Id")
     record = impatient.record(b"/echo/silent")
     assert (record.error_source, record.error_reason) == ("forward-request", "Timeout")
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [
+        pytest.param(b"y", id="byte by byte"),
+        pytest.param(b"\r\n\r\nHTTP/1.1 102 Processing\r\nX: ", id="interim answers"),
+    ],
+)
+def test_a_head_that_comes_drop_by_drop_is_a_504(drop, impatient, backend):
+    def drip(connection: BackendConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 102 Processing\r\nX: ")
+        connection.socket.settimeout(0.1)
+        for _ in range(10):
+            connection.send(drop)
+            with contextlib.suppress(TimeoutError):
+                connection.receive()
+        connection.send(b"\r\n\r\n" + OK)
+
+    backend.behave = drip
+    client = impatient.connect()
+    client.send(get(b"/echo/a"))
+    while (answer := client.read_response()).status < 200:
+        pass
+    assert answer.status == 504
 
 
 @pytest.mark.parametrize(
