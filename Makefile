@@ -19,8 +19,10 @@ start: .venv/installed  ## Run everything on your own data; prints the set-up li
 
 test: lint test-sqlite test-postgresql  ## Check style and types, run all tests
 
+# Playwright keeps an event loop running, beside which other tests could not start theirs.
 test-sqlite: .venv/installed-dev
-	$(RUN) -m pytest -n 2 --dist loadgroup
+	$(RUN) -m pytest -n 2 -m "not browser"
+	$(RUN) -m pytest -m browser
 
 # Wire, browser and example tests do not depend on the database, so they run once, on SQLite.
 test-postgresql: .venv/installed-dev

@@ -11,7 +11,7 @@ import sys
 import psycopg
 
 DEFAULT_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
-WITHOUT_DATABASE = ("tests/browser", "tests/examples", "tests/gateway")
+WITHOUT_DATABASE = ("tests/browser", "tests/deploy", "tests/examples", "tests/gateway", "tests/policies")
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
         print(f"Tests on PostgreSQL are left out: {str(error).splitlines()[0]}")
         return 1 if os.environ.get("CI") else 0
     ignored = [f"--ignore={folder}" for folder in WITHOUT_DATABASE]
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadgroup", *ignored]
+    command = [sys.executable, "-m", "pytest", "-n", "2", "-m", "not browser", *ignored]
     return subprocess.run(command, env={**os.environ, "TEST_DATABASE_URL": url}, check=False).returncode
 
 

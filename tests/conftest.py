@@ -72,12 +72,11 @@ def signed_in():
     return sign_in
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """One worker runs all tests in the browser, so that it, and the demo, are started once."""
     for item in items:
-        if {"chromium", "demo"} & set(item.fixturenames):
+        if {"chromium", "demo", "fresh"} & set(item.fixturenames):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")

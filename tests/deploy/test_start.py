@@ -1,62 +1,81 @@
 """Starting and stopping everything on one machine."""
 
-import asyncio
+import json
 import os
 import signal
 import socket
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from deploy import start, supervise
+from deploy import start
 from portal.environment import SettingError
 
 # Ends at once, and leaves a child behind that holds its output.
-LEAVES_A_CHILD = """import os, subprocess, sys, time
+LEAVES_A_CHILD = """import os, pathlib, subprocess, sys
+starts = pathlib.Path("starts")
+starts.touch()
+print("start", starts.stat().st_size, flush=True)
+starts.write_text("x" * (starts.stat().st_size + 1))
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-with open("starts", "a") as log: log.write("x")
 os.kill(os.getpid(), 9)
 """
 
 
-def supervised(commands: dict[str, str], until) -> int:
-    async def when_started() -> bool:
-        while not until():
-            await asyncio.sleep(0.02)
-        os.kill(os.getpid(), signal.SIGINT)
-        return True
-
-    return asyncio.run(asyncio.wait_for(supervise.run(commands, dict(os.environ), when_started), 30))
-
-
-def test_a_process_that_is_killed_is_started_again_even_if_a_child_of_it_lives(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(supervise, "RESTART_SECONDS", 0.01)
-    Path("program.py").write_text(LEAVES_A_CHILD)
-    starts = Path("starts")
-    code = supervised(
-        {"web": f"'{sys.executable}' program.py"}, lambda: starts.exists() and len(starts.read_text()) > 2
-    )
-    assert code == 0
-    assert "web | ended with exit code -9; it is started again" in capfd.readouterr().out
+SUPERVISE = """import asyncio, json, os, sys
+from deploy import supervise
+supervise.RESTART_SECONDS = 0.01
+commands, is_fine = json.loads(sys.argv[1])
+async def when_started(): return is_fine
+sys.exit(asyncio.run(supervise.run(commands, dict(os.environ), when_started)))
+"""
 
 
-def test_a_start_that_fails_ends_all(tmp_path, capfd):
-    async def when_started() -> bool:
-        return False
+@contextmanager
+def supervised(commands: dict[str, str], folder: Path, *, is_fine: bool = True) -> Iterator[subprocess.Popen]:
+    """A supervisor of its own, for it wants the main thread and its signals."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE, json.dumps([commands, is_fine])],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(start.BASE_DIR)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
 
-    assert asyncio.run(supervise.run({"web": "sleep 60"}, dict(os.environ), when_started)) == 1
+
+def lines_until(process: subprocess.Popen, *wanted: str) -> list[str]:
+    lines: list[str] = []
+    while not set(wanted) <= set(lines):
+        line = process.stdout.readline()
+        assert line, lines
+        lines.append(line.strip())
+    return lines
 
 
-def test_lines_carry_the_name_of_their_process(tmp_path, capfd):
-    seen = []
+def test_a_process_that_is_killed_is_started_again_even_if_a_child_of_it_lives(tmp_path):
+    (tmp_path / "program.py").write_text(LEAVES_A_CHILD)
+    with supervised({"web": f"'{sys.executable}' program.py"}, tmp_path) as process:
+        lines_until(process, "web | start 2")
+        lines_until(process, "web | ended with exit code -9; it is started again")
+    assert process.returncode == 0
 
-    def both() -> bool:
-        seen.append(capfd.readouterr().out)
-        return "one   | 1" in "".join(seen) and "three | 3" in "".join(seen)
 
-    supervised({"one": "echo 1; exec sleep 60", "three": "echo 3; exec sleep 60"}, both)
+def test_a_start_that_fails_ends_all(tmp_path):
+    with supervised({"web": "sleep 60"}, tmp_path, is_fine=False) as process:
+        assert process.wait() == 1
+
+
+def test_lines_carry_the_name_of_their_process(tmp_path):
+    with supervised({"one": "sh -c 'echo 1; sleep 60'", "three": "sh -c 'echo 3; sleep 60'"}, tmp_path) as process:
+        lines_until(process, "one   | 1", "three | 3")
 
 
 @pytest.fixture
