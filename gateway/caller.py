@@ -375,6 +375,8 @@ class Caller(asyncio.Protocol):
             framing += b"Connection: close\r\n"
         elif old:
             framing += b"Connection: keep-alive\r\n"
+        if not response.has_date:  # RFC 9110 6.6.1
+            framing += b"Date: %b\r\n" % replies.date()
         return b"%bX-Request-Id: %b\r\n%b\r\n" % (response.start, call.request_id, framing), rechunk
 
     def backend_lost(self, message: str, *, may_retry: bool) -> None:

@@ -58,6 +58,7 @@ class ResponseHead:
     has_body: bool
     is_chunked: bool
     keep_alive: bool
+    has_date: bool
 
 
 def check_unfinished_answer(received: bytes) -> None:
@@ -135,6 +136,7 @@ def read_response_head(head: bytes, *, to_head: bool) -> ResponseHead:
         has_body,
         codings is not None,
         b"close" not in connection if found[1] == b"1" else b"keep-alive" in connection,
+        b"date" not in dropped and any(name == b"date" for name, _ in kept),
     )
 
 

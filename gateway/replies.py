@@ -34,13 +34,18 @@ def reply(
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return b"%bDate: %b\r\n%bContent-Length: %d\r\nX-Request-Id: %b\r\n%b\r\n%b" % (
         _STATUS_LINES[status],
-        _date(int(time.time())),
+        date(),
         lines,
         len(body),
         request_id,
         b"Connection: %b\r\n" % connection if connection else b"",
         b"" if without_body else body,
     )
+
+
+def date() -> bytes:
+    """The value of a Date field, now."""
+    return _date(int(time.time()))
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,7 @@
 """What a call looks like at the backend, and its answer at the caller, byte for byte."""
 
+from email.utils import parsedate_to_datetime
+
 import pytest
 
 from tests.gateway.raw import OK, BackendConnection
@@ -138,7 +140,23 @@ def test_hop_by_hop_fields_of_the_answer_stay_behind(client, backend):
     lines = b"Connection: x-drop-me\r\nX-Drop-Me: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nTrailer: a\r\n"
     backend.answer_with(b"HTTP/1.1 200 OK\r\n" + lines + b"X-Kept: 1\r\nContent-Length: 0\r\n\r\n")
     answer = client.ask(request(b"GET /echo/a"))
-    assert [name for name, _ in answer.headers] == [b"X-Kept", b"Content-Length", b"X-Request-Id"]
+    assert [name for name, _ in answer.headers] == [b"X-Kept", b"Content-Length", b"X-Request-Id", b"Date"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_the_backends"),
+    [
+        pytest.param(b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", True, id="dated by the backend"),
+        pytest.param(b"", False, id="not dated"),
+        pytest.param(b"Date: x\r\nConnection: date\r\n", False, id="dated for the gateway only"),
+    ],
+)
+def test_every_answer_has_one_date(lines, is_the_backends, client, backend):
+    backend.answer_with(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 0\r\n\r\n")
+    for _ in range(2):
+        (date,) = client.ask(request(b"GET /echo/a")).all("Date")
+        assert parsedate_to_datetime(date.decode())
+        assert (date == b"Sun, 06 Nov 1994 08:49:37 GMT") is is_the_backends
 
 
 @pytest.mark.parametrize(
