@@ -25,6 +25,7 @@ from gateway.forwarding import ResponseHead, backend_head, backend_lines, forwar
 from gateway.head import Fields, MalformedRequest, RequestHead
 from gateway.log import logger
 from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
+from gateway.unsent import unsent_bytes
 
 if TYPE_CHECKING:
     from gateway.server import Server
@@ -73,6 +74,7 @@ class Caller(asyncio.Protocol):
         "_server",
         "_transport",
         "_trusted",
+        "_unsent",
         "_upstream",
         "call",
         "deadline",
@@ -102,6 +104,7 @@ class Caller(asyncio.Protocol):
         self._closing = False
         self._cut = False
         self._reading_paused = False
+        self._unsent = NEVER
 
     # -- The connection --------------------------------------------------------------------------
 
@@ -138,6 +141,7 @@ class Caller(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.is_slow = True
+        self._unsent = unsent_bytes(self._transport)
         if self._phase is ANSWER:
             self.deadline = self._server.time + self._server.limits.body_seconds
         if self._upstream is not None:
@@ -170,12 +174,20 @@ class Caller(asyncio.Protocol):
     def expired(self) -> None:
         """The deadline has passed; the server's clock calls."""
         self.deadline = NEVER
-        if self._phase is HEAD and self._reader.waiting:
+        is_asking = self._phase is HEAD and self._reader.waiting and not self.is_slow
+        if self._phase is not BODY and not is_asking and self._takes_the_answer():
+            self.deadline = self._server.time + self._server.limits.body_seconds
+        elif is_asking:
             self._refuse(408, "The request head did not arrive in time.")
         elif self._phase is BODY and self.call is not None:
             self._break_off(408, "The request body did not arrive in time.", "ClientConnectionFailure")
         else:
             self._transport.abort()
+
+    def _takes_the_answer(self) -> bool:
+        """Whether something is left to be read, and the caller has read on since this was asked last."""
+        before, self._unsent = self._unsent, unsent_bytes(self._transport)
+        return 0 < self._unsent < before
 
     def give_up(self) -> None:
         """The server stops now, and the call with it."""
@@ -467,6 +479,7 @@ class Caller(asyncio.Protocol):
     def _await_next(self) -> None:
         self._phase = HEAD
         self._head_started = False
+        self._unsent = NEVER
         self.deadline = self._server.time + self._server.limits.idle_seconds
         if self.request.size > REMEMBERED_HEAD_BYTES:
             self._known_fields = None
@@ -498,6 +511,7 @@ class Caller(asyncio.Protocol):
         kernel reset the connection, and the caller might never read the answer (RFC 9112 9.6).
         """
         if is_clean:
+            self.deadline = self._server.time + self._server.limits.body_seconds
             self._transport.close()
             return
         self._phase = LINGER

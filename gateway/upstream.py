@@ -15,12 +15,15 @@ from gateway.caller import NEVER, Caller
 from gateway.chunks import LAST_CHUNK, BadChunks, Chunks, chunk
 from gateway.forwarding import BadResponse, ResponseHead, check_unfinished_answer, read_response_head
 from gateway.request_reader import REMEMBERED_HEAD_BYTES
+from gateway.unsent import unsent_bytes
 
 if TYPE_CHECKING:
     from gateway.call import Call
     from gateway.server import Server
 
 INTERIM_LIMIT: Final = 16
+# What the kernel takes at once from every request: nobody needs to ask how much of it has left.
+SMALL_REQUEST_BYTES: Final = 16 * 2**10
 
 
 class Upstream(asyncio.Protocol):
@@ -46,6 +49,7 @@ class Upstream(asyncio.Protocol):
         "_response",
         "_server",
         "_transport",
+        "_unsent",
         "_waiting",
         "backend",
         "deadline",
@@ -69,6 +73,7 @@ class Upstream(asyncio.Protocol):
         self._known_head = b""
         self._known_as_to_head = False
         self._waiting = b""
+        self._unsent = 0
         self._interim = 0
         self._left: int | None = 0
         self._chunks: Chunks | None = None
@@ -134,6 +139,7 @@ class Upstream(asyncio.Protocol):
     def pause_writing(self) -> None:
         if self._caller is not None:
             self.deadline = self._server.time + self._server.limits.backend_seconds
+            self._unsent = unsent_bytes(self._transport)
             self._caller.pause_reading()
 
     def resume_writing(self) -> None:
@@ -158,9 +164,17 @@ class Upstream(asyncio.Protocol):
     def expired(self) -> None:
         """The deadline has passed; the server's clock calls."""
         caller = self._caller
+        if caller is not None and self._takes_the_request():
+            self.deadline = self._server.time + self._server.limits.backend_seconds
+            return
         self.abort()
         if caller is not None:
             caller.fail(504, "The backend service did not answer in time.", "forward-request", "Timeout")
+
+    def _takes_the_request(self) -> bool:
+        """Whether the backend has read some of it since this was asked last, or since it had to be held back."""
+        before, self._unsent = self._unsent, unsent_bytes(self._transport)
+        return self._unsent < before
 
     def abort(self) -> None:
         """Drop the connection, and the caller with it."""
@@ -190,10 +204,13 @@ class Upstream(asyncio.Protocol):
 
         Until then its caller is, or its own reading, where that holds up the caller.
         """
+        is_small = self.is_fresh and len(data) <= SMALL_REQUEST_BYTES
         self.is_fresh = False
         self._is_whole = is_whole
         self.deadline = self._server.time + self._server.limits.backend_seconds if is_whole else NEVER
         self._transport.write(data)
+        if is_whole:
+            self._unsent = 0 if is_small else unsent_bytes(self._transport)
 
     # -- The answer ------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import pytest
 
@@ -13,6 +15,7 @@ PIECE = b"x" * 2**20
 PIECES = 192
 SIZE = len(PIECE) * PIECES
 GROWTH_BYTES = 20 * 2**20
+T = TypeVar("T")
 
 
 def read_body(wire, size: int) -> int:
@@ -125,6 +128,54 @@ def test_a_caller_that_stops_reading_is_given_up(impatient, backend):
     client.send(b"GET" + HEAD.replace(b"/a ", b"/stalls ") + b"\r\n")
     record = impatient.record(b"/echo/stalls")
     assert (record.response_code, record.error_reason) == (200, "ClientConnectionFailure")
+
+
+def paced(pieces: Iterable[T]) -> Iterator[T]:
+    """So that all of them take several times as long as the time-outs of `impatient`."""
+    pace = threading.Event()
+    for piece in pieces:
+        pace.wait(0.1)
+        yield piece
+
+
+@pytest.mark.parametrize("connection", [b"keep-alive", b"close"])
+def test_a_caller_that_reads_slowly_but_steadily_gets_all(connection, impatient, backend):
+    backend.answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (8 * len(PIECE)) + 8 * PIECE)
+    client = impatient.connect()
+    client.send(b"GET" + HEAD + b"Connection: " + connection + b"\r\n\r\n")
+    client.read_until(b"\r\n\r\n")
+    for _ in paced(range(32)):
+        client.read(len(PIECE) // 4)
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["sized", "chunked"])
+def test_a_backend_that_reads_slowly_but_steadily_gets_all(is_chunked, start_gateway, backend):
+    def behave(connection: BackendConnection) -> None:
+        connection.read_until(b"\r\n\r\n")
+        for _ in paced(range(24)):
+            connection.read(len(PIECE) // 4)
+        connection.read_until(b"\r\n0\r\n\r\n") if is_chunked else None
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    backend.behave = behave
+    gateway = start_gateway(BACKEND_TIMEOUT_SECONDS=0.4)
+    client = gateway.connect()
+    body = 6 * PIECE
+    framed = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if is_chunked else body
+    framing = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % len(body)
+    client.send(b"POST" + HEAD + framing + b"\r\n\r\n" + framed)
+    assert client.read_response().status == 200
+    gateway.hang_up()
+
+
+def test_a_backend_that_stops_reading_is_a_504(start_gateway, backend):
+    backend.behave = lambda connection: connection.read_until(b"x") and threading.Event().wait(20)
+    gateway = start_gateway(BACKEND_TIMEOUT_SECONDS=0.4)
+    client = gateway.connect()
+    client.send(b"POST" + HEAD + b"Content-Length: %d\r\n\r\n" % (SIZE))
+    in_background(lambda: client.send(PIECE * PIECES))
+    assert client.read_response().status == 504
+    gateway.hang_up()
 
 
 def test_request_and_answer_can_flow_at_the_same_time(client, backend):
