@@ -69,8 +69,10 @@ async def _keep_running(name: str, command: str, environment: Mapping[str, str],
             _signal_group(process, signal.SIGKILL)
         if not stop.is_set():
             _say(name, f"ended with exit code {code}; it is started again")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
+            # The wait is for what fails again and again; what ended in order is wanted back at once.
+            if code != 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
 
 
 async def _exit_code(process: asyncio.subprocess.Process) -> int:

@@ -205,9 +205,10 @@ class Caller(asyncio.Protocol):
         self._transport.abort()
 
     def drain(self) -> None:
-        """The server is stopping: an idle connection goes at once, another one after its answer."""
+        """The server is stopping: a connection without a whole request goes at once, another one after its answer."""
         self._closing = True
-        if self._phase is HEAD and not self._reader.waiting:
+        if self._phase is HEAD:
+            self.deadline = self._server.time + self._server.limits.body_seconds
             self._transport.close()
 
     # -- The request -----------------------------------------------------------------------------

@@ -28,18 +28,19 @@ os.kill(os.getpid(), 9)
 
 SUPERVISE = """import asyncio, json, os, sys
 from deploy import supervise
-supervise.RESTART_SECONDS = 0.01
-commands, is_fine = json.loads(sys.argv[1])
+commands, is_fine, supervise.RESTART_SECONDS = json.loads(sys.argv[1])
 async def when_started(): return is_fine
 sys.exit(asyncio.run(supervise.run(commands, dict(os.environ), when_started)))
 """
 
 
 @contextmanager
-def supervised(commands: dict[str, str], folder: Path, *, is_fine: bool = True) -> Iterator[subprocess.Popen]:
+def supervised(
+    commands: dict[str, str], folder: Path, *, is_fine: bool = True, restart_seconds: float = 0.01
+) -> Iterator[subprocess.Popen]:
     """A supervisor of its own, for it wants the main thread and its signals."""
     with subprocess.Popen(
-        [sys.executable, "-c", SUPERVISE, json.dumps([commands, is_fine])],
+        [sys.executable, "-c", SUPERVISE, json.dumps([commands, is_fine, restart_seconds])],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(start.BASE_DIR)},
         stdout=subprocess.PIPE,
@@ -66,6 +67,12 @@ def test_a_process_that_is_killed_is_started_again_even_if_a_child_of_it_lives(t
         lines_until(process, "web | start 2")
         lines_until(process, "web | ended with exit code -9; it is started again")
     assert process.returncode == 0
+
+
+def test_a_process_that_ends_as_it_was_asked_to_is_started_again_at_once(tmp_path):
+    command = "sh -c 'echo start >> starts; wc -l < starts'"
+    with supervised({"gateway": command}, tmp_path, restart_seconds=3600) as process:
+        lines_until(process, "gateway | 3")
 
 
 def test_a_start_that_fails_ends_all(tmp_path):

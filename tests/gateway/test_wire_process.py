@@ -49,6 +49,20 @@ def test_calls_in_flight_are_answered_after_sigterm(start_gateway, backend):
     gateway.hang_up()
 
 
+def test_half_a_head_does_not_hold_up_the_end(start_gateway):
+    gateway = start_gateway(DRAIN_SECONDS=600)
+    client = gateway.connect()
+    assert client.ask(HEALTH).status == 200
+    client.send(REQUEST[:-2])
+    new = gateway.connect()
+    new.send(b"GET ")
+    assert gateway.stop() == 0
+    assert client.is_closed()
+    assert new.is_closed()
+    assert gateway.records() == []
+    gateway.hang_up()
+
+
 def test_calls_that_do_not_end_are_cut_when_the_time_is_over(start_gateway, backend):
     gateway = start_gateway(DRAIN_SECONDS=0.2)
     backend.behave = lambda connection: connection.read_to_end()
