@@ -31,6 +31,7 @@ class Call:
         "method",
         "quota_calls",
         "quota_period_start",
+        "rate_period_seconds",
         "request_bytes",
         "request_id",
         "response_bytes",
@@ -58,6 +59,7 @@ class Call:
         self.error_reason = ""
         self.quota_period_start: float | None = None
         self.quota_calls: int | None = None
+        self.rate_period_seconds: int | None = None
 
     def failed(self, source: str, reason: str) -> None:
         """The first cause counts; what follows from it does not."""
@@ -92,4 +94,5 @@ class Call:
             self.error_reason,
             self.quota_period_start,
             self.quota_calls,
+            self.rate_period_seconds,
         )

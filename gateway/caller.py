@@ -267,6 +267,8 @@ class Caller(asyncio.Protocol):
         elif isinstance(verdict, Admitted):
             call.quota_period_start = verdict.quota_period_start
             call.quota_calls = verdict.quota_calls
+            if verdict.rate_limit is not None:
+                call.rate_period_seconds = verdict.rate_limit.renewal_period_seconds
             self._forward(request, verdict, call, scheme)
 
     def _through_proxies(self, request: RequestHead) -> tuple[str, bytes]:

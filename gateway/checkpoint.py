@@ -1,7 +1,8 @@
-"""Quota counts that survive a restart and a crash.
+"""Quota counts and rate windows that survive a restart and a crash.
 
 Each record in the journal says where its quota stood after the call, so the counts of a gateway are
-the greatest ones in all its parts. The checkpoint `<gateway>.checkpoint` holds the counts as they
+the greatest ones in all its parts; and when a rate limit counted it, which tells the call from
+others. The checkpoint `<gateway>.checkpoint` holds counts and times as they
 were when a part was finished, and the sequence from which parts have to be read on top of it.
 Reading a part that the checkpoint already covers does no harm, so it need not be atomic with
 anything; it is replaced in one step. A gateway without a readable checkpoint reads all its parts.
@@ -11,6 +12,7 @@ What is lost by a crash: calls that were under way, whose callers saw no end of 
 
 import logging
 import os
+from collections import defaultdict
 from pathlib import Path
 from zlib import crc32
 
@@ -29,6 +31,7 @@ class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
 
     next_part: int
     quotas: list[tuple[Counted, QuotaCount]]
+    rates: list[tuple[Counted, list[float]]] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -66,24 +69,29 @@ def read(file: Path) -> Checkpoint | None:
     return None
 
 
-def recover(directory: Path, gateway: str, counters: Counters) -> int:
-    """Restore the quota counts of an earlier run. Gives the first sequence that is free."""
+def recover(directory: Path, gateway: str, counters: Counters, now: float) -> int:
+    """Restore the counts of an earlier run. Gives the first sequence that is free."""
     checkpoint = read(checkpoint_file(directory, gateway)) or Checkpoint(0, [])
     counters.restore(checkpoint.quotas)
+    counters.restore_rates(dict(checkpoint.rates))
     free = checkpoint.next_part
+    rates: defaultdict[Counted, list[float]] = defaultdict(list)
     for part in parts(directory):
         if part.gateway == gateway and part.sequence >= checkpoint.next_part:
-            _replay(part, counters)
+            _replay(part, counters, rates, now)
             free = max(free, part.sequence + 1)
+    counters.restore_rates(rates)
     return free
 
 
-def _replay(part: Part, counters: Counters) -> None:
+def _replay(part: Part, counters: Counters, rates: defaultdict[Counted, list[float]], now: float) -> None:
     for record, _ in read_records(part.file):
         if record.product is None or record.subscription is None:
             continue
+        counted = (record.product, record.subscription)
+        if record.rate_period_seconds is not None and record.at + record.rate_period_seconds > now:
+            rates[counted].append(record.at)
         if record.quota_period_start is not None and record.quota_calls is not None:
-            counted = (record.product, record.subscription)
             counters.restore([(counted, (record.quota_period_start, record.quota_calls))])
 
 

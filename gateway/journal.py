@@ -31,7 +31,7 @@ class JournalError(Exception):
 
 
 class Journal:
-    """One gateway's journal. Opening it restores the quota counts of the run before.
+    """One gateway's journal. Opening it restores the counts of the run before.
 
     All methods are for the event loop's thread. `append` and `flush` never raise.
     """
@@ -55,7 +55,7 @@ class Journal:
         self._directory, self._gateway, self._counters = directory, gateway, counters
         self._part_bytes, self._part_seconds, self._fsync_seconds = part_bytes, part_seconds, fsync_seconds
         # By the clock, so that no name comes back even if all files were lost: readers keep offsets by name.
-        self._sequence = max(checkpoint.recover(directory, gateway, counters), int(time.time()))
+        self._sequence = max(checkpoint.recover(directory, gateway, counters, time.time()), int(time.time()))
         self._buffer = bytearray()
         self._buffer_bytes = buffer_bytes
         self._file: int | None = None
@@ -144,7 +144,7 @@ class Journal:
         """The file belongs to the disk thread from now on; the next flush begins another part."""
         assert self._file is not None
         self._sequence = max(self._sequence + 1, int(time.time()))
-        state = checkpoint.Checkpoint(self._sequence, self._counters.quotas())
+        state = checkpoint.Checkpoint(self._sequence, self._counters.quotas(), self._counters.rates())
         self._disk.submit(self._seal, self._file, state)
         self._file, self._is_dirty = None, False
 

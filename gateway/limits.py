@@ -6,7 +6,7 @@ nor quota. Counts outlive a change of the limit.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import TypeAlias
 
@@ -69,6 +69,17 @@ class Counters:
     def _period(self, counted: Counted, quota: Quota, now: float) -> QuotaCount:
         current = self._quotas.get(counted)
         return (now, 0) if current is None or _has_ended(current, quota, now) else current
+
+    def rates(self) -> list[tuple[Counted, list[float]]]:
+        """A copy of the times of calls that may still count, for the checkpoint."""
+        return [(counted, list(times)) for counted, times in self._rates.items() if times]
+
+    def restore_rates(self, rates: Mapping[Counted, Iterable[float]]) -> None:
+        """Take over times of an earlier run, in any order. Those that are here already are the same calls."""
+        for counted, times in rates.items():
+            known = frozenset(self._rates.get(counted, ()))
+            fresh = [time for time in times if time not in known]
+            self._rates[counted] = deque(sorted([*self._rates.get(counted, ()), *fresh]))
 
     def quotas(self) -> list[tuple[Counted, QuotaCount]]:
         """A consistent copy, cheap at any size, for the checkpoint."""

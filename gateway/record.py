@@ -9,7 +9,8 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     Times are Unix times and seconds. `url` is path and query without the subscription key.
     `error_source` and `error_reason` are Azure's LastError words (empty for a call that went well).
     `quota_period_start` and `quota_calls` say what the subscription's quota stood at after this
-    call; they are None where no quota counted it.
+    call; they are None where no quota counted it. `rate_period_seconds` is how long the call counts
+    toward a rate limit, None where none counted it.
     """
 
     at: float
@@ -32,3 +33,4 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     error_reason: str = ""
     quota_period_start: float | None = None
     quota_calls: int | None = None
+    rate_period_seconds: int | None = None

@@ -73,7 +73,7 @@ class Gateway:
     ) -> None:
         self.directory = directory
         self.clients: list[Client] = []
-        self.port = free_port()
+        self.port = int(settings.get("GATEWAY_PORT") or free_port())
         if configuration is not None:
             self.configure(configuration)
         environment = {
@@ -83,6 +83,7 @@ class Gateway:
             **{name: str(value) for name, value in settings.items()},
         }
         self.log = directory / "log"
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-W", "error", "-m", program], cwd=ROOT, env=environment, stderr=log, stdout=log
@@ -95,8 +96,11 @@ class Gateway:
         return self.wait_for_log(f"Gateway: http://127.0.0.1:{self.port}")
 
     def wait_for_log(self, text: str) -> "Gateway":
-        wait_for(lambda: text in self.log.read_text() or self.process.poll() is not None)
-        assert text in self.log.read_text(), self.log.read_text()
+        def written() -> str:
+            return self.log.read_bytes()[self._log_start :].decode()
+
+        wait_for(lambda: text in written() or self.process.poll() is not None)
+        assert text in written(), self.log.read_text()
         return self
 
     def connect(self) -> Client:
@@ -168,16 +172,28 @@ def backend(session_backend: Backend) -> Backend:
 
 @pytest.fixture(scope="session")
 def start_gateway(tmp_path_factory, session_backend: Backend) -> Iterator[Callable[..., Gateway]]:
-    """`start_gateway(BODY_TIMEOUT_SECONDS=1)`: one more gateway in front of the backend."""
+    """`start_gateway(BODY_TIMEOUT_SECONDS=1)`: one more gateway in front of the backend.
+
+    `again` is one that has ended: the new one has its data and its port.
+    """
     with contextlib.ExitStack() as started:
 
-        def start(configuration: Snapshot | None = None, *, without_snapshot: bool = False, **settings) -> Gateway:
+        def start(
+            configuration: Snapshot | None = None,
+            *,
+            without_snapshot: bool = False,
+            again: Gateway | None = None,
+            **settings,
+        ) -> Gateway:
+            if again is not None:
+                again.hang_up()
+                settings["GATEWAY_PORT"] = again.port
             configuration = configuration or echo_snapshot(
                 f"http://127.0.0.1:{session_backend.port}/base",
                 refusing=f"http://127.0.0.1:{free_port()}/",
                 unknown="http://no-such-host.invalid/",
             )
-            directory = tmp_path_factory.mktemp("gateway")
+            directory = again.directory if again is not None else tmp_path_factory.mktemp("gateway")
             gateway = Gateway(directory, None if without_snapshot else configuration, **settings)
             started.callback(gateway.kill)
             return gateway.wait_until_it_listens()

@@ -136,8 +136,24 @@ def test_quotas_are_the_checkpoints_and_those_of_later_parts(tmp_path):
     part("gw-000000000006", 43, 42)
     part("other-000000000007", 98)
     counters = Counters()
-    assert checkpoint.recover(tmp_path, "gw", counters) == 7
+    assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 7
     assert dict(counters.quotas()) == {(1, ALICE): (NOW, 43), (2, ALICE): (NOW, 7)}
+
+
+def test_rate_windows_are_the_checkpoints_and_those_of_later_parts_each_call_once(tmp_path):
+    def call(seconds, **fields):
+        return frame(record(1, at=NOW + seconds, **{"rate_period_seconds": 60} | fields))
+
+    checkpoint.write(
+        checkpoint.checkpoint_file(tmp_path, "gw"),
+        checkpoint.Checkpoint(6, [], [((1, ALICE), [NOW - 30, NOW - 20]), ((2, ALICE), [NOW - 10])]),
+    )
+    under_way_then = call(-20)
+    later = [call(-5), call(-7), call(-60), call(-1, rate_period_seconds=None), call(-1, product=None)]
+    (tmp_path / "gw-000000000006.journal").write_bytes(MAGIC + under_way_then + b"".join(later))
+    counters = Counters()
+    checkpoint.recover(tmp_path, "gw", counters, NOW)
+    assert counters.rates() == [((1, ALICE), [NOW - 30, NOW - 20, NOW - 7, NOW - 5]), ((2, ALICE), [NOW - 10])]
 
 
 def test_a_crash_at_any_byte_of_the_last_part_restores_what_was_written(tmp_path):
@@ -147,7 +163,7 @@ def test_a_crash_at_any_byte_of_the_last_part_restores_what_was_written(tmp_path
     for size in range(len(whole) + 1):
         (tmp_path / "gw-000000000001.journal").write_bytes(whole[:size])
         counters = Counters()
-        assert checkpoint.recover(tmp_path, "gw", counters) == 2
+        assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 2
         assert [count for _, (_, count) in counters.quotas()] == [sum(end <= size for end in ends[1:])] * (
             size >= ends[1]
         )
@@ -161,11 +177,11 @@ def test_a_checkpoint_torn_at_any_byte_is_not_believed(tmp_path, caplog):
     for size in range(len(whole)):
         file.write_bytes(whole[:size])
         counters = Counters()
-        assert checkpoint.recover(tmp_path, "gw", counters) == 4
+        assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 4
         assert counters.quotas() == [((1, ALICE), (NOW, 4))]
         assert deletable(tmp_path) == []
     file.write_bytes(whole)
-    assert checkpoint.recover(tmp_path, "gw", counters) == 7
+    assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 7
 
 
 def test_a_later_period_counts_for_more_than_a_fuller_one():
@@ -322,5 +338,5 @@ def test_a_killed_gateway_loses_no_record_that_it_flushed(tmp_path):
     writer.stdout.close()
     assert [one.quota_calls for one in read_all(tmp_path)][: seen[-1]] == list(range(1, seen[-1] + 1))
     counters = Counters()
-    checkpoint.recover(tmp_path, "gw", counters)
+    checkpoint.recover(tmp_path, "gw", counters, NOW)
     assert counters.quotas()[0][1][1] >= seen[-1]

@@ -49,6 +49,18 @@ def test_calls_in_flight_are_answered_after_sigterm(start_gateway, backend):
     gateway.hang_up()
 
 
+@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
+def test_a_restart_gives_nobody_more_calls(is_killed, start_gateway, backend):
+    request = REQUEST.replace(b"K1", b"K2")
+    gateway = start_gateway()
+    assert gateway.ask(request).status == 200
+    for statuses in ([200, 429], [429]):
+        gateway.kill() if is_killed else gateway.stop()
+        gateway = start_gateway(again=gateway)
+        assert [gateway.ask(request).status for _ in statuses] == statuses
+    gateway.hang_up()
+
+
 def test_half_a_head_does_not_hold_up_the_end(start_gateway):
     gateway = start_gateway(DRAIN_SECONDS=600)
     client = gateway.connect()
