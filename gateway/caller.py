@@ -61,6 +61,7 @@ class Caller(asyncio.Protocol):
         "_closing",
         "_cut",
         "_head_started",
+        "_is_half_closed",
         "_is_sent",
         "_known_fields",
         "_known_for",
@@ -102,6 +103,7 @@ class Caller(asyncio.Protocol):
         self._answer_started = False
         self._is_sent = True
         self._closing = False
+        self._is_half_closed = False
         self._cut = False
         self._reading_paused = False
         self._unsent = NEVER
@@ -136,8 +138,15 @@ class Caller(asyncio.Protocol):
         elif len(self._reader.waiting) > PIPELINE_LIMIT_BYTES:
             self.pause_reading()
 
-    def eof_received(self) -> None:
-        """A caller that closes its half of the connection is taken to have left."""
+    def eof_received(self) -> bool:
+        """A caller that closes its half of the connection gets the answers to its whole requests.
+
+        Within a request it is taken to have left: then the transport closes itself.
+        """
+        self._is_half_closed = True
+        if not self._reader.waiting:
+            self._closing = True
+        return self._phase is ANSWER
 
     def pause_writing(self) -> None:
         self.is_slow = True
@@ -219,6 +228,8 @@ class Caller(asyncio.Protocol):
             self.pause_reading()
         elif self._reader.waiting:
             self._read_head()
+        if self._is_half_closed and self._phase is not ANSWER and not self.is_slow:
+            self._transport.close()
 
     def _read_head(self) -> None:
         limits = self._server.limits
@@ -488,7 +499,7 @@ class Caller(asyncio.Protocol):
             self._known_fields = None
         if self._reading_paused and len(self._reader.waiting) <= PIPELINE_LIMIT_BYTES:
             self.resume_reading()
-        if self._reader.waiting:
+        if self._reader.waiting or self._is_half_closed:
             self._next_request()
 
     # -- Parting ---------------------------------------------------------------------------------
@@ -513,7 +524,7 @@ class Caller(asyncio.Protocol):
         """Hang up. Where more of the caller's bytes are under way, closing at once would make the
         kernel reset the connection, and the caller might never read the answer (RFC 9112 9.6).
         """
-        if is_clean:
+        if is_clean or self._is_half_closed:
             self.deadline = self._server.time + self._server.limits.body_seconds
             self._transport.close()
             return

@@ -169,6 +169,8 @@ def test_calls_to_a_name_without_an_answer_do_not_stop_the_others(start_gateway,
     backend.answer_with(OK, then_close=True)
     for api in (b"echo", b"literal"):
         assert [gateway.ask(b"GET /" + api + b"/a" + HEAD).status for _ in range(3)] == [200] * 3
-    gateway.hang_up()
+    for client in stuck:
+        client.reset()
     wait_for(lambda: len([record for record in gateway.records() if record.url.startswith(b"/dead")]) == 40)
     assert gateway.stop() == 0
+    gateway.hang_up()

@@ -1,6 +1,7 @@
 """Keep-alive, pipelining, expectations, proxies in front, and what the gateway answers by itself."""
 
 import contextlib
+import socket
 
 import pytest
 
@@ -48,6 +49,31 @@ def test_requests_of_all_kinds_can_follow_each_other(client, backend):
     assert [client.read_response().status for _ in range(8)] == [200, 200, 401, 200, 401, 404, 200, 200]
     assert client.is_closed()
     assert backend.bodies == [b"", b"ab", b"cd", b""]
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+@pytest.mark.parametrize("leaves_during", ["the request", "the answer"])
+def test_a_caller_that_closes_its_half_after_whole_requests_is_answered(requests, leaves_during, client, backend):
+    def behave(connection: BackendConnection) -> None:
+        while True:
+            backend.take(connection)
+            if leaves_during == "the answer":
+                client.socket.shutdown(socket.SHUT_WR)
+            connection.send(OK)
+
+    backend.behave = behave
+    client.send(get(b"/echo/a") * requests)
+    if leaves_during == "the request":
+        client.socket.shutdown(socket.SHUT_WR)
+    assert [client.read_response().body for _ in range(requests)] == [b"ok"] * requests
+    assert client.is_closed()
+
+
+def test_a_half_closed_caller_gets_refusals_too(client):
+    client.send(get(b"/none") + get(b"/echo/a", key=b"") + b"nonsense\r\n\r\n")
+    client.socket.shutdown(socket.SHUT_WR)
+    assert [client.read_response().status for _ in range(3)] == [404, 401, 400]
+    assert client.is_closed()
 
 
 def test_thousands_of_refused_requests_at_once_are_answered(client):

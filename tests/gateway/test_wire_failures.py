@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 
 import pytest
 
@@ -219,7 +220,7 @@ def test_a_caller_that_leaves_ends_the_call_at_the_backend(gateway, backend):
     client = gateway.connect()
     client.send(get(b"/echo/leaves"))
     wait_for(lambda: len(seen) == 1)
-    client.close()
+    client.reset()
     wait_for(lambda: len(seen) == 2)
     record = gateway.record(b"/echo/leaves")
     assert (record.error_source, record.error_reason) == ("client", "ClientConnectionFailure")
@@ -231,9 +232,19 @@ def test_a_caller_that_leaves_within_the_answer_is_recorded_with_its_code(gatewa
     client = gateway.connect()
     client.send(get(b"/echo/leaves-later"))
     client.read_until(b"ab")
-    client.close()
+    client.reset()
     record = gateway.record(b"/echo/leaves-later")
     assert (record.response_code, record.backend_code, record.error_reason) == (206, 206, "ClientConnectionFailure")
+
+
+def test_a_caller_that_closes_its_half_within_a_request_has_left(gateway, backend):
+    client = gateway.connect()
+    client.send(post(b"/echo/half", b"Content-Length: 10", body=b"12345"))
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.is_closed()
+    record = gateway.record(b"/echo/half")
+    assert (record.response_code, record.error_reason) == (0, "ClientConnectionFailure")
+    assert backend.requests == []
 
 
 def test_an_answer_before_the_end_of_the_upload_is_passed_on(gateway, backend):

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import pytest
 
-from tests.gateway.conftest import wait_for
-from tests.gateway.raw import BackendConnection
+from tests.gateway.conftest import echo_snapshot, wait_for
+from tests.gateway.raw import Backend, BackendConnection
 
 HEAD = b" /echo/a HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n"
 PIECE = b"x" * 2**20
@@ -149,16 +149,17 @@ def test_a_caller_that_reads_slowly_but_steadily_gets_all(connection, impatient,
 
 
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["sized", "chunked"])
-def test_a_backend_that_reads_slowly_but_steadily_gets_all(is_chunked, start_gateway, backend):
+def test_a_backend_that_reads_slowly_but_steadily_gets_all(is_chunked, start_gateway):
     def behave(connection: BackendConnection) -> None:
         connection.read_until(b"\r\n\r\n")
         for _ in paced(range(24)):
             connection.read(len(PIECE) // 4)
-        connection.read_until(b"\r\n0\r\n\r\n") if is_chunked else None
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
+    # What lies in the backend's kernel counts as read.
+    backend = Backend(receive_buffer_bytes=2**16)
     backend.behave = behave
-    gateway = start_gateway(BACKEND_TIMEOUT_SECONDS=0.4)
+    gateway = start_gateway(echo_snapshot(f"http://127.0.0.1:{backend.port}"), BACKEND_TIMEOUT_SECONDS=0.8)
     client = gateway.connect()
     body = 6 * PIECE
     framed = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if is_chunked else body
@@ -166,6 +167,7 @@ def test_a_backend_that_reads_slowly_but_steadily_gets_all(is_chunked, start_gat
     client.send(b"POST" + HEAD + framing + b"\r\n\r\n" + framed)
     assert client.read_response().status == 200
     gateway.hang_up()
+    backend.close()
 
 
 def test_a_backend_that_stops_reading_is_a_504(start_gateway, backend):
