@@ -36,6 +36,7 @@ class Upstream(asyncio.Protocol):
     __slots__ = (
         "_caller",
         "_chunks",
+        "_has_ended",
         "_interim",
         "_is_complete",
         "_is_reusable",
@@ -81,6 +82,7 @@ class Upstream(asyncio.Protocol):
         self._is_complete = False
         self._is_reusable = False
         self._is_whole = False
+        self._has_ended = False
         self._reading_paused = False
 
     # -- The connection --------------------------------------------------------------------------
@@ -95,8 +97,9 @@ class Upstream(asyncio.Protocol):
         self.abort()
         if caller is None:
             return
-        if response is not None and exc is None and self._left is None and self._chunks is None:
-            # RFC 9112 6.3: the end of the connection is the end of the body.
+        ends_with_connection = response is not None and self._left is None and self._chunks is None
+        if ends_with_connection and exc is None and (self._has_ended or not self.backend.tls):
+            # RFC 9112 6.3: the end of the connection is the end of the body; 9.8: over TLS, a proper one.
             caller.end_response(LAST_CHUNK if self._rechunk else b"")
         elif response is None and not self._waiting and not self._interim:
             message = "The backend service closed the connection without an answer."
@@ -134,7 +137,11 @@ class Upstream(asyncio.Protocol):
                 caller.respond(out)
 
     def eof_received(self) -> None:
-        """The transport closes itself; `connection_lost` decides what that means."""
+        """The transport closes itself; `connection_lost` decides what that means.
+
+        Over TLS uvloop calls this for a close_notify alone, and not when the connection under it ends.
+        """
+        self._has_ended = True
 
     def pause_writing(self) -> None:
         if self._caller is not None:

@@ -1,5 +1,6 @@
 """Backends behind TLS: their certificates are verified, names included."""
 
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.gateway.conftest import echo_snapshot
-from tests.gateway.raw import Backend
+from tests.gateway.raw import Backend, BackendConnection
 
 
 def write_certificate(file: Path, host: str) -> None:
@@ -74,4 +75,27 @@ def test_a_backend_behind_tls_needs_a_good_certificate(host, is_trusted, status,
         assert len(backend.connections) == 1
         backend.hang_up()
         assert client.ask(b"GET" + head + b"\r\n").body == b"ok"
+    gateway.hang_up()
+
+
+@pytest.mark.parametrize("is_proper", [True, False], ids=["close_notify", "no close_notify"])
+@pytest.mark.parametrize("framing", [b"", b"Content-Length: 3\r\n"], ids=["until the end", "sized"])
+def test_an_answer_until_the_end_is_whole_only_after_a_proper_end(
+    framing, is_proper, tls_backend, start_gateway, tmp_path
+):
+    def behave(connection: BackendConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\nabc")
+        if is_proper:
+            connection.socket.unwrap()
+        connection.socket.shutdown(socket.SHUT_RDWR)
+
+    backend = tls_backend("localhost")
+    backend.behave = behave
+    gateway = start_gateway(echo_snapshot(f"https://localhost:{backend.port}"), SSL_CERT_FILE=tmp_path / "certificate")
+    client = gateway.connect()
+    client.send(b"GET /echo/a HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\nConnection: close\r\n\r\n")
+    _, _, body = client.read_to_end().partition(b"\r\n\r\n")
+    whole, cut = (b"abc", b"abc") if framing else (b"3\r\nabc\r\n0\r\n\r\n", b"3\r\nabc\r\n")
+    assert body == (whole if is_proper else cut)
     gateway.hang_up()
