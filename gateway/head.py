@@ -97,7 +97,8 @@ def asked_of(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
     Which paths are good is decided with the route, by `gateway.target`.
     """
     if method == b"CONNECT" or method == b"TRACE":
-        raise MalformedRequest(405, "CONNECT and TRACE are not served here.")
+        # RFC 9110 15.6.2: served for no resource at all. A 405 would have to list the methods of one.
+        raise MalformedRequest(501, "CONNECT and TRACE are not served here.")
     if len(target) > TARGET_LIMIT_BYTES:
         raise MalformedRequest(414, "The request target is too long.")
     if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
