@@ -274,7 +274,8 @@ class Caller(asyncio.Protocol):
         self.call = call = Call(now, request.method, address, request.size, refusal or verdict)
         if refusal is not None:
             call.failed(refusal.source, refusal.reason)
-            self._answer(refusal.status, refusal.body, refusal.headers)
+            body = refusal.body if refusal.status < 500 else replies.with_activity(refusal.body, call.request_id)
+            self._answer(refusal.status, body, refusal.headers)
         elif isinstance(verdict, Admitted):
             call.quota_period_start = verdict.quota_period_start
             call.quota_calls = verdict.quota_calls

@@ -17,8 +17,13 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 def error_body(status: int, message: str, activity_id: bytes = b"") -> bytes:
     """The captured answers have one space of padding inside the braces. `message` is a text of ours or llhttp's."""
-    text = b'{ "statusCode": %d, "message": %b' % (status, json.dumps(message).encode())
-    return text + (b', "activityId": "%b" }' % activity_id if activity_id else b" }")
+    body = b'{ "statusCode": %d, "message": %b }' % (status, json.dumps(message).encode())
+    return with_activity(body, activity_id) if activity_id else body
+
+
+def with_activity(body: bytes, activity_id: bytes) -> bytes:
+    """An error body that names the call: those of status 500 and above do."""
+    return body.removesuffix(b" }") + b', "activityId": "%b" }' % activity_id
 
 
 def reply(

@@ -4,9 +4,10 @@ import contextlib
 import json
 import socket
 
+import msgspec
 import pytest
 
-from tests.gateway.conftest import wait_for
+from tests.gateway.conftest import echo_snapshot, wait_for
 from tests.gateway.raw import OK, BackendConnection
 
 HEAD = b"Host: a\r\nOcp-Apim-Subscription-Key: K1\r\n"
@@ -100,6 +101,19 @@ def test_a_backend_that_cannot_be_reached_is_a_502(api, gateway):
     record = gateway.record(b"/" + api + b"/x")
     assert (record.error_source, record.error_reason) == ("forward-request", "BackendConnectionFailure")
     assert (record.response_code, record.backend_code) == (502, None)
+
+
+def test_a_broken_policy_is_a_500_that_names_the_call(start_gateway, backend):
+    snapshot = echo_snapshot(f"http://127.0.0.1:{backend.port}")
+    broken = msgspec.structs.replace(snapshot.products[0], policy_is_broken=True)
+    gateway = start_gateway(msgspec.structs.replace(snapshot, products=(broken, *snapshot.products[1:])))
+    answer = gateway.ask(get(b"/echo/broken"))
+    assert answer.body == (
+        b'{ "statusCode": 500, "message": "Internal server error", "activityId": "%b" }' % answer.header("X-Request-Id")
+    )
+    assert gateway.record(b"/echo/broken").error_reason == "PolicyBroken"
+    assert backend.requests == []
+    gateway.hang_up()
 
 
 def test_a_backend_that_does_not_answer_is_a_504(impatient, backend):
