@@ -59,9 +59,10 @@ async def _serve() -> None:
     )
     counters = Counters()
     try:
+        name = gateway_name(settings.JOURNAL_DIR, port)
         journal = Journal(
             settings.JOURNAL_DIR,
-            gateway_name(settings.JOURNAL_DIR, port),
+            name,
             counters,
             part_bytes=settings.JOURNAL_PART_BYTES,
             part_seconds=settings.JOURNAL_PART_SECONDS,
@@ -69,7 +70,7 @@ async def _serve() -> None:
         )
     except (JournalError, OSError) as error:
         raise StartError(f"the journal in {settings.JOURNAL_DIR} cannot be opened: {error}.") from error
-    server = Server(limits, counters, journal, proxies)
+    server = Server(name, limits, counters, journal, proxies)
     watch = Watch(settings.SNAPSHOT_FILE, digest_secret(settings.KEY_ENCRYPTION_KEY), server.publish)
     await asyncio.to_thread(watch.look)
     stopping = _stop_signal()

@@ -21,7 +21,7 @@ from gateway import replies
 from gateway.admission import Admitted, Refusal, admit
 from gateway.call import Call, new_request_id
 from gateway.chunks import LAST_CHUNK, chunk
-from gateway.forwarding import ResponseHead, backend_head, backend_lines, forwarded_lines
+from gateway.forwarding import ResponseHead, backend_head, backend_lines, forwarded_lines, one_hop_fewer
 from gateway.head import Fields, MalformedRequest, RequestHead
 from gateway.log import logger
 from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
@@ -294,12 +294,21 @@ class Caller(asyncio.Protocol):
         if request.length is not None and request.length > self._server.limits.body_bytes:
             self.fail(413, "The request body is too large.", "client", "RequestBodyTooLarge")
             return
-        if request.fields.expects_continue and not self._reader.is_complete and not self._reader.waiting:
+        fields = request.fields
+        if self._server.name in fields.passed:
+            self.fail(508, "The call has come back: the API leads to the gateway itself.", "forward-request", "Loop")
+            return
+        if fields.max_forwards is not None and request.method == b"OPTIONS":
+            if fields.max_forwards == 0:  # RFC 9110 7.6.2: then nobody else may be asked.
+                self._answer(200, b"", ())
+                return
+            fields = one_hop_fewer(fields)
+        if fields.expects_continue and not self._reader.is_complete and not self._reader.waiting:
             # The call is admitted and its body will be read, whatever the backend makes of the
             # expectation: many never answer it (RFC 9110 10.1.1).
             self._transport.write(replies.CONTINUE)
         backend = admitted.backend
-        lines = self._backend_lines(request, admitted.key_header, scheme)
+        lines = self._backend_lines(fields, request.authority, admitted.key_header, scheme)
         self._outgoing.append(backend_head(request.method, admitted.target, backend.host_header, request.length, lines))
         upstream = self._server.pool.take(backend)
         if upstream is None:
@@ -308,11 +317,11 @@ class Caller(asyncio.Protocol):
             self._upstream = upstream
             upstream.begin(self, call)
 
-    def _backend_lines(self, request: RequestHead, key_header: bytes, scheme: bytes) -> bytes:
+    def _backend_lines(self, fields: Fields, authority: bytes, key_header: bytes, scheme: bytes) -> bytes:
         """What the backend gets after Host and Content-Length; made once for requests with the same fields."""
-        fields, authority = request.fields, request.authority
         if (key_header, authority) != self._known_for or fields is not self._known_fields:
-            forwarded = forwarded_lines(fields, self._peer, scheme, authority, trusted=self._trusted)
+            name = self._server.name
+            forwarded = forwarded_lines(fields, self._peer, scheme, authority, name, trusted=self._trusted)
             self._known_lines = backend_lines(fields, key_header, forwarded)
             self._known_fields, self._known_for = fields, (key_header, authority)
         return self._known_lines

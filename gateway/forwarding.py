@@ -6,7 +6,7 @@ connection is taken out (RFC 9110 7.6.1) and what the gateway vouches for put in
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.head import Fields
 
@@ -38,7 +38,7 @@ _NOT_TO_CALLER = HOP_BY_HOP | {b"x-request-id"}
 _NOT_BY_CONNECTION = frozenset((b"content-length", b"close", b"keep-alive", b""))
 _NOTHING: frozenset[bytes] = frozenset()
 _VERSION = b"HTTP/1."
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) (([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*+)?)\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n")
 
 
 class BadResponse(ValueError):
@@ -88,14 +88,30 @@ def backend_lines(fields: Fields, key_header: bytes, forwarded: bytes) -> bytes:
     return b"\r\n".join([*kept, forwarded]) + framing
 
 
-def forwarded_lines(fields: Fields, peer: str, scheme: bytes, authority: bytes, *, trusted: bool) -> bytes:
-    """The peer is added to X-Forwarded-For; Proto and Host are believed of a trusted proxy only."""
+def one_hop_fewer(fields: Fields) -> Fields:
+    """The fields with Max-Forwards counted down (RFC 9110 7.6.2)."""
+    assert fields.max_forwards is not None
+    line = b"Max-Forwards: %d" % (fields.max_forwards - 1)
+    names = [name for name, _ in fields.pairs]
+    lines = [line if name == b"max-forwards" else original for name, original in zip(names, fields.lines, strict=True)]
+    return replace(fields, lines=lines)
+
+
+def forwarded_lines(
+    fields: Fields, peer: str, scheme: bytes, authority: bytes, gateway: bytes, *, trusted: bool
+) -> bytes:
+    """Via (RFC 9110 7.6.3), and X-Forwarded.
+
+    The peer is added to X-Forwarded-For; Proto and Host are believed of a trusted proxy only.
+    """
     chain = [value for name, value in fields.pairs if name == b"x-forwarded-for" and value]
     chain.append(peer.encode())
     if trusted:
         named = (value for name, value in fields.pairs if name == b"x-forwarded-host" and value)
         authority = next(named, authority)
-    return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
+    return b"Via: 1.%d %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n" % (
+        not fields.is_http_1_0,
+        gateway,
         b", ".join(chain),
         scheme,
         authority,
@@ -107,7 +123,7 @@ def read_response_head(head: bytes, *, to_head: bool) -> ResponseHead:
     found = _STATUS_LINE.match(head)
     if found is None:
         raise BadResponse("the status line is malformed")
-    status = int(found[3])
+    status = int(found[2])
     connection: list[bytes] = []
     codings = length = None
     kept: list[tuple[bytes, bytes]] = []
@@ -131,7 +147,7 @@ def read_response_head(head: bytes, *, to_head: bool) -> ResponseHead:
     has_body = not (to_head or status < 200 or status in (204, 304))  # RFC 9112 6.3
     return ResponseHead(
         status,
-        b"\r\n".join([b"HTTP/1.1 " + found[2], *lines, b""]),
+        b"\r\n".join([b"HTTP/1.1 %b %b" % (found[2], found[3] or b""), *lines, b""]),
         (length if codings is None else None) if has_body else 0,
         has_body,
         codings is not None,

@@ -24,7 +24,9 @@ _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*+)(.*)")
 # RFC 3986 3.2.2 and 3.2.3, without user information (RFC 9110 4.2.4).
 _AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9\-._~%!$&'()*+,;=]++)(?::[0-9]{0,5})?")
 _UPGRADE_LINE = re.compile(rb"(?i)(?<=\r\n)upgrade:[^\r]*\r\n")
-_NOTED = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
+_NOTED = frozenset(
+    (b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"via", b"max-forwards")
+)
 
 
 class MalformedRequest(ValueError):
@@ -41,7 +43,7 @@ class Fields:
     """The field lines of a request, as they arrived (`lines`) and with lower-case names (`pairs`).
 
     `length` is what a Content-Length among them says. `connection` are the options of Connection,
-    in lower case.
+    in lower case. `passed` are the names of the intermediaries in Via.
     """
 
     is_http_1_0: bool
@@ -53,6 +55,8 @@ class Fields:
     connection: tuple[bytes, ...]
     keep_alive: bool
     expects_continue: bool
+    passed: tuple[bytes, ...]
+    max_forwards: int | None
 
 
 @dataclass(slots=True)
@@ -146,8 +150,9 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
         # No protocol is changed here, so the request goes on as if it had not asked (RFC 9110 7.8).
         block = _UPGRADE_LINE.sub(b"", b"\r\n" + block)[2:]
         pairs = _Lines(block).pairs
-    host = codings = length = expect = None
+    host = codings = length = expect = max_forwards = None
     connection: tuple[bytes, ...] = ()
+    passed: tuple[bytes, ...] = ()
     for name, value in pairs:
         if name not in _NOTED:
             continue
@@ -161,6 +166,10 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
             codings = value if codings is None else codings + b"," + value
         elif name == b"connection":
             connection += tuple(option.strip(b" \t").lower() for option in value.split(b","))
+        elif name == b"via":
+            passed += tuple(words[1] for entry in value.split(b",") if len(words := entry.split()) > 1)
+        elif name == b"max-forwards":
+            max_forwards = int(value) if value.isdigit() and len(value) < 10 else None
         else:
             expect = value
     if host is None and not is_http_1_0:
@@ -179,6 +188,8 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
         connection,
         b"keep-alive" in connection if is_http_1_0 else b"close" not in connection,
         expect is not None and _expects_continue(expect, is_http_1_0),
+        passed,
+        max_forwards,
     )
 
 

@@ -37,9 +37,15 @@ class ServerLimits:
 
 
 class Server:
-    """`catalogue` is what is served; it changes by one assignment. `time` is the loop's, of the last tick."""
+    """`catalogue` is what is served; it changes by one assignment. `time` is the loop's, of the last tick.
 
-    def __init__(self, limits: ServerLimits, counters: Counters, journal: Journal, proxies: TrustedProxies) -> None:
+    `name` is the gateway's in Via.
+    """
+
+    def __init__(
+        self, name: str, limits: ServerLimits, counters: Counters, journal: Journal, proxies: TrustedProxies
+    ) -> None:
+        self.name = name.encode()
         self.limits = limits
         self.counters = counters
         self.journal = journal

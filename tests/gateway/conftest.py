@@ -89,6 +89,11 @@ class Gateway:
                 [sys.executable, "-W", "error", "-m", program], cwd=ROOT, env=environment, stderr=log, stdout=log
             )
 
+    @property
+    def name(self) -> bytes:
+        """What it calls itself in Via."""
+        return (self.directory / "journal" / "gateway-name").read_bytes().strip() + b"-%d" % self.port
+
     def configure(self, configuration: Snapshot) -> None:
         snapshot.write(configuration, self.directory / "gateway" / "snapshot.msgpack")
 

@@ -15,16 +15,25 @@ def request(start: bytes, *lines: bytes, body: bytes = b"") -> bytes:
     return start + b" HTTP/1.1\r\n" + HOST + KEY + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
 
 
-def arrived(backend, start: bytes, *lines: bytes, forwarded: bytes = FORWARDED, body: bytes = b"") -> bytes:
+@pytest.fixture
+def arrived(gateway, backend):
     """The request that the backend must get, all of it. Host and the length come first."""
-    lines = (b"Host: 127.0.0.1:%d" % backend.port, *sorted(lines, key=lambda line: not line.startswith(b"Content-L")))
-    return start + b" HTTP/1.1\r\n" + b"".join(line + b"\r\n" for line in lines) + forwarded + b"\r\n" + body
+
+    def whole(start: bytes, *lines: bytes, forwarded: bytes = FORWARDED, body: bytes = b"") -> bytes:
+        lines = (
+            b"Host: 127.0.0.1:%d" % backend.port,
+            *sorted(lines, key=lambda line: not line.startswith(b"Content-L")),
+            b"Via: 1.1 " + gateway.name,
+        )
+        return start + b" HTTP/1.1\r\n" + b"".join(line + b"\r\n" for line in lines) + forwarded + b"\r\n" + body
+
+    return whole
 
 
-def test_the_backend_gets_its_own_host_and_the_callers_lines_as_they_were(client, backend):
+def test_the_backend_gets_its_own_host_and_the_callers_lines_as_they_were(client, backend, arrived):
     client.ask(request(b"GET /echo/a", b"aCCept:  */* ", b"X-Empty:", b"X-Twice: 1", b"Cookie: a=b", b"x-twice: 2"))
     lines = (b"aCCept:  */* ", b"X-Empty:", b"X-Twice: 1", b"Cookie: a=b", b"x-twice: 2")
-    assert backend.requests == [arrived(backend, b"GET /base/a", *lines)]
+    assert backend.requests == [arrived(b"GET /base/a", *lines)]
 
 
 @pytest.mark.parametrize(
@@ -52,10 +61,10 @@ def test_the_target_is_passed_on_as_it_came(target, expected, client, backend):
         (b"/echo/q?subscription-key=K1&a=%20+", b"/base/q?a=%20+"),
     ],
 )
-def test_the_key_is_taken_out_of_the_query_and_nothing_else(target, expected, client, backend, gateway):
+def test_the_key_is_taken_out_of_the_query_and_nothing_else(target, expected, client, backend, gateway, arrived):
     answer = client.ask(b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"apikey: the backend's\r\n\r\n")
     assert answer.status == 200
-    assert backend.requests == [arrived(backend, b"GET " + expected, b"apikey: the backend's")]
+    assert backend.requests == [arrived(b"GET " + expected, b"apikey: the backend's")]
     assert b"K1" not in gateway.records()[-1].url
 
 
@@ -70,25 +79,23 @@ def test_the_key_is_taken_out_of_the_query_and_nothing_else(target, expected, cl
         pytest.param((b"Proxy-Authorization: Basic eA==",), id="credentials for this proxy"),
     ],
 )
-def test_what_belongs_to_one_connection_stays_behind(lines, client, backend):
+def test_what_belongs_to_one_connection_stays_behind(lines, client, backend, arrived):
     assert client.ask(request(b"GET /echo/a", *lines)).status == 200
-    assert backend.requests == [arrived(backend, b"GET /base/a")]
+    assert backend.requests == [arrived(b"GET /base/a")]
 
 
-def test_connection_cannot_take_away_what_the_gateway_adds_or_frames_by(client, backend):
+def test_connection_cannot_take_away_what_the_gateway_adds_or_frames_by(client, backend, arrived):
     lines = (b"Connection: X-Forwarded-For, Content-Length", b"Content-Length: 2", b"X-Forwarded-For: 6.6.6.6")
     assert client.ask(request(b"POST /echo/a", *lines, body=b"ab")).status == 200
     forwarded = FORWARDED.replace(b"For: ", b"For: 6.6.6.6, ", 1)
-    assert backend.requests == [
-        arrived(backend, b"POST /base/a", b"Content-Length: 2", forwarded=forwarded, body=b"ab")
-    ]
+    assert backend.requests == [arrived(b"POST /base/a", b"Content-Length: 2", forwarded=forwarded, body=b"ab")]
 
 
-def test_an_upgrade_with_a_body_is_answered_without_the_upgrade(client, backend):
+def test_an_upgrade_with_a_body_is_answered_without_the_upgrade(client, backend, arrived):
     lines = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMA", b"Content-Length: 2")
     assert client.ask(request(b"POST /echo/a", *lines, body=b"ab") + request(b"GET /echo/b")).status == 200
     assert client.read_response().status == 200
-    assert backend.requests[0] == arrived(backend, b"POST /base/a", b"Content-Length: 2", body=b"ab")
+    assert backend.requests[0] == arrived(b"POST /base/a", b"Content-Length: 2", body=b"ab")
 
 
 @pytest.mark.parametrize(
@@ -103,9 +110,9 @@ def test_an_upgrade_with_a_body_is_answered_without_the_upgrade(client, backend)
         pytest.param(b"PURGE", (), b"", id="a method of one's own"),
     ],
 )
-def test_a_body_is_framed_as_it_came(method, lines, body, client, backend):
+def test_a_body_is_framed_as_it_came(method, lines, body, client, backend, arrived):
     assert client.ask(request(method + b" /echo/a", *lines, body=body)).status == 200
-    assert backend.requests == [arrived(backend, method + b" /base/a", *lines, body=body)]
+    assert backend.requests == [arrived(method + b" /base/a", *lines, body=body)]
 
 
 @pytest.mark.parametrize(
@@ -117,15 +124,54 @@ def test_a_body_is_framed_as_it_came(method, lines, body, client, backend):
         (b"4\r\n\r\n\r\n\r\n6\r\n\r\n\r\n\r\n\r\n0\r\n\r\n", b"\r\n" * 5),
     ],
 )
-def test_a_chunked_body_stays_chunked(chunks, body, client, backend):
+def test_a_chunked_body_stays_chunked(chunks, body, client, backend, arrived):
     answer = client.ask(request(b"POST /echo/a", b"Transfer-Encoding: chunked", body=chunks) + request(b"GET /echo/b"))
     assert answer.status == 200
     assert client.read_response().status == 200
-    assert backend.requests[0].startswith(
-        arrived(backend, b"POST /base/a")[:-2] + b"Transfer-Encoding: chunked\r\n\r\n"
-    )
+    assert backend.requests[0].startswith(arrived(b"POST /base/a")[:-2] + b"Transfer-Encoding: chunked\r\n\r\n")
     assert backend.bodies[0] == body
     assert backend.requests[1].startswith(b"GET /base/b ")
+
+
+def test_via_names_the_gateway_after_those_before_it(gateway, client, backend):
+    assert client.ask(b"GET /echo/a HTTP/1.0\r\n" + KEY + b"Via: 1.1 first (a, b)\r\nVia:\r\n\r\n").status == 200
+    lines = backend.requests[0].split(b"\r\n")
+    assert [line for line in lines if line.startswith(b"Via")] == [
+        b"Via: 1.1 first (a, b)",
+        b"Via:",
+        b"Via: 1.0 " + gateway.name,
+    ]
+
+
+def test_a_call_that_comes_back_to_the_gateway_is_a_508(gateway, client, backend):
+    answer = client.ask(request(b"GET /echo/loop", b"Via: 1.1 other, 1.1 " + gateway.name + b" (x), 1.1 another"))
+    assert answer.status == 508
+    assert gateway.record(b"/echo/loop").error_reason == "Loop"
+    assert client.ask(request(b"GET /echo/a", b"Via: 1.1 x" + gateway.name)).status == 200
+    assert len(backend.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "sent", "at_the_backend"),
+    [
+        (b"OPTIONS", b"Max-Forwards: 0", []),
+        (b"OPTIONS", b"max-forwards:3 ", [b"Max-Forwards: 2"]),
+        (b"OPTIONS", b"Max-Forwards: many", [b"Max-Forwards: many"]),
+        (b"GET", b"Max-Forwards: 0", [b"Max-Forwards: 0"]),
+    ],
+)
+def test_options_go_no_further_than_they_may(method, sent, at_the_backend, client, backend):
+    for _ in range(2):
+        assert client.ask(request(method + b" /echo/a", sent)).status == 200
+    lines = [line for line in b"".join(backend.requests).split(b"\r\n") if line.lower().startswith(b"max-")]
+    assert lines == at_the_backend * 2
+    assert len(backend.requests) == 2 * len(at_the_backend)
+
+
+@pytest.mark.parametrize("reason", [b"", b" "])
+def test_a_status_without_a_reason_keeps_its_space(reason, client, backend):
+    backend.answer_with(b"HTTP/1.1 200" + reason + b"\r\nContent-Length: 0\r\n\r\n")
+    assert client.ask(request(b"GET /echo/a")).head.startswith(b"HTTP/1.1 200 \r\n")
 
 
 def test_several_set_cookie_lines_stay_several(client, backend):
