@@ -322,7 +322,7 @@ class Caller(asyncio.Protocol):
         if (key_header, authority) != self._known_for or fields is not self._known_fields:
             name = self._server.name
             forwarded = forwarded_lines(fields, self._peer, scheme, authority, name, trusted=self._trusted)
-            self._known_lines = backend_lines(fields, key_header, forwarded)
+            self._known_lines = backend_lines(fields, key_header, forwarded, trusted=self._trusted)
             self._known_fields, self._known_for = fields, (key_header, authority)
         return self._known_lines
 

@@ -76,16 +76,26 @@ def backend_head(method: bytes, target: bytes, host: bytes, length: int | None, 
     return b"%b %b HTTP/1.1\r\nHost: %b\r\nContent-Length: %d\r\n%b" % (method, target, host, length, lines)
 
 
-def backend_lines(fields: Fields, key_header: bytes, forwarded: bytes) -> bytes:
-    """What follows Host and Content-Length at the backend. `forwarded` are lines, each with its CRLF."""
+def backend_lines(fields: Fields, key_header: bytes, forwarded: bytes, *, trusted: bool) -> bytes:
+    """What follows Host and Content-Length at the backend. `forwarded` are lines, each with its CRLF.
+
+    What only a proxy can know is passed on from a trusted one only: else callers could say where they are.
+    """
     named = _named(fields.connection)
     kept = [
         line
         for line, (name, _) in zip(fields.lines, fields.pairs, strict=True)
-        if name not in _NOT_TO_BACKEND and name != key_header and name not in named
+        if name not in _NOT_TO_BACKEND
+        and name != key_header
+        and name not in named
+        and (trusted or not _is_said_by_proxies(name))
     ]
     framing = b"Transfer-Encoding: chunked\r\n\r\n" if fields.is_chunked else b"\r\n"
     return b"\r\n".join([*kept, forwarded]) + framing
+
+
+def _is_said_by_proxies(name: bytes) -> bool:
+    return name.startswith(b"x-forwarded-") or name in (b"forwarded", b"x-real-ip")
 
 
 def one_hop_fewer(fields: Fields) -> Fields:

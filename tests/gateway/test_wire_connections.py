@@ -206,6 +206,18 @@ def test_x_forwarded_of_a_stranger_is_not_believed(gateway, client, backend):
     assert gateway.record(b"/echo/stranger").caller_address == "127.0.0.1"
 
 
+SAID_BY_PROXIES = (b"Forwarded: for=6.6.6.6", b"X-Real-IP: 6.6.6.6", b"X-Forwarded-Port: 1", b"x-forwarded-user: x")
+
+
+def test_what_only_a_proxy_can_say_is_not_passed_on_from_a_stranger(client, backend, start_gateway):
+    assert client.ask(get(b"/echo/a", *SAID_BY_PROXIES)).status == 200
+    gateway = start_gateway(TRUSTED_PROXIES="127.0.0.1")
+    assert gateway.ask(get(b"/echo/a", *SAID_BY_PROXIES)).status == 200
+    for line in SAID_BY_PROXIES:
+        assert [line in request.split(b"\r\n") for request in backend.requests] == [False, True]
+    gateway.hang_up()
+
+
 def test_x_forwarded_of_a_trusted_proxy_is_believed(start_gateway, backend):
     gateway = start_gateway(TRUSTED_PROXIES="127.0.0.0/8, 10.0.0.0/8")
     lines = (b"X-Forwarded-For: 6.6.6.6, 7.7.7.7", b"x-forwarded-for: 10.1.1.1", b"X-Forwarded-Proto: https")
