@@ -136,7 +136,10 @@ def compile_catalogue(snapshot: Snapshot, digest_secret: bytes) -> Catalogue:
         product_apis={product.id: frozenset(product.apis) for product in snapshot.products},
         keys={key: subscription for subscription in snapshot.subscriptions for key in subscription.keys},
         subscriptions=frozenset(subscription.id for subscription in snapshot.subscriptions),
-        key_parameters=parameters_named({DEFAULT_KEY_QUERY_NAME, *(a.key_query_name.encode() for a in snapshot.apis)}),
+        # A name in another case holds no key that opens anything, but perhaps one that is not to be recorded.
+        key_parameters=parameters_named(
+            {DEFAULT_KEY_QUERY_NAME, *(api.key_query_name.encode() for api in snapshot.apis)}, in_any_case=True
+        ),
         digest_of=key_digest.digester(digest_secret),
         remembered={method: {} for method in methods},
     )

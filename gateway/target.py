@@ -54,16 +54,19 @@ def requirement(name: bytes, value: bytes | None) -> re.Pattern[bytes]:
     return re.compile(rb"(?:\A|&)%b%b%b(?=&|\Z)" % (_in_any_encoding(name), equals, _in_any_encoding(value)))
 
 
-def parameters_named(names: Iterable[bytes]) -> re.Pattern[bytes]:
+def parameters_named(names: Iterable[bytes], *, in_any_case: bool = False) -> re.Pattern[bytes]:
     """Finds the query parameters of these names, each with the ampersand before it; group 1 is the value."""
-    return re.compile(
-        rb"(?:\A|&)(?:%b)(?:=([^&]*))?(?=&|\Z)" % b"|".join(_in_any_encoding(name) for name in sorted(names))
-    )
+    alternatives = b"|".join(_in_any_encoding(name, in_any_case=in_any_case) for name in sorted(names))
+    return re.compile(rb"(?:\A|&)(?:%b)(?:=([^&]*))?(?=&|\Z)" % alternatives)
 
 
-def _in_any_encoding(text: bytes) -> bytes:
+def _in_any_encoding(text: bytes, *, in_any_case: bool = False) -> bytes:
     """A pattern: each byte as it is, or percent-encoded."""
-    return b"".join(rb"(?:%b|%%(?i:%02x))" % (re.escape(bytes([byte])), byte) for byte in text)
+    spellings = (text.lower(), text.upper()) if in_any_case else (text,)
+    return b"".join(
+        rb"(?:%b)" % b"|".join(rb"%b|%%(?i:%02x)" % (re.escape(bytes([byte])), byte) for byte in one)
+        for one in zip(*spellings, strict=True)
+    )
 
 
 def values(query: bytes, parameter: re.Pattern[bytes]) -> tuple[bytes, ...]:

@@ -68,6 +68,13 @@ def test_the_key_is_taken_out_of_the_query_and_nothing_else(target, expected, cl
     assert b"K1" not in gateway.records()[-1].url
 
 
+@pytest.mark.parametrize("name", [b"Subscription-Key", b"SUBSCRIPTION-KEY", b"%53ubscription%2Dkey"])
+def test_a_key_under_a_name_in_another_case_opens_nothing_and_is_not_recorded(name, client, gateway):
+    target = b"/echo/case?a=1&" + name + b"=K1&b=2"
+    assert client.ask(b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"\r\n").status == 401
+    assert gateway.records()[-1].url == b"/echo/case?a=1&b=2"
+
+
 @pytest.mark.parametrize(
     "lines",
     [
