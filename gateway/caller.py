@@ -12,6 +12,7 @@ Each answer to a recorded call ends in `_end`: its last bytes leave after the re
 
 import asyncio
 import enum
+import logging
 import socket
 import struct
 import time
@@ -23,7 +24,7 @@ from gateway.call import Call, new_request_id
 from gateway.chunks import LAST_CHUNK, chunk
 from gateway.forwarding import ResponseHead, backend_head, backend_lines, forwarded_lines, one_hop_fewer
 from gateway.head import Fields, MalformedRequest, RequestHead
-from gateway.log import logger
+from gateway.log import Sparingly
 from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
 from gateway.unsent import unsent_bytes
 
@@ -41,6 +42,8 @@ NEVER: Final = float("inf")
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+_refused: Final = Sparingly(logging.INFO, "request refused: status=%d peer=%s reason=%s")
 
 
 class Phase(enum.Enum):
@@ -516,7 +519,7 @@ class Caller(asyncio.Protocol):
 
     def _refuse(self, status: int, message: str) -> None:
         """The request cannot be read; nor can what follows it."""
-        logger.info("request refused: status=%d peer=%s reason=%s", status, self._peer, message)
+        _refused.log(status, self._server.time, status, self._peer, message)
         body = replies.error_body(status, message)
         self._transport.write(replies.reply(status, body, request_id=new_request_id(), connection=b"close"))
         self._part(is_clean=False)

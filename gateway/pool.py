@@ -1,6 +1,7 @@
 """Kept-alive connections to backends, and new ones."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from asyncio import staggered
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway import tasks
 from gateway.backend import Backend
 from gateway.call import Call
-from gateway.log import logger
+from gateway.log import Sparingly
 from gateway.resolver import Address, Resolver
 from gateway.upstream import Upstream
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # RFC 8305 5: the next address is tried when the one before has not answered for so long.
 _ATTEMPT_DELAY_SECONDS = 0.25
+
+_unreachable = Sparingly(logging.WARNING, "backend unreachable: api=%s request=%s cause=%s")
 
 
 class Pool:
@@ -62,12 +65,8 @@ class Pool:
             async with asyncio.timeout(self._server.limits.backend_connect_seconds):
                 upstream = await self._open(backend)
         except (OSError, TimeoutError, UnicodeError, ssl.CertificateError) as error:
-            logger.warning(
-                "backend unreachable: api=%s request=%s cause=%s",
-                call.verdict.api,
-                call.request_id.decode(),
-                type(error).__name__,
-            )
+            api = call.verdict.api
+            _unreachable.log(api, self._server.time, api, call.request_id.decode(), type(error).__name__)
             if caller.call is call:
                 caller.fail(
                     502, "The backend service cannot be reached.", "forward-request", "BackendConnectionFailure"
