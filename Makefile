@@ -21,7 +21,7 @@ test: lint test-sqlite test-postgresql  ## Check style and types, run all tests
 
 # Playwright keeps an event loop running, beside which other tests could not start theirs.
 test-sqlite: .venv/installed-dev
-	$(RUN) -m pytest -n 2 --dist loadgroup -m "not browser"
+	$(RUN) -m pytest -n 2 -m "not browser"
 	$(RUN) -m pytest -m browser
 
 # Wire, browser and example tests do not depend on the database, so they run once, on SQLite.

@@ -1,6 +1,7 @@
 """The batch execution service over HTTP, with the service's own storage and with Azurite."""
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import requests
@@ -24,19 +26,32 @@ CSV = b"id,Col2\r\n1,This is a good day\r\n2,\r\n"
 OTHER_STORAGE = connection_string("http://127.0.0.1:1/devstoreaccount1", EMULATOR_KEY)
 
 
+def installed_azurite() -> Path:
+    """Azurite's program; tests that run side by side wait for the one that installs it."""
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    folder = build / f"azurite-{AZURITE}"
+    give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+    with (build / "azurite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder / "node_modules" / ".bin" / "azurite-blob"
+        if not shutil.which("npm"):
+            give_up("Azurite needs Node.js with npm, which is not installed")
+        draft = build / "azurite-draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(draft), f"azurite@{AZURITE}"]
+        installed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        if installed.returncode:
+            give_up(f"npm could not install azurite@{AZURITE}: {installed.stderr[-500:]}")
+        draft.rename(folder)
+        return folder / "node_modules" / ".bin" / "azurite-blob"
+
+
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory) -> Iterator[str]:
     """The connection string of a running Azurite; installed once, in build/."""
-    folder = ROOT / "build" / f"azurite-{AZURITE}"
-    program = folder / "node_modules" / ".bin" / "azurite-blob"
-    give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-    if not program.exists():
-        if not shutil.which("npm"):
-            give_up("Azurite needs Node.js with npm, which is not installed")
-        folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), f"azurite@{AZURITE}"]
-        if subprocess.run(command, capture_output=True, timeout=300, check=False).returncode:
-            give_up(f"npm could not install azurite@{AZURITE}")
+    program = installed_azurite()
     data = tmp_path_factory.mktemp("azurite")
     process = subprocess.Popen(
         [program, "--blobHost", "127.0.0.1", "--blobPort", "0", "--skipApiVersionCheck", "--location", str(data)],
@@ -61,9 +76,7 @@ def azureml_on_azurite(azurite, tmp_path_factory) -> Iterator[AzureML]:
         yield service
 
 
-@pytest.fixture(
-    params=["own storage", pytest.param("azurite", marks=[pytest.mark.storage, pytest.mark.xdist_group("azurite")])]
-)
+@pytest.fixture(params=["own storage", pytest.param("azurite", marks=pytest.mark.storage)])
 def storage(request) -> Iterator[tuple[AzureML, str, str]]:
     """A web service, a connection string that it may use, and a container there."""
     if request.param == "azurite":
