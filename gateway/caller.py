@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 HEALTH_TARGET: Final = b"/status-0123456789abcdef"
 LINGER_SECONDS: Final = 2.0
+# How long the answer to a caller that has closed its half may take to begin.
+HALF_CLOSED_SECONDS: Final = 1.0
 # An unwanted body of up to this size is read to its end, so that the connection can go on.
 DISCARD_LIMIT_BYTES: Final = 64 * 2**10
 PIPELINE_LIMIT_BYTES: Final = 64 * 2**10
@@ -144,11 +146,14 @@ class Caller(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A caller that closes its half of the connection gets the answers to its whole requests.
 
-        Within a request it is taken to have left: then the transport closes itself.
+        TCP does not tell it from one that has left, so an answer has to begin soon. Within a request
+        it is taken to have left: then the transport closes itself.
         """
         self._is_half_closed = True
         if not self._reader.waiting:
             self._closing = True
+        if self._phase is ANSWER and not self._answer_started and not self.is_slow:
+            self.deadline = self._server.time + HALF_CLOSED_SECONDS
         return self._phase is ANSWER
 
     def pause_writing(self) -> None:
@@ -186,6 +191,8 @@ class Caller(asyncio.Protocol):
     def expired(self) -> None:
         """The deadline has passed; the server's clock calls."""
         self.deadline = NEVER
+        if self._is_half_closed and self._phase is ANSWER and self._answer_started and not self.is_slow:
+            return
         is_asking = self._phase is HEAD and self._reader.waiting and not self.is_slow
         if self._phase is not BODY and not is_asking and self._takes_the_answer():
             self.deadline = self._server.time + self._server.limits.body_seconds
@@ -247,7 +254,7 @@ class Caller(asyncio.Protocol):
                 self.deadline = self._server.time + limits.head_seconds
             return
         self.request = request
-        self.deadline = NEVER
+        self.deadline = self._server.time + HALF_CLOSED_SECONDS if self._is_half_closed else NEVER
         self._is_sent = self._answer_started = False
         self._phase = ANSWER if self._reader.is_complete else BODY
         self._handle(request)

@@ -223,7 +223,8 @@ def test_nothing_is_sent_a_third_time(client, backend):
     assert len(backend.requests) == 3
 
 
-def test_a_caller_that_leaves_ends_the_call_at_the_backend(gateway, backend):
+@pytest.mark.parametrize("way", [b"reset", b"close"])
+def test_a_caller_that_leaves_ends_the_call_at_the_backend(way, gateway, backend):
     seen = []
 
     def behave(connection: BackendConnection) -> None:
@@ -232,11 +233,11 @@ def test_a_caller_that_leaves_ends_the_call_at_the_backend(gateway, backend):
 
     backend.behave = behave
     client = gateway.connect()
-    client.send(get(b"/echo/leaves"))
+    client.send(get(b"/echo/leaves-by-" + way))
     wait_for(lambda: len(seen) == 1)
-    client.reset()
+    client.reset() if way == b"reset" else client.socket.close()
     wait_for(lambda: len(seen) == 2)
-    record = gateway.record(b"/echo/leaves")
+    record = gateway.record(b"/echo/leaves-by-" + way)
     assert (record.error_source, record.error_reason) == ("client", "ClientConnectionFailure")
     assert record.response_code == 0
 
