@@ -29,7 +29,7 @@ def listed_apis(viewer: Viewer) -> APIQuerySet:
 
 
 def _query(request: PageRequest) -> str:
-    return request.GET.get("q", "")[:MAX_QUERY_CHARACTERS].strip()
+    return request.GET.get("q", "").replace("\0", "")[:MAX_QUERY_CHARACTERS].strip()
 
 
 @require_safe

@@ -18,7 +18,7 @@ MAX_CHARACTERS = 100
 @require_safe
 @vary_on_headers("HX-Request")
 def search(request: PageRequest) -> HttpResponse:
-    query = request.GET.get("q", "")[:MAX_CHARACTERS].strip()
+    query = request.GET.get("q", "").replace("\0", "")[:MAX_CHARACTERS].strip()
     limit = DROPPED_DOWN if request.htmx else ON_PAGE
     apis, operations = _find(request.user, query, limit)
     template = "portal/_found.html" if request.htmx else "portal/search.html"

@@ -68,7 +68,7 @@ def test_one_suffix_may_continue_another_one(api):
 
 def test_unknown_scheme_is_refused_by_the_database():
     with pytest.raises(IntegrityError), transaction.atomic():
-        make_api("b", scheme="gopher")
+        make_api("b", scheme="ftp")
 
 
 @pytest.mark.parametrize(
