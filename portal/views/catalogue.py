@@ -13,13 +13,13 @@ from portal.access import api_or_404, operation_or_404
 from portal.base_urls import base_urls
 from portal.console.page import Console, console_of
 from portal.http import PageRequest
+from portal.search_query import search_query
 from service.models import current
 from subscriptions.models import Product, visible_apis
 
 APIS_PER_PAGE = 60
 OPERATIONS_LISTED = 500
 MATCHES_LISTED = 5
-MAX_QUERY_CHARACTERS = 100
 Location = Parameter.Location
 
 
@@ -28,14 +28,10 @@ def listed_apis(viewer: Viewer) -> APIQuerySet:
     return visible_apis(viewer).annotate(operation_count=Count("operations")).order_by("display_name", "pk")
 
 
-def _query(request: PageRequest) -> str:
-    return request.GET.get("q", "").replace("\0", "")[:MAX_QUERY_CHARACTERS].strip()
-
-
 @require_safe
 @vary_on_headers("HX-Request")
 def apis(request: PageRequest) -> HttpResponse:
-    query = _query(request)
+    query = search_query(request)
     found = listed_apis(request.user)
     if query:
         matching = Prefetch(
@@ -54,7 +50,7 @@ def api(request: PageRequest, api: str) -> HttpResponse:
         "api": shown,
         "base_urls": base_urls(shown, current()),
         "products": Product.objects.visible_to(request.user).filter(apis=shown),
-        **_operations_of(shown, _query(request)),
+        **_operations_of(shown, search_query(request)),
     }
     return render(request, "portal/catalogue/api.html", context)
 

@@ -8,17 +8,17 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.models import Viewer
 from apis.models import API, Operation
 from portal.http import PageRequest
+from portal.search_query import search_query
 from subscriptions.models import visible_apis
 
 DROPPED_DOWN = 8
 ON_PAGE = 100
-MAX_CHARACTERS = 100
 
 
 @require_safe
 @vary_on_headers("HX-Request")
 def search(request: PageRequest) -> HttpResponse:
-    query = request.GET.get("q", "").replace("\0", "")[:MAX_CHARACTERS].strip()
+    query = search_query(request)
     limit = DROPPED_DOWN if request.htmx else ON_PAGE
     apis, operations = _find(request.user, query, limit)
     template = "portal/_found.html" if request.htmx else "portal/search.html"
