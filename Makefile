@@ -43,8 +43,8 @@ bench: .venv/installed-dev  ## Measure the gateway against its peers (needs wrk,
 	$(RUN) -m bench.gateway
 
 lock: .venv/installed-dev  ## Renew requirements.txt and requirements-dev.txt
-	$(RUN) -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --upgrade --output-file requirements.txt requirements.in
-	$(RUN) -m piptools compile --quiet --strip-extras --allow-unsafe --generate-hashes --upgrade --output-file requirements-dev.txt requirements-dev.in
+	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --upgrade requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
 
 clean:  ## Remove the virtual environment and caches; data in var/ stays
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

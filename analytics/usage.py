@@ -81,12 +81,13 @@ def _limits(products: set[int | None]) -> dict[int | None, ProductPolicyValues]:
 
 def _usage(sums: _Sums, limits: ProductPolicyValues, use: QuotaUse | None, now: datetime) -> Usage:
     used, resets_at = _quota_period(limits.quota, use, now)
+    quota_calls = limits.quota.calls if limits.quota is not None else None
     return Usage(
         today=sums["today"],
         this_week=sums["this_week"],
         rate=limits.rate_limit,
-        quota_calls=limits.quota.calls if limits.quota is not None else None,
-        quota_left=max(limits.quota.calls - used, 0) if limits.quota is not None else None,
+        quota_calls=quota_calls,
+        quota_left=max(quota_calls - used, 0) if quota_calls is not None else None,
         quota_resets_at=resets_at,
     )
 

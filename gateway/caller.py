@@ -7,7 +7,7 @@
     ANSWER  the whole request is here, its answer is not finished; what comes belongs to the next request
     LINGER  the last answer is given; what comes is thrown away until the caller hangs up
 
-Each answer to a recorded call ends in `_end`: its last bytes leave after the record is in the journal.
+Each answer to a recorded call ends in `end`: its last bytes leave after the record is in the journal.
 """
 
 import asyncio
@@ -15,24 +15,24 @@ import enum
 import logging
 import socket
 import struct
-import time
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway import replies
-from gateway.admission import Admitted, Refusal, admit
+from gateway.admission import Admitted
 from gateway.call import Call, new_request_id
 from gateway.chunks import LAST_CHUNK, chunk
-from gateway.forwarding import ResponseHead, backend_head, backend_lines, forwarded_lines, one_hop_fewer
+from gateway.forwarding import ResponseHead, backend_lines, forwarded_lines
+from gateway.handling import handle
 from gateway.head import Fields, MalformedRequest, RequestHead
 from gateway.log import Sparingly
 from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
 from gateway.unsent import unsent_bytes
 
 if TYPE_CHECKING:
+    from gateway.backend import Backend
     from gateway.server import Server
     from gateway.upstream import Upstream
 
-HEALTH_TARGET: Final = b"/status-0123456789abcdef"
 LINGER_SECONDS: Final = 2.0
 # How long the answer to a caller that has closed its half may take to begin.
 HALF_CLOSED_SECONDS: Final = 1.0
@@ -42,7 +42,6 @@ PIPELINE_LIMIT_BYTES: Final = 64 * 2**10
 NEVER: Final = float("inf")
 # RFC 9110 9.2.2: requests that may be sent again when nobody knows whether they were processed.
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
-_TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 _refused: Final = Sparingly(logging.INFO, "request refused: status=%d peer=%s reason=%s")
@@ -72,20 +71,20 @@ class Caller(asyncio.Protocol):
         "_known_for",
         "_known_lines",
         "_outgoing",
-        "_peer",
         "_phase",
         "_reader",
         "_reading_paused",
         "_replay",
-        "_server",
         "_transport",
-        "_trusted",
         "_unsent",
         "_upstream",
         "call",
         "deadline",
         "is_slow",
+        "is_trusted",
+        "peer",
         "request",
+        "server",
     )
 
     request: RequestHead
@@ -95,7 +94,7 @@ class Caller(asyncio.Protocol):
         self.call: Call | None = None
         self.deadline = NEVER
         self.is_slow = False
-        self._server = server
+        self.server = server
         self._reader = RequestReader()
         self._phase = HEAD
         self._outgoing: list[bytes] = []
@@ -118,19 +117,19 @@ class Caller(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         address = transport.get_extra_info("peername")
-        self._peer = str(address[0]) if address else ""
-        self._trusted = self._server.proxies.holds(self._peer)
-        self.deadline = self._server.time + self._server.limits.head_seconds
-        if not self._server.welcome(self):
+        self.peer = str(address[0]) if address else ""
+        self.is_trusted = self.server.proxies.holds(self.peer)
+        self.deadline = self.server.time + self.server.limits.head_seconds
+        if not self.server.welcome(self):
             self._refuse(503, "The gateway has no room for more connections.")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.goodbye(self)
+        self.server.goodbye(self)
         self.deadline = NEVER
         if self.call is not None:
             self._leave_backend()
             self.call.failed("client", "ClientConnectionFailure")
-            self._end(b"")
+            self.end(b"")
 
     def data_received(self, data: bytes) -> None:
         if self._phase is LINGER:
@@ -153,14 +152,14 @@ class Caller(asyncio.Protocol):
         if not self._reader.waiting:
             self._closing = True
         if self._phase is ANSWER and not self._answer_started and not self.is_slow:
-            self.deadline = self._server.time + HALF_CLOSED_SECONDS
+            self.deadline = self.server.time + HALF_CLOSED_SECONDS
         return self._phase is ANSWER
 
     def pause_writing(self) -> None:
         self.is_slow = True
         self._unsent = unsent_bytes(self._transport)
         if self._phase is ANSWER:
-            self.deadline = self._server.time + self._server.limits.body_seconds
+            self.deadline = self.server.time + self.server.limits.body_seconds
         if self._upstream is not None:
             self._upstream.pause_reading()
 
@@ -186,7 +185,7 @@ class Caller(asyncio.Protocol):
             self._reading_paused = False
             self._transport.resume_reading()
             if self._phase is BODY:
-                self.deadline = self._server.time + self._server.limits.body_seconds
+                self.deadline = self.server.time + self.server.limits.body_seconds
 
     def expired(self) -> None:
         """The deadline has passed; the server's clock calls."""
@@ -195,7 +194,7 @@ class Caller(asyncio.Protocol):
             return
         is_asking = self._phase is HEAD and self._reader.waiting and not self.is_slow
         if self._phase is not BODY and not is_asking and self._takes_the_answer():
-            self.deadline = self._server.time + self._server.limits.body_seconds
+            self.deadline = self.server.time + self.server.limits.body_seconds
         elif is_asking:
             self._refuse(408, "The request head did not arrive in time.")
         elif self._phase is BODY and self.call is not None:
@@ -227,7 +226,7 @@ class Caller(asyncio.Protocol):
         """The server is stopping: a connection without a whole request goes at once, another one after its answer."""
         self._closing = True
         if self._phase is HEAD:
-            self.deadline = self._server.time + self._server.limits.body_seconds
+            self.deadline = self.server.time + self.server.limits.body_seconds
             self._transport.close()
 
     # -- The request -----------------------------------------------------------------------------
@@ -242,7 +241,7 @@ class Caller(asyncio.Protocol):
             self._transport.close()
 
     def _read_head(self) -> None:
-        limits = self._server.limits
+        limits = self.server.limits
         try:
             request = self._reader.next_head(limits.head_bytes, limits.head_fields)
         except MalformedRequest as error:
@@ -251,96 +250,51 @@ class Caller(asyncio.Protocol):
         if request is None:
             if self._reader.waiting and not self._head_started:
                 self._head_started = True
-                self.deadline = self._server.time + limits.head_seconds
+                self.deadline = self.server.time + limits.head_seconds
             return
         self.request = request
-        self.deadline = self._server.time + HALF_CLOSED_SECONDS if self._is_half_closed else NEVER
+        self.deadline = self.server.time + HALF_CLOSED_SECONDS if self._is_half_closed else NEVER
         self._is_sent = self._answer_started = False
         self._phase = ANSWER if self._reader.is_complete else BODY
-        self._handle(request)
+        handle(self, request)
         if self._phase is BODY:
             self.resume_reading()
             if self._reader.waiting:
                 self._read_body()
                 return
-            self.deadline = self._server.time + limits.body_seconds
+            self.deadline = self.server.time + limits.body_seconds
         if self._upstream is not None:
             self._send()
 
-    def _handle(self, request: RequestHead) -> None:
-        server = self._server
-        if request.target == HEALTH_TARGET and request.method in (b"GET", b"HEAD"):
-            self._answer_health()
-            return
-        if server.catalogue is None:
-            self._end(self._reply(503, replies.error_body(503, "The gateway has no configuration yet.")))
-            return
-        address, scheme = self._through_proxies(request) if self._trusted else (self._peer, b"http")
-        now = time.time()
-        verdict = admit(
-            server.catalogue, request.method, request.target, request.fields.pairs, scheme, request.authority, now
-        )
-        refusal = verdict if isinstance(verdict, Refusal) else server.counters.take(verdict, now)
-        self.call = call = Call(now, request.method, address, request.size, refusal or verdict)
-        if refusal is not None:
-            call.failed(refusal.source, refusal.reason)
-            body = refusal.body if refusal.status < 500 else replies.with_activity(refusal.body, call.request_id)
-            self._answer(refusal.status, body, refusal.headers)
-        elif isinstance(verdict, Admitted):
-            call.quota_period_start = verdict.quota_period_start
-            call.quota_calls = verdict.quota_calls
-            if verdict.rate_limit is not None:
-                call.rate_period_seconds = verdict.rate_limit.renewal_period_seconds
-            self._forward(request, verdict, call, scheme)
-
-    def _through_proxies(self, request: RequestHead) -> tuple[str, bytes]:
-        """Caller's address and scheme, as far as the trusted proxies in front tell them."""
-        chain = b",".join(value for name, value in request.fields.pairs if name == b"x-forwarded-for")
-        protocols = [value.lower() for name, value in request.fields.pairs if name == b"x-forwarded-proto"]
-        address = self._server.proxies.caller(self._peer, chain) if chain else self._peer
-        return address, b"https" if protocols == [b"https"] else b"http"
-
-    def _forward(self, request: RequestHead, admitted: Admitted, call: Call, scheme: bytes) -> None:
-        if request.length is not None and request.length > self._server.limits.body_bytes:
-            self.fail(413, "The request body is too large.", "client", "RequestBodyTooLarge")
-            return
-        fields = request.fields
-        if self._server.name in fields.passed:
-            self.fail(508, "The call has come back: the API leads to the gateway itself.", "forward-request", "Loop")
-            return
-        if fields.max_forwards is not None and request.method == b"OPTIONS":
-            if fields.max_forwards == 0:  # RFC 9110 7.6.2: then nobody else may be asked.
-                self._answer(200, b"", ())
-                return
-            fields = one_hop_fewer(fields)
-        if fields.expects_continue and not self._reader.is_complete and not self._reader.waiting:
-            # The call is admitted and its body will be read, whatever the backend makes of the
-            # expectation: many never answer it (RFC 9110 10.1.1).
-            self._transport.write(replies.CONTINUE)
-        backend = admitted.backend
-        lines = self._backend_lines(fields, request.authority, admitted.key_header, scheme)
-        self._outgoing.append(backend_head(request.method, admitted.target, backend.host_header, request.length, lines))
-        upstream = self._server.pool.take(backend)
+    def forward(self, head: bytes, backend: "Backend", call: Call) -> None:
+        """Send the call to its backend: `head` now, then what comes of the body."""
+        self._outgoing.append(head)
+        upstream = self.server.pool.take(backend)
         if upstream is None:
-            self._server.pool.connect(backend, self, call)
+            self.server.pool.connect(backend, self, call)
         else:
             self._upstream = upstream
             upstream.begin(self, call)
 
-    def _backend_lines(self, fields: Fields, authority: bytes, key_header: bytes, scheme: bytes) -> bytes:
+    def invite_body(self) -> None:
+        """Answer the expectation of a caller that waits with its body (RFC 9110 10.1.1)."""
+        if self.request.fields.expects_continue and not self._reader.is_complete and not self._reader.waiting:
+            self._transport.write(replies.CONTINUE)
+
+    def lines_for_backend(self, fields: Fields, authority: bytes, key_header: bytes, scheme: bytes) -> bytes:
         """What the backend gets after Host and Content-Length; made once for requests with the same fields."""
         if (key_header, authority) != self._known_for or fields is not self._known_fields:
-            name = self._server.name
-            forwarded = forwarded_lines(fields, self._peer, scheme, authority, name, trusted=self._trusted)
-            self._known_lines = backend_lines(fields, key_header, forwarded, trusted=self._trusted)
+            name = self.server.name
+            forwarded = forwarded_lines(fields, self.peer, scheme, authority, name, trusted=self.is_trusted)
+            self._known_lines = backend_lines(fields, key_header, forwarded, trusted=self.is_trusted)
             self._known_fields, self._known_for = fields, (key_header, authority)
         return self._known_lines
 
     def _read_body(self) -> None:
-        self.deadline = self._server.time + self._server.limits.body_seconds
+        self.deadline = self.server.time + self.server.limits.body_seconds
         try:
             body = self._reader.next_body()
-            if self._reader.body_bytes > self._server.limits.body_bytes:
+            if self._reader.body_bytes > self.server.limits.body_bytes:
                 raise MalformedRequest(413, "The request body is too large.")
         except MalformedRequest as error:
             self._break_off(error.status, error.message, "RequestBodyRefused")
@@ -405,7 +359,7 @@ class Caller(asyncio.Protocol):
         self.call.backend_ended()
         if not self._reader.is_complete:
             self._closing = True
-        self._end(data)
+        self.end(data)
 
     def response_head(self, response: ResponseHead) -> tuple[bytes, bool]:
         """The head as the caller gets it, and whether the body is to be chunked."""
@@ -433,7 +387,7 @@ class Caller(asyncio.Protocol):
         if may_retry and self._replay is not None and isinstance(call.verdict, Admitted):
             self._outgoing = [self._replay]
             self._replay = None
-            self._server.pool.connect(call.verdict.backend, self, call)
+            self.server.pool.connect(call.verdict.backend, self, call)
         else:
             self.fail(502, message, "forward-request", "BackendConnectionFailure")
 
@@ -445,9 +399,9 @@ class Caller(asyncio.Protocol):
         self._leave_backend()
         if self._answer_started:
             self._cut = self._closing = True
-            self._end(b"")
+            self.end(b"")
         else:
-            self._answer(status, replies.error_body(status, message, call.request_id if status >= 500 else b""))
+            self.answer(status, replies.error_body(status, message, call.request_id if status >= 500 else b""))
 
     def _leave_backend(self) -> None:
         if self._upstream is not None:
@@ -456,18 +410,12 @@ class Caller(asyncio.Protocol):
 
     # -- The answer ------------------------------------------------------------------------------
 
-    def _answer_health(self) -> None:
-        if self._server.catalogue is None or self._server.is_draining:
-            self._end(self._reply(503, b"Service Unavailable", _TEXT))
-        else:
-            self._end(self._reply(200, b"Service Operational", _TEXT))
-
-    def _answer(self, status: int, body: bytes, headers: replies.Headers = replies.JSON) -> None:
+    def answer(self, status: int, body: bytes, headers: replies.Headers = replies.JSON) -> None:
         assert self.call is not None
         self.call.response_code = status
-        self._end(self._reply(status, body, headers))
+        self.end(self.reply(status, body, headers))
 
-    def _reply(self, status: int, body: bytes, headers: replies.Headers = replies.JSON) -> bytes:
+    def reply(self, status: int, body: bytes, headers: replies.Headers = replies.JSON) -> bytes:
         request = self.request
         if not self._reader.is_complete and (
             request.length is None
@@ -485,14 +433,14 @@ class Caller(asyncio.Protocol):
             without_body=request.method == b"HEAD",
         )
 
-    def _end(self, data: bytes) -> None:
+    def end(self, data: bytes) -> None:
         """The answer is settled; `data` is the rest of it."""
         call, self.call = self.call, None
         self._upstream = self._replay = None
         self._outgoing.clear()
         if call is not None:
             call.response_bytes += len(data)
-        self._server.finish(self, data, call)
+        self.server.finish(self, data, call)
 
     def send_last(self, data: bytes) -> None:
         """The server calls: the call's record is in the journal."""
@@ -514,7 +462,7 @@ class Caller(asyncio.Protocol):
         self._phase = HEAD
         self._head_started = False
         self._unsent = NEVER
-        self.deadline = self._server.time + self._server.limits.idle_seconds
+        self.deadline = self.server.time + self.server.limits.idle_seconds
         if self.request.size > REMEMBERED_HEAD_BYTES:
             self._known_fields = None
         if self._reading_paused and len(self._reader.waiting) <= PIPELINE_LIMIT_BYTES:
@@ -526,7 +474,7 @@ class Caller(asyncio.Protocol):
 
     def _refuse(self, status: int, message: str) -> None:
         """The request cannot be read; nor can what follows it."""
-        _refused.log(status, self._server.time, status, self._peer, message)
+        _refused.log(status, self.server.time, status, self.peer, message)
         body = replies.error_body(status, message)
         self._transport.write(replies.reply(status, body, request_id=new_request_id(), connection=b"close"))
         self._part(is_clean=False)
@@ -545,11 +493,11 @@ class Caller(asyncio.Protocol):
         kernel reset the connection, and the caller might never read the answer (RFC 9112 9.6).
         """
         if is_clean or self._is_half_closed:
-            self.deadline = self._server.time + self._server.limits.body_seconds
+            self.deadline = self.server.time + self.server.limits.body_seconds
             self._transport.close()
             return
         self._phase = LINGER
-        self.deadline = self._server.time + LINGER_SECONDS
+        self.deadline = self.server.time + LINGER_SECONDS
         self.resume_reading()
         if self._transport.can_write_eof():
             self._transport.write_eof()

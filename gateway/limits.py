@@ -45,7 +45,7 @@ class Counters:
                 return _refuse_rate(admitted, rate_limit, times, now)
         if quota is not None:
             start, calls = self._period(counted, quota, now)
-            if calls >= quota.calls:
+            if quota.calls is not None and calls >= quota.calls:
                 return _refuse_quota(admitted, quota, start, now)
             self._quotas[counted] = (start, calls + 1)
             admitted.quota_period_start, admitted.quota_calls = start, calls + 1

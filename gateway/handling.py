@@ -1,0 +1,81 @@
+"""What becomes of a request whose head has arrived: an answer of the gateway's own, or a call to a backend."""
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from gateway import replies
+from gateway.admission import Admitted, Refusal, admit
+from gateway.call import Call
+from gateway.forwarding import backend_head, one_hop_fewer
+from gateway.head import RequestHead
+
+if TYPE_CHECKING:
+    from gateway.caller import Caller
+
+HEALTH_TARGET: Final = b"/status-0123456789abcdef"
+_TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
+
+
+def handle(caller: "Caller", request: RequestHead) -> None:
+    """Settle the answer, or begin the call to the backend. The request's body may still be under way."""
+    server = caller.server
+    if request.target == HEALTH_TARGET and request.method in (b"GET", b"HEAD"):
+        _answer_health(caller)
+        return
+    if server.catalogue is None:
+        caller.end(caller.reply(503, replies.error_body(503, "The gateway has no configuration yet.")))
+        return
+    address, scheme = _through_proxies(caller, request) if caller.is_trusted else (caller.peer, b"http")
+    now = time.time()
+    verdict = admit(
+        server.catalogue, request.method, request.target, request.fields.pairs, scheme, request.authority, now
+    )
+    refusal = verdict if isinstance(verdict, Refusal) else server.counters.take(verdict, now)
+    caller.call = call = Call(now, request.method, address, request.size, refusal or verdict)
+    if refusal is not None:
+        call.failed(refusal.source, refusal.reason)
+        body = refusal.body if refusal.status < 500 else replies.with_activity(refusal.body, call.request_id)
+        caller.answer(refusal.status, body, refusal.headers)
+    elif isinstance(verdict, Admitted):
+        call.quota_period_start = verdict.quota_period_start
+        call.quota_calls = verdict.quota_calls
+        if verdict.rate_limit is not None:
+            call.rate_period_seconds = verdict.rate_limit.renewal_period_seconds
+        _forward(caller, request, verdict, call, scheme)
+
+
+def _answer_health(caller: "Caller") -> None:
+    if caller.server.catalogue is None or caller.server.is_draining:
+        caller.end(caller.reply(503, b"Service Unavailable", _TEXT))
+    else:
+        caller.end(caller.reply(200, b"Service Operational", _TEXT))
+
+
+def _through_proxies(caller: "Caller", request: RequestHead) -> tuple[str, bytes]:
+    """Caller's address and scheme, as far as the trusted proxies in front tell them."""
+    chain = b",".join(value for name, value in request.fields.pairs if name == b"x-forwarded-for")
+    protocols = [value.lower() for name, value in request.fields.pairs if name == b"x-forwarded-proto"]
+    address = caller.server.proxies.caller(caller.peer, chain) if chain else caller.peer
+    return address, b"https" if protocols == [b"https"] else b"http"
+
+
+def _forward(caller: "Caller", request: RequestHead, admitted: Admitted, call: Call, scheme: bytes) -> None:
+    server, fields = caller.server, request.fields
+    if request.length is not None and request.length > server.limits.body_bytes:
+        caller.fail(413, "The request body is too large.", "client", "RequestBodyTooLarge")
+        return
+    if server.name in fields.passed:
+        caller.fail(508, "The call has come back: the API leads to the gateway itself.", "forward-request", "Loop")
+        return
+    if fields.max_forwards is not None and request.method == b"OPTIONS":
+        if fields.max_forwards == 0:  # RFC 9110 7.6.2: then nobody else may be asked.
+            caller.answer(200, b"", ())
+            return
+        fields = one_hop_fewer(fields)
+    # The call is admitted and its body will be read, whatever the backend makes of an
+    # expectation: many never answer it.
+    caller.invite_body()
+    backend = admitted.backend
+    lines = caller.lines_for_backend(fields, request.authority, admitted.key_header, scheme)
+    head = backend_head(request.method, admitted.target, backend.host_header, request.length, lines)
+    caller.forward(head, backend, call)
