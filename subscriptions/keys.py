@@ -1,23 +1,19 @@
 """Subscription keys: made, kept encrypted, shown to their owner, replaced."""
 
-import base64
-import hashlib
-import hmac
 import secrets
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.db import transaction
 
-from gateway import key_digest
+from gateway import key_digest, sealed
 from subscriptions.models import Subscription, SubscriptionKey
 
 Slot = SubscriptionKey.Slot
 
 
 def _fernet() -> Fernet:
-    secret = hmac.digest(settings.KEY_ENCRYPTION_KEY.encode(), b"subscription key encryption v1", hashlib.sha256)
-    return Fernet(base64.urlsafe_b64encode(secret))
+    return sealed.cipher(settings.KEY_ENCRYPTION_KEY, b"subscription key encryption v1")
 
 
 def _digest(key: str) -> str:
