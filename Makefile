@@ -39,12 +39,13 @@ format: .venv/installed-dev  ## Bring the code into shape
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-bench: .venv/installed-dev  ## Measure the gateway against its peers (needs wrk, nginx and nginx's Lua module)
+bench: .venv/installed-dev build/bench/installed  ## Measure the gateway against its peers (needs wrk, hey, nginx, its Lua module, HAProxy and Node.js)
 	$(RUN) -m bench.gateway
 
 lock: .venv/installed-dev  ## Renew requirements.txt and requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --upgrade bench/requirements.in -o bench/requirements.txt
 
 clean:  ## Remove the virtual environment and caches; data in var/ stays
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -58,4 +59,13 @@ clean:  ## Remove the virtual environment and caches; data in var/ stays
 .venv/installed-dev: .venv/installed requirements-dev.txt
 	@echo "Installing the locked packages for tests ..."
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+build/bench/installed: bench/requirements.txt bench/configurations/express-gateway/package-lock.json
+	@echo "Installing the gateway's peers ..."
+	@mkdir -p build/bench
+	@$(PYTHON) -m venv build/bench/venv
+	@build/bench/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.txt
+	@cp bench/configurations/express-gateway/package*.json build/bench/
+	@cd build/bench && npm ci --silent --ignore-scripts
 	@touch $@

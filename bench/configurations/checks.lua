@@ -2,7 +2,7 @@
 -- between two fixed ones), quota. The access log stands for the journal.
 local floor, now, header = math.floor, ngx.now, ngx.header
 local keys, counts = ngx.shared.keys, ngx.shared.counts
-local SECRET, RATE, PERIOD, QUOTA = "0123456789abcdef0123456789abcdef", 1000000000, 60, 1000000000000
+local SECRET, RATE, PERIOD, QUOTA = "0123456789abcdef0123456789abcdef", 1000000, 20, 1000000000000
 
 local function refuse(status, message)
     ngx.status = status
