@@ -61,7 +61,8 @@ class Journal:
         self._file: int | None = None
         self._written = 0
         self._opened_at = self._synced_at = 0.0
-        self._is_dirty = self._is_closed = False
+        self._unsynced = 0
+        self._is_closed = False
         self._waits_for_tick = False
         self._dropped = 0
         self._complained_at = -SECONDS_BETWEEN_ERRORS
@@ -72,6 +73,11 @@ class Journal:
     def waiting_bytes(self) -> int:
         """What is not on its way to the disk yet."""
         return len(self._buffer)
+
+    @property
+    def unsynced_bytes(self) -> int:
+        """What is written and not on its way to safety yet."""
+        return self._unsynced
 
     @property
     def dropped(self) -> int:
@@ -97,9 +103,10 @@ class Journal:
             # A short write leaves a torn frame only until its rest follows, in the same part.
             del self._buffer[:written]
             self._written += written
-            self._is_dirty = True
+            self._unsynced += written
             if self._fsync_seconds == 0:
                 os.fsync(file)
+                self._unsynced = 0
         except OSError as error:
             self._waits_for_tick = True
             self._complain("journal_write_failed error=%s waiting_bytes=%d", error, len(self._buffer))
@@ -113,8 +120,8 @@ class Journal:
         self._opened_at = min(self._opened_at or now, now)
         if not self._buffer and (self._written >= self._part_bytes or now - self._opened_at >= self._part_seconds):
             self._finish_part()
-        elif self._is_dirty and abs(now - self._synced_at) >= self._fsync_seconds and self._is_idle():
-            self._synced_at, self._is_dirty = now, False
+        elif self._unsynced and abs(now - self._synced_at) >= self._fsync_seconds and self._is_idle():
+            self._synced_at, self._unsynced = now, 0
             self._syncing = self._disk.submit(self._sync, self._file)
 
     def close(self) -> None:
@@ -146,7 +153,7 @@ class Journal:
         self._sequence = max(self._sequence + 1, int(time.time()))
         state = checkpoint.Checkpoint(self._sequence, self._counters.quotas(), self._counters.rates())
         self._disk.submit(self._seal, self._file, state)
-        self._file, self._is_dirty = None, False
+        self._file, self._unsynced = None, 0
 
     def _is_idle(self) -> bool:
         return self._syncing is None or self._syncing.done()

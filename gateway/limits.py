@@ -74,6 +74,11 @@ class Counters:
         """A copy of the times of calls that may still count, for the checkpoint."""
         return [(counted, list(times)) for counted, times in self._rates.items() if times]
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many rate windows and quota counts are held."""
+        return len(self._rates), len(self._quotas)
+
     def restore_rates(self, rates: Mapping[Counted, Iterable[float]]) -> None:
         """Take over times of an earlier run, in any order. Those that are here already are the same calls."""
         for counted, times in rates.items():

@@ -21,6 +21,7 @@ from apis import url_templates
 from apis.url_templates import SegmentKind, URLTemplate
 from gateway import key_digest
 from gateway.backend import Backend, backend_of
+from gateway.labels import Labels, labels_of
 from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
 from gateway.target import climbs, decoded, malformation, parameters_named, requirement, values, without
 
@@ -117,6 +118,7 @@ class Catalogue:
     subscriptions: frozenset[bytes]
     key_parameters: re.Pattern[bytes]
     digest_of: Callable[[bytes], bytes]
+    labels: Labels
     remembered: dict[bytes, dict[bytes, Route]]
 
 
@@ -141,6 +143,7 @@ def compile_catalogue(snapshot: Snapshot, digest_secret: bytes) -> Catalogue:
             {DEFAULT_KEY_QUERY_NAME, *(api.key_query_name.encode() for api in snapshot.apis)}, in_any_case=True
         ),
         digest_of=key_digest.digester(digest_secret),
+        labels=labels_of(snapshot),
         remembered={method: {} for method in methods},
     )
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.call_metrics import CallMetrics
 from gateway.caller import Caller
 from gateway.client_address import TrustedProxies
 from gateway.journal import Journal
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # Deadlines are kept by looking at all of them this often: a timer per call would cost more than a call.
 TICK_SECONDS = 0.1
+# A tick that is late by so much tells that something held up the loop.
+STALL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class Server:
         self.proxies = proxies
         self.catalogue: Catalogue | None = None
         self.is_draining = False
+        self.metrics = CallMetrics()
+        self.connections_refused = 0
+        self.stalls = 0
+        self.stall_seconds = 0.0
         self.upstreams: set[Upstream] = set()
         self.pool = Pool(self)
         self._loop = asyncio.get_running_loop()
@@ -68,11 +75,23 @@ class Server:
 
     def publish(self, catalogue: Catalogue) -> None:
         """Serve this catalogue from now on; calls go on with the one they began with. For any thread."""
-        self._loop.call_soon_threadsafe(setattr, self, "catalogue", catalogue)
+        self._loop.call_soon_threadsafe(self._use, catalogue)
+
+    def _use(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.metrics.keep_to(catalogue.labels)
+
+    @property
+    def connections(self) -> int:
+        """Open connections of callers."""
+        return len(self._callers)
 
     def welcome(self, caller: Caller) -> bool:
         self._callers.add(caller)
-        return len(self._callers) <= self.limits.connections
+        if len(self._callers) <= self.limits.connections:
+            return True
+        self.connections_refused += 1
+        return False
 
     def goodbye(self, caller: Caller) -> None:
         self._callers.discard(caller)
@@ -82,7 +101,9 @@ class Server:
     def finish(self, caller: Caller, data: bytes, call: "Call | None") -> None:
         """Take the last bytes of an answer. They leave at the end of this turn, after the call's record."""
         if call is not None:
-            self.journal.append(call.record())
+            record = call.record()
+            self.journal.append(record)
+            self.metrics.count(record)
         if not self._finished:
             self._loop.call_soon(self._end_turn)
         self._finished.append((caller, data))
@@ -94,7 +115,12 @@ class Server:
             caller.send_last(data)
 
     def _tick(self) -> None:
-        self.time = now = self._loop.time()
+        now = self._loop.time()
+        late = now - self.time - TICK_SECONDS
+        if late >= STALL_SECONDS:
+            self.stalls += 1
+            self.stall_seconds += late
+        self.time = now
         for connection in [connection for connection in self._callers if connection.deadline < now]:
             connection.expired()
         for upstream in [upstream for upstream in self.upstreams if upstream.deadline < now]:

@@ -165,6 +165,7 @@ class Product(msgspec.Struct, frozen=True, array_like=True):
     rate_limit: RateLimit | None = None
     quota: Quota | None = None
     policy_is_broken: bool = False
+    name: str = ""
 
 
 # There can be 100,000 of them, without cycles: the garbage collector need not walk them.

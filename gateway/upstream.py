@@ -191,6 +191,10 @@ class Upstream(asyncio.Protocol):
             self.idle.remove(self)
         self._transport.abort()
 
+    @property
+    def is_busy(self) -> bool:
+        return self._caller is not None
+
     def is_open(self) -> bool:
         return not self._transport.is_closing()
 

@@ -1,0 +1,76 @@
+"""What one worker tells of itself when it is asked: its counts of calls, and what it holds now."""
+
+import os
+import resource
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from gateway.report import Report
+
+if TYPE_CHECKING:
+    from gateway.server import Server
+    from gateway.watch import Watch
+
+_STARTED_AT = time.time()
+
+
+def worker_report(server: "Server", watch: "Watch", worker: str) -> Report:
+    """`worker` tells it from its siblings, and is the same after a restart. For the event loop's thread."""
+    report = server.metrics.report()
+    for metric, value in {**_connections(server), **_journal(server), **_snapshot(server, watch), **_process()}.items():
+        report.add(metric, (worker,), value)
+    for kind, size in zip(("rate", "quota"), server.counters.sizes, strict=True):
+        report.add("limit_counters", (worker, kind), size)
+    for labels, connections in _backend_connections(server).items():
+        report.add("backend_connections", labels, connections)
+    return report
+
+
+def _connections(server: "Server") -> dict[str, float]:
+    return {
+        "caller_connections": server.connections,
+        "caller_connections_refused": server.connections_refused,
+        "loop_stalls": server.stalls,
+        "loop_stall_seconds": server.stall_seconds,
+    }
+
+
+def _backend_connections(server: "Server") -> Counter[tuple[str, str]]:
+    return Counter(
+        (upstream.backend.host_header.decode(), "busy" if upstream.is_busy else "idle") for upstream in server.upstreams
+    )
+
+
+def _journal(server: "Server") -> dict[str, float]:
+    journal = server.journal
+    return {
+        "journal_waiting_bytes": journal.waiting_bytes,
+        "journal_unsynced_bytes": journal.unsynced_bytes,
+        "journal_dropped_records": journal.dropped,
+    }
+
+
+def _snapshot(server: "Server", watch: "Watch") -> dict[str, float]:
+    loaded = {} if watch.loaded_at is None else {"snapshot_loaded_timestamp_seconds": watch.loaded_at}
+    return {
+        "snapshot_revision": server.catalogue.revision if server.catalogue is not None else 0,
+        "snapshot_refused": watch.is_refused,
+        **loaded,
+    }
+
+
+def _process() -> dict[str, float]:
+    """Of this process. Linux tells memory and descriptors in /proc; where it does not, they are left out."""
+    values: dict[str, float] = {
+        "process_cpu_seconds": time.process_time(),
+        "process_max_fds": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "process_start_time_seconds": _STARTED_AT,
+    }
+    try:
+        values["process_open_fds"] = len(os.listdir("/proc/self/fd"))
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            values["process_resident_memory_bytes"] = int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        pass
+    return values
