@@ -10,17 +10,17 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from apis import url_templates
+from apis.origins import validate_origins
 from apis.validators import (
     MEDIA_TYPE,
-    QUERY_NAME,
-    TOKEN,
     validate_key_header,
     validate_method,
-    validate_service_url,
     validate_suffix,
     validate_url_template,
     validate_values,
 )
+from backends.models import LONGEST_SECONDS, SHORTEST_SECONDS, Backend
+from backends.validators import QUERY_NAME, TOKEN, validate_service_url
 
 USUAL_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
@@ -49,8 +49,17 @@ class API(models.Model):
     service_url = models.CharField(
         "web service URL",
         max_length=2000,
+        blank=True,
         validators=[validate_service_url],
-        help_text="Where the backend answers, such as https://ussouthcentral.services.azureml.net.",
+        help_text="Where the service answers, such as https://ussouthcentral.services.azureml.net.",
+    )
+    backend = models.ForeignKey(
+        Backend,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="apis",
+        help_text="Its URL then counts in place of the web service URL.",
     )
     path = models.CharField(
         "web API URL suffix",
@@ -78,6 +87,32 @@ class API(models.Model):
         validators=[QUERY_NAME],
         help_text="Looked at where the header is absent.",
     )
+    allow_portal_origin = models.BooleanField(
+        "allow pages of the developer portal to call this API",
+        default=True,
+        help_text="Their scripts may then call it from the browser (CORS).",
+    )
+    allowed_origins = models.TextField(
+        blank=True,
+        max_length=10_000,
+        validators=[validate_origins],
+        help_text="Whose pages may call the API from the browser as well, one a line, such as https://app.example.org; "
+        "* stands for all.",
+    )
+    request_body_limit_bytes = models.PositiveBigIntegerField(
+        "largest request body, in bytes",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(2**50)],
+        help_text="Past that 413.",
+    )
+    backend_timeout_seconds = models.FloatField(
+        "seconds to answer",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(SHORTEST_SECONDS), MaxValueValidator(LONGEST_SECONDS)],
+        help_text="Longest wait for the head of the backend's answer, then 504; and longest pause in its body.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -97,6 +132,16 @@ class API(models.Model):
                 Lower("name"), name="api_name_unique", violation_error_message="Another API has this name."
             ),
             models.CheckConstraint(name="api_scheme_is_known", condition=Q(scheme__in=("http", "https", "both"))),
+            models.CheckConstraint(
+                name="api_has_url_or_backend",
+                condition=~Q(service_url="") | Q(backend__isnull=False),
+                violation_error_message="Give the web service URL, or choose a backend.",
+            ),
+            models.CheckConstraint(
+                name="api_timeout_is_bounded",
+                condition=Q(backend_timeout_seconds=None)
+                | Q(backend_timeout_seconds__gte=SHORTEST_SECONDS, backend_timeout_seconds__lte=LONGEST_SECONDS),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+# A WebSocket begins as a call of http or https (RFC 6455, 3).
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +22,19 @@ class Backend:
 
 
 def backend_of(service_url: str) -> Backend:
-    """Raises ValueError where the URL is not an absolute http or https URL of ASCII characters."""
+    """Raises ValueError where the URL is not an absolute http(s) or ws(s) URL of ASCII characters."""
     if not service_url.isascii() or not service_url.isprintable() or " " in service_url:
         raise ValueError("a service URL has printable ASCII characters only")
     parts = urlsplit(service_url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc or parts.port == 0:
-        raise ValueError("a service URL is an absolute http or https URL")
+        raise ValueError("a service URL is an absolute http or https URL, or ws or wss")
     if "?" in service_url or "#" in service_url:
         raise ValueError("a service URL has no query and no fragment")
     default_port = _DEFAULT_PORTS[parts.scheme]
     port = parts.port or default_port
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return Backend(
-        tls=parts.scheme == "https",
+        tls=parts.scheme in ("https", "wss"),
         host=parts.hostname,
         port=port,
         host_header=(host if port == default_port else f"{host}:{port}").encode(),

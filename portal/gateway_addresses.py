@@ -10,7 +10,7 @@ from django.conf import settings
 from service.models import Service
 
 THIS_MACHINE = "this machine"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "accounts",
+    "backends",
     "apis",
     "subscriptions",
     "policies",

@@ -10,18 +10,21 @@ from collections import defaultdict
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db.models import CharField
 from django.db.models.functions import Cast
 
 from accounts.models import User
 from apis import url_templates
 from apis.models import API as APIRow
+from apis.origins import origin_of, parse_origins
 from gateway.backend import backend_of
 from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
 from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
 from publisher import watched
+from publisher.backends import read_backends
 from publisher.models import Revision
-from publisher.reading import one_moment
+from publisher.reading import one_moment, rows
 from publisher.watched import Watched
 from service.models import gateway_url_of
 from subscriptions.models import Subscription as SubscriptionRow
@@ -34,14 +37,14 @@ def current_revision() -> int:
 
 
 def read_snapshot() -> Snapshot:
-    """The configuration as it is at this moment; ten queries."""
+    """The configuration as it is at this moment; twelve queries."""
     with one_moment():
         revision = current_revision()
-        service_name = next((name for _, name in _rows(watched.SERVICE)), "")
+        service_name = next((name for _, name in rows(watched.SERVICE)), "")
         product_apis: dict[int, list[int]] = defaultdict(list)
-        for _, product, api in _rows(watched.PRODUCT_API):
+        for _, product, api in rows(watched.PRODUCT_API):
             product_apis[product].append(api)
-        is_open = {product: not subscription_required for product, subscription_required in _rows(watched.PRODUCT)}
+        is_open = {product: not subscription_required for product, subscription_required in rows(watched.PRODUCT)}
         return Snapshot(
             revision=revision,
             service_name=service_name,
@@ -49,12 +52,8 @@ def read_snapshot() -> Snapshot:
             apis=_apis(_open_products(product_apis, is_open)),
             products=_products(sorted(is_open), product_apis),
             subscriptions=_subscriptions(),
+            backends=read_backends(),
         )
-
-
-def _rows(source: Watched) -> Any:
-    """Primary key and the watched fields of all rows, in the order of the keys."""
-    return source.model._default_manager.order_by("pk").values_list("pk", *source.fields).iterator(chunk_size=5000)
 
 
 def _gateway_url(service_name: str) -> str:
@@ -77,33 +76,47 @@ def _open_products(product_apis: dict[int, list[int]], is_open: dict[int, bool])
 def _apis(open_products: dict[int, int]) -> tuple[API, ...]:
     operations = _operations()
     apis = []
-    for pk, path, service_url, scheme, subscription_required, key_header_name, key_query_name in _rows(watched.API):
+    for row in APIRow.objects.order_by("pk").only(*watched.API.fields):
         try:
-            backend_of(service_url)
+            if row.backend_id is None:
+                backend_of(row.service_url)
         except ValueError as error:
-            log.error("api_left_out api=%d error=%s", pk, error)
+            log.error("api_left_out api=%d error=%s", row.pk, error)
             continue
         apis.append(
             API(
-                id=pk,
-                path=path,
-                service_url=service_url,
-                schemes=APIRow(scheme=scheme).schemes,
-                subscription_required=subscription_required,
-                key_header_name=key_header_name,
-                key_query_name=key_query_name,
-                open_product=open_products.get(pk),
-                operations=tuple(operations[pk]),
+                id=row.pk,
+                path=row.path,
+                service_url=row.service_url,
+                schemes=row.schemes,
+                subscription_required=row.subscription_required,
+                key_header_name=row.key_header_name,
+                key_query_name=row.key_query_name,
+                open_product=open_products.get(row.pk),
+                operations=tuple(operations[row.pk]),
+                backend=row.backend_id,
+                cors_origins=_cors_origins(row),
+                request_body_limit_bytes=row.request_body_limit_bytes,
+                backend_seconds=row.backend_timeout_seconds,
             )
         )
     return tuple(apis)
+
+
+def _cors_origins(row: APIRow) -> tuple[str, ...]:
+    own = (origin_of(settings.PORTAL_URL),) if row.allow_portal_origin else ()
+    try:
+        return tuple(dict.fromkeys(own + parse_origins(row.allowed_origins)))
+    except ValidationError as error:
+        log.error("origins_left_out api=%d error=%s", row.pk, "; ".join(error.messages))
+        return own
 
 
 def _operations() -> dict[int, list[Operation]]:
     """By API; of two that match the same calls the older one stays."""
     found: dict[int, list[Operation]] = defaultdict(list)
     shapes: set[tuple[object, ...]] = set()
-    for pk, api, method, url_template in _rows(watched.OPERATION):
+    for pk, api, method, url_template in rows(watched.OPERATION):
         try:
             shape = (api, method, url_templates.parse(url_template).shape)
         except url_templates.TemplateError as error:
@@ -118,7 +131,7 @@ def _operations() -> dict[int, list[Operation]]:
 
 
 def _products(products: list[int], product_apis: dict[int, list[int]]) -> tuple[Product, ...]:
-    documents = {product: document for _, product, document in _rows(watched.PRODUCT_POLICY)}
+    documents = {product: document for _, product, document in rows(watched.PRODUCT_POLICY)}
     return tuple(_product(pk, tuple(product_apis[pk]), documents.get(pk)) for pk in products)
 
 
@@ -151,9 +164,10 @@ def _subscriptions() -> tuple[Subscription, ...]:
             is_active=state == active and owner not in blocked,
             expires_at=expires_at.timestamp() if expires_at is not None else None,
             keys=tuple(keys[pk]),
+            allow_tracing=allow_tracing,
         )
-        for pk, owner, product, api, state, expires_at in _unordered(
-            watched.SUBSCRIPTION, _as_text("pk"), "owner", "product", "api", "state", "expires_at"
+        for pk, owner, product, api, state, expires_at, allow_tracing in _unordered(
+            watched.SUBSCRIPTION, _as_text("pk"), "owner", "product", "api", "state", "expires_at", "allow_tracing"
         )
     )
 

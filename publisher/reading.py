@@ -2,8 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection, transaction
+
+from publisher.watched import Watched
+
+
+def rows(source: Watched) -> Any:
+    """Primary key and the watched fields of all rows, in the order of the keys."""
+    return source.model._default_manager.order_by("pk").values_list("pk", *source.fields).iterator(chunk_size=5000)
 
 
 @contextmanager

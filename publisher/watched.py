@@ -30,15 +30,68 @@ class Watched:
 
 SERVICE = Watched("service.Service", ("name",))
 API = Watched(
-    "apis.API", ("path", "service_url", "scheme", "subscription_required", "key_header_name", "key_query_name")
+    "apis.API",
+    (
+        "path",
+        "service_url",
+        "scheme",
+        "subscription_required",
+        "key_header_name",
+        "key_query_name",
+        "backend",
+        "allow_portal_origin",
+        "allowed_origins",
+        "request_body_limit_bytes",
+        "backend_timeout_seconds",
+    ),
 )
 OPERATION = Watched("apis.Operation", ("api", "method", "url_template"))
+BACKEND = Watched(
+    "backends.Backend",
+    (
+        "name",
+        "type",
+        "url",
+        "sealed",
+        "verify_chain",
+        "verify_name",
+        "ca_pem",
+        "connect_seconds",
+        "read_seconds",
+        "idle_connections",
+        "max_connections",
+        "breaker_failures",
+        "breaker_interval_seconds",
+        "breaker_trip_seconds",
+        "breaker_statuses",
+        "breaker_counts_errors",
+        "breaker_accepts_retry_after",
+        "retry_count",
+        "retry_interval_seconds",
+        "retry_statuses",
+    ),
+)
+POOL_MEMBER = Watched("backends.PoolMember", ("pool", "backend", "priority", "weight"))
 PRODUCT = Watched("subscriptions.Product", ("subscription_required",))
 PRODUCT_API = Watched("subscriptions.Product_apis", ("product", "api"))
 PRODUCT_POLICY = Watched("policies.ProductPolicy", ("product", "document"))
-SUBSCRIPTION = Watched("subscriptions.Subscription", ("owner", "product", "api", "all_apis", "state", "expires_at"))
+SUBSCRIPTION = Watched(
+    "subscriptions.Subscription", ("owner", "product", "api", "all_apis", "state", "expires_at", "allow_tracing")
+)
 SUBSCRIPTION_KEY = Watched("subscriptions.SubscriptionKey", ("subscription", "digest"))
 # Who signs up or goes has no subscription then; signing in writes to this table often.
 OWNER = Watched("accounts.User", ("state",), only_updates=True)
 
-WATCHED = (SERVICE, API, OPERATION, PRODUCT, PRODUCT_API, PRODUCT_POLICY, SUBSCRIPTION, SUBSCRIPTION_KEY, OWNER)
+WATCHED = (
+    SERVICE,
+    API,
+    OPERATION,
+    BACKEND,
+    POOL_MEMBER,
+    PRODUCT,
+    PRODUCT_API,
+    PRODUCT_POLICY,
+    SUBSCRIPTION,
+    SUBSCRIPTION_KEY,
+    OWNER,
+)

@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from apis.models import API
 from apis.names import free_name
-from apis.validators import validate_service_url
+from apis.origins import parse_origins
 from portal.administration.branding import service_of
 from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
@@ -36,7 +36,10 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
     )
 
     class Meta:
-        widgets = {"description": UnfoldAdminTextareaWidget({"rows": 5})}
+        widgets = {
+            "description": UnfoldAdminTextareaWidget({"rows": 5}),
+            "allowed_origins": UnfoldAdminTextareaWidget({"rows": 2, "spellcheck": "false"}),
+        }
         help_texts = {"name": "Identifies the API in the portal's URLs. Empty: made from the display name."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,15 +56,27 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_service_url(self) -> str:
         url: str = self.cleaned_data["service_url"]
-        validate_service_url(url)
-        if leads_to_gateway(url, current()):
-            raise ValidationError("This is the address of the gateway itself: its calls would go round in circles.")
+        refuse_address_of_gateway(url)
         return url
+
+    def clean_allowed_origins(self) -> str:
+        return "\n".join(parse_origins(self.cleaned_data["allowed_origins"]))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("service_url") == "" and "backend" in data and data["backend"] is None:
+            self.add_error("service_url", "Give the URL where the service answers, or choose a backend.")
+        return data
 
     def clean_products(self) -> QuerySet[Product]:
         products: QuerySet[Product] = self.cleaned_data["products"]
         refuse_second_open_product(products)
         return products
+
+
+def refuse_address_of_gateway(url: str) -> None:
+    if url and leads_to_gateway(url, current()):
+        raise ValidationError("This is the address of the gateway itself: its calls would go round in circles.")
 
 
 def scheme_warning(gateway_url: str) -> str:
@@ -102,6 +117,7 @@ class APIAdmin(ModelAdmin):
                     "display_name",
                     "name",
                     "service_url",
+                    "backend",
                     "path",
                     "scheme",
                     "public_url",
@@ -110,6 +126,16 @@ class APIAdmin(ModelAdmin):
             },
         ),
         ("Documentation", {"fields": ["description"]}),
+        (
+            "Gateway",
+            {
+                "fields": [
+                    "allow_portal_origin",
+                    "allowed_origins",
+                    ("request_body_limit_bytes", "backend_timeout_seconds"),
+                ]
+            },
+        ),
         ("Subscription key", {"fields": ["subscription_required", "key_header_name", "key_query_name"]}),
     ]
     change_form_outer_after_template = "admin/apis/api/_operations.html"

@@ -74,7 +74,7 @@ def test_taken_name_gets_a_number(admin, api):
     [
         ("display_name", "", "required"),
         ("display_name", "x" * 101, "at most 100 characters"),
-        ("service_url", "", "required"),
+        ("service_url", "", "or choose a backend"),
         ("service_url", "services.azureml.net", "absolute URL"),
         ("service_url", "http://user:pw@host", "do not belong into the URL"),
         ("service_url", "http://localhost:8080/azureml-demo", "the address of the gateway itself"),

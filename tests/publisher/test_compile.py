@@ -42,6 +42,7 @@ def test_rows_become_the_snapshot(shop, settings):
             key_query_name="subscription-key",
             open_product=None,
             operations=(PublishedOperation(shop.operation.pk, "GET", "/q"),),
+            cors_origins=("http://127.0.0.1:8000",),
         ),
     )
     (product,) = snapshot.products
@@ -61,10 +62,10 @@ def test_the_gateway_admits_both_keys_of_a_subscription(shop, slot):
     assert admitted.product == shop.product.pk
 
 
-def test_the_snapshot_costs_ten_queries_at_any_size(shop, django_assert_num_queries):
+def test_the_snapshot_costs_twelve_queries_at_any_size(shop, django_assert_num_queries):
     for _ in range(20):
         create(display_name="All", by=None)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(12):
         read_snapshot()
 
 
@@ -140,3 +141,32 @@ def test_an_api_whose_service_url_is_broken_is_left_out(shop, caplog):
         snapshot = read_snapshot()
     assert [one.id for one in snapshot.apis] == [shop.api.pk]
     assert "api_left_out" in caplog.text
+
+
+def test_settings_of_an_api_are_carried(shop):
+    API.objects.update(
+        allowed_origins="https://app.example.org\n*", request_body_limit_bytes=0, backend_timeout_seconds=2.5
+    )
+    (api,) = read_snapshot().apis
+    assert api.cors_origins == ("http://127.0.0.1:8000", "https://app.example.org", "*")
+    assert (api.request_body_limit_bytes, api.backend_seconds) == (0, 2.5)
+
+
+def test_pages_of_the_portal_may_be_kept_from_calling(shop, settings):
+    settings.PORTAL_URL = "https://Portal.example.org:443/here"
+    assert read_snapshot().apis[0].cors_origins == ("https://portal.example.org",)
+    API.objects.update(allow_portal_origin=False)
+    assert read_snapshot().apis[0].cors_origins == ()
+
+
+def test_origins_that_cannot_be_read_do_not_hold_up_their_api(shop, caplog):
+    API.objects.update(allowed_origins="nonsense")
+    with caplog.at_level(logging.ERROR):
+        assert read_snapshot().apis[0].cors_origins == ("http://127.0.0.1:8000",)
+    assert "origins_left_out" in caplog.text
+
+
+def test_a_subscription_may_allow_tracing(shop):
+    assert not read_snapshot().subscriptions[0].allow_tracing
+    Subscription.objects.update(allow_tracing=True)
+    assert read_snapshot().subscriptions[0].allow_tracing

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from apis.models import API, Operation
+from backends.models import Backend, PoolMember
 from policies.models import ProductPolicy
 from publisher import triggers
 from publisher.models import Revision
@@ -45,6 +46,9 @@ CHANGES = {
     ),
     "a deleted operation": lambda shop: shop.operation.delete(),
     "a changed template": lambda shop: _save(shop.operation, url_template="/other"),
+    "a new backend": lambda shop: Backend.objects.create(name="b", title="B", url="http://b"),
+    "an API's origins": lambda shop: API.objects.update(allowed_origins="*"),
+    "tracing of a subscription": lambda shop: Subscription.objects.update(allow_tracing=True),
     "an opened product": lambda shop: _save(shop.product, subscription_required=False),
     "an API that leaves a product": lambda shop: shop.product.apis.remove(shop.api),
     "a new policy": lambda shop: ProductPolicy.objects.create(product=shop.product, document="<policies/>"),
@@ -71,9 +75,28 @@ def test_a_change_raises_the_number(shop, change):
     assert number_after_commit() > before
 
 
+BACKEND_CHANGES = {
+    "new credentials": lambda pool, member: Backend.objects.filter(pk=member.pk).update(sealed="x"),
+    "a circuit breaker": lambda pool, member: Backend.objects.update(breaker_failures=3),
+    "a new member of a pool": lambda pool, member: PoolMember.objects.create(pool=pool, backend=member),
+    "an API that gets a backend": lambda pool, member: API.objects.update(backend=pool),
+    "a deleted backend": lambda pool, member: member.delete(),
+}
+
+
+@pytest.mark.parametrize("change", BACKEND_CHANGES.values(), ids=BACKEND_CHANGES.keys())
+def test_a_change_of_a_backend_raises_the_number(shop, change):
+    pool = Backend.objects.create(name="pool", title="Pool", type="Pool")
+    member = Backend.objects.create(name="a", title="A", url="http://a")
+    before = number_after_commit()
+    change(pool, member)
+    assert number_after_commit() > before
+
+
 IDLE = {
     "signing in": lambda shop: User.objects.update(last_login=timezone.now()),
     "signing up": lambda shop: User.objects.create_user("bob@example.org", "correct horse battery"),
+    "a backend's title": lambda shop: Backend.objects.update(title="Other"),
     "a description": lambda shop: _save(shop.api, description="New"),
     "a new name": lambda shop: Subscription.objects.update(display_name="Other"),
     "a published product": lambda shop: _save(shop.product, state=Product.State.NOT_PUBLISHED),

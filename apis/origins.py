@@ -1,0 +1,44 @@
+"""Origins of pages that may call an API from a browser (RFC 6454): `https://host[:port]`, or `*` for all."""
+
+import re
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+
+from backends.validators import validate_service_url
+
+ANY = "*"
+MAX_ORIGINS = 100
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def parse_origins(text: str) -> tuple[str, ...]:
+    """One a line, each once, as a browser writes it. Raises ValidationError that names the line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > MAX_ORIGINS:
+        raise ValidationError(f"Give at most {MAX_ORIGINS} origins.")
+    return tuple(dict.fromkeys(line if line == ANY else _origin(line) for line in lines))
+
+
+def validate_origins(text: str) -> None:
+    parse_origins(text)
+
+
+def origin_of(url: str) -> str:
+    """The origin of an absolute http or https URL: in lower case, without the scheme's own port."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = "" if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
+def _origin(line: str) -> str:
+    try:
+        validate_service_url(line)
+    except ValidationError as error:
+        raise ValidationError(f"'{line[:100]}': {error.messages[0]}") from error
+    if not re.fullmatch(r"https?://[^/]+/?", line, re.IGNORECASE):
+        raise ValidationError(
+            f"'{line[:100]}' is no origin: write scheme, host and port only, as in https://app.example.org."
+        )
+    return origin_of(line)

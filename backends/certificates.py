@@ -1,0 +1,103 @@
+"""Certificates in PEM form: authorities to trust, and the certificate by which the gateway shows who it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+SigningKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What may be shown of a certificate. The fingerprint is its SHA-256 in hexadecimal."""
+
+    subject: str
+    issuer: str
+    ends_at: datetime
+    fingerprint: str
+
+    @property
+    def has_ended(self) -> bool:
+        return self.ends_at <= timezone.now()
+
+
+def facts(pem: str) -> Facts:
+    """Of the first certificate. Raises ValidationError."""
+    first = _certificates(pem)[0]
+    return Facts(
+        subject=first.subject.rfc4514_string(),
+        issuer=first.issuer.rfc4514_string(),
+        ends_at=first.not_valid_after_utc,
+        fingerprint=first.fingerprint(hashes.SHA256()).hex(),
+    )
+
+
+def validate_authorities(pem: str) -> None:
+    if "PRIVATE KEY" in pem:
+        raise ValidationError("There is a private key in it: leave only the certificates.")
+    _certificates(pem)
+
+
+def client_certificate(certificates_pem: str, key_pem: str) -> str:
+    """The certificate of the key, then its chain, then the key, in one PEM text. Raises ValidationError."""
+    key = _private_key(key_pem)
+    its_public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    certificates = _certificates(certificates_pem)
+    own = [one for one in certificates if _public_key(one) == its_public]
+    if not own:
+        raise ValidationError("The private key belongs to none of the certificates: give the pair that was issued.")
+    if own[0].not_valid_after_utc <= timezone.now():
+        raise ValidationError(f"The certificate ended on {own[0].not_valid_after_utc:%Y-%m-%d}: give its successor.")
+    chain = [one for one in certificates if one not in own]
+    blocks = [one.public_bytes(Encoding.PEM) for one in (own[0], *chain)]
+    blocks.append(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return b"".join(blocks).decode()
+
+
+def _certificates(pem: str) -> Sequence[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem.encode())
+    except ValueError as error:
+        raise ValidationError(
+            "Give certificates in PEM form: -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
+        ) from error
+
+
+def _public_key(certificate: x509.Certificate) -> bytes:
+    """Empty where the key is of a kind that cannot be read."""
+    try:
+        return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, UnsupportedAlgorithm):
+        return b""
+
+
+def _private_key(pem: str) -> SigningKey:
+    # What the library says of a bad key is not passed on: it could quote it.
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except TypeError:
+        raise ValidationError("The private key has a password: take it off with `openssl pkey -in key.pem`.") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValidationError(
+            "Give a private key in PEM form: -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----."
+        ) from None
+    if not isinstance(key, SigningKey):
+        raise ValidationError("A key of this kind cannot sign: give an RSA, ECDSA or Ed25519 key.")
+    return key

@@ -1,0 +1,87 @@
+"""Pairs of name and secret value as a person writes them: a line each, and a stored value stays hidden."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+
+from backends.validators import QUERY_NAME, RESERVED_HEADERS, TOKEN
+
+MAX_PAIRS = 20
+MAX_NAME_CHARACTERS = 100
+MAX_VALUE_CHARACTERS = 4000
+# Stands for a value that is stored and not shown.
+HIDDEN = "••••••••"
+
+Pairs = tuple[tuple[str, str], ...]
+
+# RFC 9110, 5.5, without the obsolete octets.
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What stands between name and value, when two names are one, and what a pair may look like."""
+
+    separator: str
+    fold: Callable[[str], str]
+    check: Callable[[str, str], None]
+
+
+def shown(kind: Kind, pairs: Pairs) -> str:
+    return "\n".join(f"{name}{kind.separator}{HIDDEN}" for name, _ in pairs)
+
+
+def parse(kind: Kind, text: str, stored: Pairs) -> Pairs:
+    """The pairs in the lines; a hidden value is the stored one of that name.
+
+    Raises ValidationError that names a line by its number, because a line may be nothing but a secret.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > MAX_PAIRS:
+        raise ValidationError(f"Give at most {MAX_PAIRS} lines.")
+    known = {kind.fold(name): value for name, value in stored}
+    found: dict[str, tuple[str, str]] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            name, value = _pair(kind, line, known)
+            if kind.fold(name) in found:
+                raise ValidationError(f"{name} is there twice.")
+        except ValidationError as error:
+            raise ValidationError(f"Line {number}: {error.messages[0]}") from None
+        found[kind.fold(name)] = name, value
+    return tuple(found.values())
+
+
+def _pair(kind: Kind, line: str, known: dict[str, str]) -> tuple[str, str]:
+    name, _, value = (part.strip() for part in line.partition(kind.separator.strip()))
+    if not value:
+        raise ValidationError(f"Write name{kind.separator}value.")
+    if len(name) > MAX_NAME_CHARACTERS or len(value) > MAX_VALUE_CHARACTERS:
+        raise ValidationError(
+            f"A name has at most {MAX_NAME_CHARACTERS} characters, a value at most {MAX_VALUE_CHARACTERS}."
+        )
+    if value == HIDDEN and kind.fold(name) not in known:
+        raise ValidationError("There is no stored value of this name: write the value.")
+    value = known[kind.fold(name)] if value == HIDDEN else value
+    kind.check(name, value)
+    return name, value
+
+
+def _check_header(name: str, value: str) -> None:
+    TOKEN(name)
+    if name.lower() in RESERVED_HEADERS:
+        raise ValidationError("HTTP itself needs this header.")
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ValidationError("The value of a header has printable ASCII characters only.")
+
+
+def _check_query(name: str, value: str) -> None:
+    QUERY_NAME(name)
+    if not value.isprintable():
+        raise ValidationError("The value has printable characters only.")
+
+
+HEADER = Kind(": ", str.lower, _check_header)
+QUERY = Kind("=", str, _check_query)

@@ -1,0 +1,36 @@
+"""Ranges of HTTP statuses, written as `429, 500-599`."""
+
+import re
+
+from django.core.exceptions import ValidationError
+
+# Azure's bounds (CircuitBreakerFailureCondition).
+MAX_RANGES = 10
+FIRST, LAST = 200, 599
+
+_RANGE = re.compile(r"(\d{3})(?:\s*-\s*(\d{3}))?")
+
+
+def parse_ranges(text: str) -> tuple[tuple[int, int], ...]:
+    """The first and the last status of each range. Raises ValueError that says what is wrong."""
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if len(parts) > MAX_RANGES:
+        raise ValueError(f"Give at most {MAX_RANGES} statuses or ranges.")
+    return tuple(_range(part) for part in parts)
+
+
+def _range(part: str) -> tuple[int, int]:
+    found = _RANGE.fullmatch(part)
+    if found is None:
+        raise ValueError(f"'{part[:20]}' is neither a status nor a range: write them as 429, 500-599.")
+    first, last = int(found[1]), int(found[2] or found[1])
+    if not FIRST <= first <= last <= LAST:
+        raise ValueError(f"'{part}' is not within {FIRST}-{LAST}, or its end comes before its start.")
+    return first, last
+
+
+def validate_ranges(text: str) -> None:
+    try:
+        parse_ranges(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
