@@ -72,7 +72,7 @@ async def _serve() -> None:
         raise StartError(f"the journal in {settings.JOURNAL_DIR} cannot be opened: {error}.") from error
     server = Server(name, limits, counters, journal, proxies)
     watch = Watch(settings.SNAPSHOT_FILE, digest_secret(settings.KEY_ENCRYPTION_KEY), server.publish)
-    await asyncio.to_thread(watch.look)
+    watch.look()
     stopping = _stop_signal()
     try:
         listening = await server.listen(host, port)

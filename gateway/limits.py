@@ -108,7 +108,7 @@ class Counters:
     def _drop_if_idle(self, counted: Counted, catalogue: Catalogue, now: float) -> None:
         product_id, subscription = counted
         product = catalogue.products.get(product_id)
-        if product is None or subscription not in catalogue.subscriptions:
+        if product is None or subscription not in catalogue.subscriptions.by_id:
             self._rates.pop(counted, None)
             self._quotas.pop(counted, None)
             return

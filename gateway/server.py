@@ -74,10 +74,7 @@ class Server:
         return await self._loop.create_server(lambda: Caller(self), host, port, backlog=1024)
 
     def publish(self, catalogue: Catalogue) -> None:
-        """Serve this catalogue from now on; calls go on with the one they began with. For any thread."""
-        self._loop.call_soon_threadsafe(self._use, catalogue)
-
-    def _use(self, catalogue: Catalogue) -> None:
+        """Serve this catalogue from now on. For the event loop's thread."""
         self.catalogue = catalogue
         self.metrics.keep_to(catalogue.labels)
 

@@ -1,15 +1,28 @@
-"""The gateway's configuration as one immutable value.
+"""The gateway's configuration as one immutable value, and the file in which it travels.
 
-The publisher writes it from the database into a file; each gateway process reads that file at
-start and whenever it changes. A file that cannot be read leaves the old snapshot serving.
+The publisher writes the file from the database; each gateway process reads it at start and follows
+it. The file is MAGIC and frames (see `frames`), each of them a Part in MessagePack. Parts up to one
+that has an `end` make a change. The first change of a file is the whole configuration; those behind
+it were appended since, and hold what has changed. To begin anew, a file is replaced in one step. So
+what lies behind the last `end` is being written, or was torn off by a crash. Parts are small, so
+that none takes long to read.
 """
 
 import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-FORMAT = 2
+from gateway.frames import DamagedFrame, FrameReader, frame
+
+MAGIC = b"APIMS3\r\n"
+BATCH_ROWS = 100
+
+_Row = TypeVar("_Row")
 
 
 class SnapshotError(ValueError):
@@ -189,35 +202,200 @@ class Snapshot(msgspec.Struct, frozen=True):
     revision: int
     service_name: str
     gateway_url: str
-    apis: tuple[API, ...]
-    products: tuple[Product, ...]
-    subscriptions: tuple[Subscription, ...]
+    apis: tuple[API, ...] = ()
+    products: tuple[Product, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
     backends: tuple[Backend, ...] = ()
-    format: int = FORMAT
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Snapshot)
+class Gone(msgspec.Struct, frozen=True, array_like=True):
+    """Ids of rows that are no more."""
+
+    apis: tuple[int, ...] = ()
+    products: tuple[int, ...] = ()
+    subscriptions: tuple[bytes, ...] = ()
+    backends: tuple[int, ...] = ()
 
 
-def write(snapshot: Snapshot, file: Path) -> None:
-    """Replace the file in one step, so that a reader sees the old or the new one whole."""
+class End(msgspec.Struct, frozen=True, array_like=True):
+    """Completes a change. `published_at` is a Unix time by the publisher's clock."""
+
+    revision: int
+    service_name: str
+    gateway_url: str
+    published_at: float
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """Rows, each of which is new or replaces the one of the same id, and rows that are gone."""
+
+    apis: tuple[API, ...] = ()
+    products: tuple[Product, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    backends: tuple[Backend, ...] = ()
+    gone: Gone = Gone()
+    end: End | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Part).decode
+
+
+@dataclass(slots=True)
+class CatalogueRows:
+    """All but the subscriptions, by ids: few enough to be copied for each change."""
+
+    apis: dict[int, API] = field(default_factory=dict)
+    products: dict[int, Product] = field(default_factory=dict)
+    backends: dict[int, Backend] = field(default_factory=dict)
+
+    def copy(self) -> "CatalogueRows":
+        return CatalogueRows(self.apis.copy(), self.products.copy(), self.backends.copy())
+
+    def change(self, part: Part) -> None:
+        self.apis |= {row.id: row for row in part.apis}
+        self.products |= {row.id: row for row in part.products}
+        self.backends |= {row.id: row for row in part.backends}
+        for gone, rows in (
+            (part.gone.apis, self.apis),
+            (part.gone.products, self.products),
+            (part.gone.backends, self.backends),
+        ):
+            for row in gone:
+                rows.pop(row, None)
+
+    def snapshot(self, end: End, subscriptions: tuple[Subscription, ...] = ()) -> Snapshot:
+        return Snapshot(
+            revision=end.revision,
+            service_name=end.service_name,
+            gateway_url=end.gateway_url,
+            apis=tuple(self.apis.values()),
+            products=tuple(self.products.values()),
+            subscriptions=subscriptions,
+            backends=tuple(self.backends.values()),
+        )
+
+
+# -- Writing -------------------------------------------------------------------------------------
+
+
+def write(snapshot: Snapshot, file: Path) -> int:
+    """Replace the file in one step, so that a reader sees the old or the new one whole. Gives its size."""
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
     with fresh.open("wb") as stream:
         os.fchmod(stream.fileno(), 0o600)
-        stream.write(_encoder.encode(snapshot))
+        stream.write(MAGIC)
+        for part in _parts(snapshot, Gone()):
+            stream.write(frame(_encode(part)))
         stream.flush()
         os.fsync(stream.fileno())
+        size = stream.tell()
     fresh.replace(file)
+    return size
+
+
+def append(changed: Snapshot, gone: Gone, file: Path, size: int) -> int:
+    """Add a change to a file of this size, and give the new size. `changed` holds only rows that changed.
+
+    Raises OSError, and SnapshotError where the file is another one; then it has to be written anew.
+    """
+    with file.open("r+b") as stream:
+        if stream.seek(0, os.SEEK_END) != size:
+            raise SnapshotError(f"{file.name}: somebody else has written to it")
+        stream.write(b"".join(frame(_encode(part)) for part in _parts(changed, gone)))
+        stream.flush()
+        os.fsync(stream.fileno())
+        return stream.tell()
+
+
+def _parts(snapshot: Snapshot, gone: Gone) -> Iterator[Part]:
+    for api in snapshot.apis:
+        yield Part(apis=(api,))
+    for products in batches(snapshot.products):
+        yield Part(products=products)
+    for backends in batches(snapshot.backends):
+        yield Part(backends=backends)
+    for subscriptions in batches(snapshot.subscriptions):
+        yield Part(subscriptions=subscriptions)
+    yield Part(gone=gone, end=End(snapshot.revision, snapshot.service_name, snapshot.gateway_url, time.time()))
+
+
+def batches(rows: Sequence[_Row]) -> Iterator[tuple[_Row, ...]]:
+    for start in range(0, len(rows), BATCH_ROWS):
+        yield tuple(rows[start : start + BATCH_ROWS])
+
+
+# -- Reading -------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Reads the parts of one file, from its start and then as they are appended. Close it.
+
+    While it is open, no other file can have the same identity.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """Raises OSError."""
+        self._name = file.name
+        self._descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        status = os.fstat(self._descriptor)
+        self.identity = (status.st_dev, status.st_ino)
+        self._frames: FrameReader | None = None
+
+    @property
+    def position(self) -> int:
+        return self._frames.position if self._frames is not None else 0
+
+    def next(self) -> Part | None:
+        """The next part; None where it is not (wholly) there yet. Raises SnapshotError and OSError."""
+        try:
+            if self._frames is None:
+                if os.pread(self._descriptor, len(MAGIC), 0) != MAGIC:
+                    raise SnapshotError(f"{self._name}: not a snapshot of this version")
+                self._frames = FrameReader(self._descriptor, len(MAGIC))
+            payload = self._frames.next()
+            return _decode(payload) if payload is not None else None
+        except (DamagedFrame, msgspec.MsgspecError) as error:
+            raise SnapshotError(f"{self._name}: {error}") from error
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class Content(NamedTuple):
+    """What a file says; its size, and the size that it began with."""
+
+    snapshot: Snapshot
+    size: int
+    first_size: int
 
 
 def read(file: Path) -> Snapshot:
-    """Raises SnapshotError, or OSError where the file cannot be read."""
+    """Raises SnapshotError, also where the last change is not complete; OSError where it cannot be read."""
+    return read_content(file).snapshot
+
+
+def read_content(file: Path) -> Content:
+    """Like `read`."""
+    reader = Reader(file)
     try:
-        snapshot = _decoder.decode(file.read_bytes())
-    except msgspec.MsgspecError as error:
-        raise SnapshotError(f"{file.name}: {error}") from error
-    if snapshot.format != FORMAT:
-        raise SnapshotError(f"{file.name}: format {snapshot.format}, expected {FORMAT}")
-    return snapshot
+        return _content(reader, file)
+    finally:
+        reader.close()
+
+
+def _content(reader: Reader, file: Path) -> Content:
+    rows = CatalogueRows()
+    subscriptions: dict[bytes, Subscription] = {}
+    end, first_size = None, 0
+    while (part := reader.next()) is not None:
+        rows.change(part)
+        subscriptions |= {row.id: row for row in part.subscriptions}
+        for gone in part.gone.subscriptions:
+            subscriptions.pop(gone, None)
+        end = part.end
+        first_size = first_size or (reader.position if end is not None else 0)
+    if end is None or file.stat().st_size != reader.position:
+        raise SnapshotError(f"{file.name}: its last change is not complete")
+    return Content(rows.snapshot(end, tuple(subscriptions.values())), reader.position, first_size)

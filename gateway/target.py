@@ -6,7 +6,6 @@ of a target in Python; regular expressions look for the few names that matter, i
 """
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
@@ -54,7 +53,8 @@ def requirement(name: bytes, value: bytes | None) -> re.Pattern[bytes]:
     return re.compile(rb"(?:\A|&)%b%b%b(?=&|\Z)" % (_in_any_encoding(name), equals, _in_any_encoding(value)))
 
 
-def parameters_named(names: Iterable[bytes], *, in_any_case: bool = False) -> re.Pattern[bytes]:
+@lru_cache(maxsize=4096)
+def parameters_named(names: frozenset[bytes], *, in_any_case: bool = False) -> re.Pattern[bytes]:
     """Finds the query parameters of these names, each with the ampersand before it; group 1 is the value."""
     alternatives = b"|".join(_in_any_encoding(name, in_any_case=in_any_case) for name in sorted(names))
     return re.compile(rb"(?:\A|&)(?:%b)(?:=([^&]*))?(?=&|\Z)" % alternatives)

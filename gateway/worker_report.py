@@ -18,7 +18,7 @@ _STARTED_AT = time.time()
 def worker_report(server: "Server", watch: "Watch", worker: str) -> Report:
     """`worker` tells it from its siblings, and is the same after a restart. For the event loop's thread."""
     report = server.metrics.report()
-    for metric, value in {**_connections(server), **_journal(server), **_snapshot(server, watch), **_process()}.items():
+    for metric, value in {**_connections(server), **_journal(server), **_snapshot(watch), **_process()}.items():
         report.add(metric, (worker,), value)
     for kind, size in zip(("rate", "quota"), server.counters.sizes, strict=True):
         report.add("limit_counters", (worker, kind), size)
@@ -51,11 +51,11 @@ def _journal(server: "Server") -> dict[str, float]:
     }
 
 
-def _snapshot(server: "Server", watch: "Watch") -> dict[str, float]:
+def _snapshot(watch: "Watch") -> dict[str, float]:
     loaded = {} if watch.loaded_at is None else {"snapshot_loaded_timestamp_seconds": watch.loaded_at}
     return {
-        "snapshot_revision": server.catalogue.revision if server.catalogue is not None else 0,
-        "snapshot_refused": watch.is_refused,
+        "snapshot_revision": watch.revision,
+        "snapshot_refused": bool(watch.last_error),
         **loaded,
     }
 

@@ -255,7 +255,7 @@ def test_a_malformed_target_is_a_400_in_json():
 
 def test_a_product_with_a_broken_policy_refuses_its_calls_and_no_others():
     broken = Product(1, (1,), policy_is_broken=True)
-    gateway = served(subscription(b"K1", product=1), subscription(b"K2"), products=(broken,))
+    gateway = served(subscription(b"K1", product=1), subscription(b"K2", id=b"B" * 16), products=(broken,))
     assert said(call(gateway, b"/echo/q", b"K1")) == (500, "PolicyBroken")
     assert isinstance(call(gateway, b"/echo/q", b"K2"), Admitted)
 

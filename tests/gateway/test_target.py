@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.target import parameters_named, requirement, values, without
 
-NAMES = (b"key", b"a-b")
+NAMES = frozenset({b"key", b"a-b"})
 KEY = parameters_named(NAMES)
 queries = st.lists(
     st.sampled_from(
@@ -35,7 +35,7 @@ def test_their_values_are_found(query):
     assert set(values(query, KEY)) == {value for _, name, value in split(query) if name in NAMES}
 
 
-@given(queries, st.sampled_from(NAMES), st.sampled_from([None, b"", b"1", b"=1"]))
+@given(queries, st.sampled_from(sorted(NAMES)), st.sampled_from([None, b"", b"1", b"=1"]))
 def test_a_requirement_is_met_by_name_and_value(query, name, value):
     expected = any(found == name and value in (None, given) for _, found, given in split(query))
     assert bool(requirement(name, value).search(query)) == expected
@@ -43,4 +43,4 @@ def test_a_requirement_is_met_by_name_and_value(query, name, value):
 
 @pytest.mark.parametrize("name", [b"c[0]", b".*", b"$x", b"a|b", b"\xc3\xa5"])
 def test_names_are_taken_literally(name):
-    assert without(b"/p?" + name + b"=1&cX=2", parameters_named([name])) == b"/p?cX=2"
+    assert without(b"/p?" + name + b"=1&cX=2", parameters_named(frozenset([name]))) == b"/p?cX=2"
