@@ -51,6 +51,7 @@ async def _serve() -> None:
         body_bytes=settings.REQUEST_BODY_LIMIT_BYTES,
         body_seconds=settings.BODY_TIMEOUT_SECONDS,
         idle_seconds=settings.IDLE_TIMEOUT_SECONDS,
+        websocket_idle_seconds=settings.WEBSOCKET_IDLE_SECONDS,
         connections=settings.MAX_CONNECTIONS,
         backend_connect_seconds=settings.BACKEND_CONNECT_TIMEOUT_SECONDS,
         backend_seconds=settings.BACKEND_TIMEOUT_SECONDS,

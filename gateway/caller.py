@@ -21,11 +21,12 @@ from gateway import replies
 from gateway.admission import Admitted
 from gateway.call import Call, new_request_id
 from gateway.chunks import LAST_CHUNK, chunk
-from gateway.forwarding import ResponseHead, backend_lines, forwarded_lines
+from gateway.forwarding import UPGRADE_LINES, ResponseHead, backend_lines, forwarded_lines
 from gateway.handling import handle
 from gateway.head import Fields, MalformedRequest, RequestHead
 from gateway.log import Sparingly
 from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
+from gateway.tunnel import TunnelEnd, join
 from gateway.unsent import unsent_bytes
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Caller(asyncio.Protocol):
         "_reading_paused",
         "_replay",
         "_transport",
+        "_tunnel",
         "_unsent",
         "_upstream",
         "call",
@@ -100,6 +102,7 @@ class Caller(asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._replay: bytes | None = None
         self._upstream: Upstream | None = None
+        self._tunnel: TunnelEnd | None = None
         self._known_fields: Fields | None = None
         self._known_for = (b"", b"")
         self._known_lines = b""
@@ -190,6 +193,9 @@ class Caller(asyncio.Protocol):
     def expired(self) -> None:
         """The deadline has passed; the server's clock calls."""
         self.deadline = NEVER
+        if self._tunnel is not None:
+            self._tunnel.expired()
+            return
         if self._is_half_closed and self._phase is ANSWER and self._answer_started and not self.is_slow:
             return
         is_asking = self._phase is HEAD and self._reader.waiting and not self.is_slow
@@ -353,6 +359,17 @@ class Caller(asyncio.Protocol):
         if response.status != 100 and not self.request.fields.is_http_1_0:
             self._transport.write(response.start + b"\r\n")
 
+    def switch(self, upstream: "Upstream", to_backend: asyncio.Transport, response: ResponseHead, first: bytes) -> None:
+        """The backend has accepted the WebSocket that was asked for; `first` is what has come of it."""
+        call = self.call
+        assert call is not None
+        call.response_code = call.backend_code = response.status
+        call.backend_ended()
+        date = b"" if response.has_date else b"Date: %b\r\n" % replies.date()
+        head = b"%b%bX-Request-Id: %b\r\n%b\r\n" % (response.start, UPGRADE_LINES, call.request_id, date)
+        self._tunnel = join(self, upstream, (self._transport, to_backend), self._reader.waiting)
+        self.end(head + first)
+
     def end_response(self, data: bytes) -> None:
         """The rest of the backend's answer."""
         assert self.call is not None
@@ -445,6 +462,11 @@ class Caller(asyncio.Protocol):
     def send_last(self, data: bytes) -> None:
         """The server calls: the call's record is in the journal."""
         if self._transport.is_closing():
+            return
+        if self._tunnel is not None:
+            self._tunnel.open(data, is_slow=self.is_slow)
+            if self._is_half_closed:
+                self._tunnel.eof_received()
             return
         if data:
             self._transport.write(data)

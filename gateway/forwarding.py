@@ -4,6 +4,8 @@ Field lines are passed on as the bytes that arrived, in their order; only what b
 connection is taken out (RFC 9110 7.6.1) and what the gateway vouches for put in.
 """
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -34,6 +36,9 @@ _NOT_TO_BACKEND = HOP_BY_HOP | {
     b"x-forwarded-host",
 }
 _NOT_TO_CALLER = HOP_BY_HOP | {b"x-request-id"}
+# What an accepted handshake and its answer say of the connection (RFC 6455 4.1).
+UPGRADE_LINES = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+_WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # A Connection option must not take away what frames the message.
 _NOT_BY_CONNECTION = frozenset((b"content-length", b"close", b"keep-alive", b""))
 _NOTHING: frozenset[bytes] = frozenset()
@@ -128,14 +133,17 @@ def forwarded_lines(
     )
 
 
-def read_response_head(head: bytes, *, to_head: bool) -> ResponseHead:
-    """Read a head that llhttp has let through; `to_head` where HEAD was asked. Raises BadResponse."""
+def read_response_head(head: bytes, *, to_head: bool, websocket_key: bytes | None) -> ResponseHead:
+    """Read a head that llhttp has let through. Raises BadResponse.
+
+    `to_head` where HEAD was asked, `websocket_key` where it may answer a handshake with that key.
+    """
     found = _STATUS_LINE.match(head)
     if found is None:
         raise BadResponse("the status line is malformed")
     status = int(found[2])
     connection: list[bytes] = []
-    codings = length = None
+    codings = length = upgrade = None
     kept: list[tuple[bytes, bytes]] = []
     for line in head.split(b"\r\n")[1:-2]:
         name, _, value = line.partition(b":")
@@ -144,14 +152,18 @@ def read_response_head(head: bytes, *, to_head: bool) -> ResponseHead:
             connection += [option.strip(b" \t").lower() for option in value.split(b",")]
         elif name == b"transfer-encoding":
             codings = value if codings is None else codings + b"," + value
+        elif name == b"upgrade":
+            upgrade = value.strip(b" \t").lower()
         elif name == b"content-length":
             length = int(value)
             if status >= 200 and status != 204:  # RFC 9110 8.6
                 kept.append((name, line))
         elif name not in _NOT_TO_CALLER:
             kept.append((name, line))
-    if status == 101 or (codings is not None and codings.strip(b" \t").lower() != b"chunked"):
-        raise BadResponse("the protocol or transfer coding was not asked for")
+    if status == 101:
+        _check_switch(websocket_key, upgrade, connection, kept)
+    if codings is not None and codings.strip(b" \t").lower() != b"chunked":
+        raise BadResponse("the transfer coding was not asked for")
     dropped = _named(connection)
     lines = [line for name, line in kept if name not in dropped]
     has_body = not (to_head or status < 200 or status in (204, 304))  # RFC 9112 6.3
@@ -164,6 +176,18 @@ def read_response_head(head: bytes, *, to_head: bool) -> ResponseHead:
         b"close" not in connection if found[1] == b"1" else b"keep-alive" in connection,
         b"date" not in dropped and any(name == b"date" for name, _ in kept),
     )
+
+
+def _check_switch(
+    websocket_key: bytes | None, upgrade: bytes | None, connection: list[bytes], kept: list[tuple[bytes, bytes]]
+) -> None:
+    """RFC 6455 4.1: else the backend might take what follows for requests. Raises BadResponse."""
+    if websocket_key is None or upgrade != b"websocket" or b"upgrade" not in connection:
+        raise BadResponse("the protocol was not asked for")
+    digest = hashlib.sha1(websocket_key + _WEBSOCKET_GUID, usedforsecurity=False).digest()
+    accepted = [line.partition(b":")[2].strip(b" \t") for name, line in kept if name == b"sec-websocket-accept"]
+    if accepted != [base64.b64encode(digest)]:
+        raise BadResponse("the handshake was not accepted")
 
 
 def _named(connection: Iterable[bytes]) -> frozenset[bytes]:

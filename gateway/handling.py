@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 from gateway import replies
 from gateway.admission import Admitted, Refusal, admit
 from gateway.call import Call
-from gateway.forwarding import backend_head, one_hop_fewer
-from gateway.head import RequestHead
+from gateway.forwarding import UPGRADE_LINES, backend_head, one_hop_fewer
+from gateway.head import RequestHead, is_websocket_handshake
 
 if TYPE_CHECKING:
     from gateway.caller import Caller
@@ -77,5 +77,7 @@ def _forward(caller: "Caller", request: RequestHead, admitted: Admitted, call: C
     caller.invite_body()
     backend = admitted.backend
     lines = caller.lines_for_backend(fields, request.authority, admitted.key_header, scheme)
+    if fields.websocket_key is not None and is_websocket_handshake(request):
+        lines = UPGRADE_LINES + lines
     head = backend_head(request.method, admitted.target, backend.host_header, request.length, lines)
     caller.forward(head, backend, call)

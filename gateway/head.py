@@ -23,9 +23,20 @@ _METHOD = re.compile(_TOKEN + rb"{1,64}+(?: |\Z)")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*+)(.*)")
 # RFC 3986 3.2.2 and 3.2.3, without user information (RFC 9110 4.2.4).
 _AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9\-._~%!$&'()*+,;=]++)(?::[0-9]{0,5})?")
-_UPGRADE_LINE = re.compile(rb"(?i)(?<=\r\n)upgrade:[^\r]*\r\n")
+# RFC 6455 4.1: sixteen bytes in base64.
+_WEBSOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _NOTED = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"via", b"max-forwards")
+    (
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"connection",
+        b"expect",
+        b"via",
+        b"max-forwards",
+        b"upgrade",
+        b"sec-websocket-key",
+    )
 )
 
 
@@ -43,7 +54,8 @@ class Fields:
     """The field lines of a request, as they arrived (`lines`) and with lower-case names (`pairs`).
 
     `length` is what a Content-Length among them says. `connection` are the options of Connection,
-    in lower case. `passed` are the names of the intermediaries in Via.
+    in lower case. `passed` are the names of the intermediaries in Via. `websocket_key` is the
+    Sec-WebSocket-Key of fields that, in a GET without a body, ask for a WebSocket.
     """
 
     is_http_1_0: bool
@@ -57,6 +69,7 @@ class Fields:
     expects_continue: bool
     passed: tuple[bytes, ...]
     max_forwards: int | None
+    websocket_key: bytes | None
 
 
 @dataclass(slots=True)
@@ -144,15 +157,12 @@ def body_length(fields: Fields, cut: int | None) -> int | None:
 
 def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
     """Read the lines between request line and body. Raises MalformedRequest."""
-    try:
-        pairs = _Lines(block).pairs
-    except httptools.HttpParserUpgrade:
-        # No protocol is changed here, so the request goes on as if it had not asked (RFC 9110 7.8).
-        block = _UPGRADE_LINE.sub(b"", b"\r\n" + block)[2:]
-        pairs = _Lines(block).pairs
+    pairs = _Lines(block).pairs
     host = codings = length = expect = max_forwards = None
     connection: tuple[bytes, ...] = ()
     passed: tuple[bytes, ...] = ()
+    upgrade: tuple[bytes, ...] = ()
+    websocket_keys: list[bytes] = []
     for name, value in pairs:
         if name not in _NOTED:
             continue
@@ -165,11 +175,15 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
         elif name == b"transfer-encoding":
             codings = value if codings is None else codings + b"," + value
         elif name == b"connection":
-            connection += tuple(option.strip(b" \t").lower() for option in value.split(b","))
+            connection += _listed(value)
         elif name == b"via":
             passed += tuple(words[1] for entry in value.split(b",") if len(words := entry.split()) > 1)
         elif name == b"max-forwards":
             max_forwards = int(value) if value.isdigit() and len(value) < 10 else None
+        elif name == b"upgrade":
+            upgrade += _listed(value)
+        elif name == b"sec-websocket-key":
+            websocket_keys.append(value)
         else:
             expect = value
     if host is None and not is_http_1_0:
@@ -190,16 +204,38 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
         expect is not None and _expects_continue(expect, is_http_1_0),
         passed,
         max_forwards,
+        _websocket_key(upgrade, connection, websocket_keys) if upgrade and not is_http_1_0 and not codings else None,
     )
 
 
+def _websocket_key(upgrade: tuple[bytes, ...], connection: tuple[bytes, ...], keys: list[bytes]) -> bytes | None:
+    """RFC 6455 4.2.1. What asks for another protocol, or not properly for this one, goes on as if it
+    had not asked (RFC 9110 7.8).
+    """
+    if b"websocket" not in upgrade or b"upgrade" not in connection or len(keys) != 1:
+        return None
+    return keys[0] if _WEBSOCKET_KEY.fullmatch(keys[0]) else None
+
+
+def is_websocket_handshake(request: RequestHead) -> bool:
+    """Whether it asks for a WebSocket, and could have one (RFC 6455 4.1)."""
+    return request.fields.websocket_key is not None and request.method == b"GET" and not request.length
+
+
+def _listed(value: bytes) -> tuple[bytes, ...]:
+    return tuple(option.strip(b" \t").lower() for option in value.split(b","))
+
+
 class _Lines:
-    """Field lines, checked and taken apart by llhttp. Raises MalformedRequest or HttpParserUpgrade."""
+    """Field lines, checked and taken apart by llhttp. Raises MalformedRequest."""
 
     def __init__(self, block: bytes) -> None:
         self.pairs: list[tuple[bytes, bytes]] = []
         try:
             httptools.HttpRequestParser(self).feed_data(b"POST / HTTP/1.1\r\n" + block)
+        except httptools.HttpParserUpgrade:
+            # llhttp says so at the end of the block, after all of its checks.
+            pass
         except httptools.HttpParserError as error:
             raise MalformedRequest(400, f"The request head is malformed: {error}.") from error
 

@@ -32,6 +32,7 @@ class ServerLimits:
     body_bytes: int
     body_seconds: float
     idle_seconds: float
+    websocket_idle_seconds: float
     connections: int
     backend_connect_seconds: float
     backend_seconds: float

@@ -14,6 +14,7 @@ from gateway.backend import Backend
 from gateway.caller import NEVER, Caller
 from gateway.chunks import LAST_CHUNK, BadChunks, Chunks, chunk
 from gateway.forwarding import BadResponse, ResponseHead, check_unfinished_answer, read_response_head
+from gateway.head import RequestHead, is_websocket_handshake
 from gateway.request_reader import REMEMBERED_HEAD_BYTES
 from gateway.unsent import unsent_bytes
 
@@ -242,10 +243,13 @@ class Upstream(asyncio.Protocol):
                     check_unfinished_answer(data)
                     self._waiting = data
                     return b""
-                response = self._read_head(data[:end], to_head=to_head)
+                response = self._read_head(data[:end], caller.request)
             data = data[end:]
             if response.status >= 200:
                 break
+            if response.status == 101:
+                self._switch(caller, response, data)
+                return b""
             self._interim += 1
             if self._interim > INTERIM_LIMIT:
                 raise BadResponse("there are too many interim answers")
@@ -260,15 +264,27 @@ class Upstream(asyncio.Protocol):
         start, self._rechunk = caller.response_head(response)
         return start + self._read_body(data) if data and not self._is_complete else start
 
-    def _read_head(self, head: bytes, *, to_head: bool) -> ResponseHead:
+    def _switch(self, caller: Caller, response: ResponseHead, data: bytes) -> None:
+        """The connection is the WebSocket's from now on; `data` is what has come of it."""
+        self._caller = None
+        self._waiting = b""
+        self.deadline = NEVER
+        caller.switch(self, self._transport, response, data)
+
+    def _read_head(self, head: bytes, request: RequestHead) -> ResponseHead:
         limits = self._server.limits
         if len(head) > limits.head_bytes or head.count(b"\r\n") - 2 > limits.head_fields:
             raise BadResponse("the head is too large")
         try:
             httptools.HttpResponseParser(None).feed_data(head)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+        except httptools.HttpParserUpgrade:
+            # llhttp says so at the end of a head with 101, after all of its checks.
+            pass
+        except httptools.HttpParserError as error:
             raise BadResponse(str(error)) from error
-        response = read_response_head(head, to_head=to_head)
+        to_head = request.method == b"HEAD"
+        websocket_key = request.fields.websocket_key if is_websocket_handshake(request) else None
+        response = read_response_head(head, to_head=to_head, websocket_key=websocket_key)
         if len(head) <= REMEMBERED_HEAD_BYTES:
             self._known_head, self._known_as_to_head, self._known_response = head, to_head, response
         return response

@@ -55,6 +55,7 @@ HEAD_LIMIT_FIELDS = env_int("HEAD_LIMIT_FIELDS", default=200, low=20, high=10_00
 HEAD_TIMEOUT_SECONDS = env_float("HEAD_TIMEOUT_SECONDS", default=20.0, low=0.1, high=600.0)
 BODY_TIMEOUT_SECONDS = env_float("BODY_TIMEOUT_SECONDS", default=60.0, low=0.1, high=3600.0)
 IDLE_TIMEOUT_SECONDS = env_float("IDLE_TIMEOUT_SECONDS", default=75.0, low=0.1, high=3600.0)
+WEBSOCKET_IDLE_SECONDS = env_float("WEBSOCKET_IDLE_SECONDS", default=600.0, low=0.1, high=86400.0)
 REQUEST_BODY_LIMIT_BYTES = env_int("REQUEST_BODY_LIMIT_BYTES", default=2**30, low=0, high=2**50)
 MAX_CONNECTIONS = env_int("MAX_CONNECTIONS", default=10_000, low=1, high=1_000_000)
 BACKEND_CONNECT_TIMEOUT_SECONDS = env_float("BACKEND_CONNECT_TIMEOUT_SECONDS", default=5.0, low=0.1, high=240.0)
