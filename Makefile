@@ -42,8 +42,9 @@ format: .venv/installed-dev  ## Bring the code into shape
 bench: .venv/installed-dev build/bench/installed  ## Measure the gateway against its peers (needs wrk, hey, nginx, its Lua module, HAProxy and Node.js)
 	$(RUN) -m bench.gateway
 
-lock: .venv/installed-dev  ## Renew requirements.txt and requirements-dev.txt
+lock: .venv/installed-dev  ## Renew the requirements*.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --upgrade requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --upgrade requirements-otel.in -o requirements-otel.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --upgrade requirements-dev.in -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --upgrade bench/requirements.in -o bench/requirements.txt
 

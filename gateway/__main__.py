@@ -7,9 +7,12 @@ import logging.config
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
+from gateway.access_log import AccessLog
 from gateway.client_address import TrustedProxies
 from gateway.journal import Journal, JournalError
 from gateway.key_digest import digest_secret
@@ -19,6 +22,9 @@ from gateway.name import gateway_name
 from gateway.server import Server, ServerLimits
 from gateway.watch import Watch
 from portal.environment import SettingError
+
+if TYPE_CHECKING:
+    from gateway.tracing import Tracing
 
 
 class StartError(Exception):
@@ -71,7 +77,9 @@ async def _serve() -> None:
         )
     except (JournalError, OSError) as error:
         raise StartError(f"the journal in {settings.JOURNAL_DIR} cannot be opened: {error}.") from error
-    server = Server(name, limits, counters, journal, proxies)
+    access_log = _access_log(settings.ACCESS_LOG)
+    tracing = _tracing(settings.OTEL_EXPORTER_OTLP_ENDPOINT, settings.OTEL_TRACES_SAMPLER_ARG, name)
+    server = Server(name, limits, counters, journal, proxies, access_log, tracing)
     watch = Watch(settings.SNAPSHOT_FILE, digest_secret(settings.KEY_ENCRYPTION_KEY), server.publish)
     watch.look()
     stopping = _stop_signal()
@@ -90,6 +98,29 @@ async def _serve() -> None:
     listening.close()
     watch.stop()
     await server.drain(settings.DRAIN_SECONDS)
+
+
+def _access_log(target: str) -> AccessLog | None:
+    """Raises StartError."""
+    if not target:
+        return None
+    try:
+        return AccessLog(None if target == "-" else Path(target))
+    except OSError as error:
+        raise StartError(f"ACCESS_LOG: {target} cannot be written: {os.strerror(error.errno or 0)}.") from error
+
+
+def _tracing(endpoint: str, ratio: float, gateway: str) -> "Tracing | None":
+    """Raises StartError."""
+    if not endpoint:
+        return None
+    try:
+        from gateway.tracing import Tracing
+    except ImportError as error:
+        raise StartError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT: export of traces needs more packages: pip install -r requirements-otel.txt."
+        ) from error
+    return Tracing(endpoint, ratio, gateway)
 
 
 def _stop_signal() -> asyncio.Event:

@@ -7,6 +7,7 @@ from itertools import count
 
 from gateway.admission import Admitted, Refusal
 from gateway.record import CallRecord
+from gateway.trace_context import Trace
 
 _REQUEST_ID_PREFIX = str(uuid.UUID(bytes=os.urandom(16), version=4))[:24].encode()
 _numbers = count(int.from_bytes(os.urandom(4), "big"))
@@ -37,6 +38,7 @@ class Call:
         "response_bytes",
         "response_code",
         "started",
+        "trace",
         "verdict",
     )
 
@@ -60,6 +62,7 @@ class Call:
         self.quota_period_start: float | None = None
         self.quota_calls: int | None = None
         self.rate_period_seconds: int | None = None
+        self.trace: Trace | None = None
 
     def failed(self, source: str, reason: str) -> None:
         """The first cause counts; what follows from it does not."""

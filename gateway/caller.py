@@ -26,6 +26,7 @@ from gateway.handling import handle
 from gateway.head import Fields, MalformedRequest, RequestHead
 from gateway.log import Sparingly
 from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
+from gateway.trace_context import without_context
 from gateway.tunnel import TunnelEnd, join
 from gateway.unsent import unsent_bytes
 
@@ -45,7 +46,7 @@ NEVER: Final = float("inf")
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
-_refused: Final = Sparingly(logging.INFO, "request refused: status=%d peer=%s reason=%s")
+_refused: Final = Sparingly(logging.INFO, "request refused: status=%d peer=%s request=%s reason=%s")
 
 
 class Phase(enum.Enum):
@@ -288,11 +289,12 @@ class Caller(asyncio.Protocol):
             self._transport.write(replies.CONTINUE)
 
     def lines_for_backend(self, fields: Fields, authority: bytes, key_header: bytes, scheme: bytes) -> bytes:
-        """What the backend gets after Host and Content-Length; made once for requests with the same fields."""
+        """What the backend gets after what is the call's own; made once for requests with the same fields."""
         if (key_header, authority) != self._known_for or fields is not self._known_fields:
             name = self.server.name
             forwarded = forwarded_lines(fields, self.peer, scheme, authority, name, trusted=self.is_trusted)
-            self._known_lines = backend_lines(fields, key_header, forwarded, trusted=self.is_trusted)
+            kept = without_context(fields) if self.server.tracing is not None else fields
+            self._known_lines = backend_lines(kept, key_header, forwarded, trusted=self.is_trusted)
             self._known_fields, self._known_for = fields, (key_header, authority)
         return self._known_lines
 
@@ -496,9 +498,10 @@ class Caller(asyncio.Protocol):
 
     def _refuse(self, status: int, message: str) -> None:
         """The request cannot be read; nor can what follows it."""
-        _refused.log(status, self.server.time, status, self.peer, message)
-        body = replies.error_body(status, message)
-        self._transport.write(replies.reply(status, body, request_id=new_request_id(), connection=b"close"))
+        request_id = new_request_id()
+        _refused.log(status, self.server.time, status, self.peer, request_id.decode(), message)
+        body = replies.error_body(status, message, request_id if status >= 500 else b"")
+        self._transport.write(replies.reply(status, body, request_id=request_id, connection=b"close"))
         self._part(is_clean=False)
 
     def _break_off(self, status: int, message: str, reason: str) -> None:

@@ -31,6 +31,7 @@ _NOT_TO_BACKEND = HOP_BY_HOP | {
     b"host",
     b"content-length",
     b"expect",
+    b"x-request-id",
     b"x-forwarded-for",
     b"x-forwarded-proto",
     b"x-forwarded-host",
@@ -74,15 +75,24 @@ def check_unfinished_answer(received: bytes) -> None:
         raise BadResponse("a line of the head does not end in CRLF")
 
 
-def backend_head(method: bytes, target: bytes, host: bytes, length: int | None, lines: bytes) -> bytes:
+def backend_head(
+    method: bytes, target: bytes, host: bytes, length: int | None, request_id: bytes, lines: bytes
+) -> bytes:
     """`lines` are those of `backend_lines`: the rest of the head."""
     if length is None:
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b" % (method, target, host, lines)
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\nContent-Length: %d\r\n%b" % (method, target, host, length, lines)
+        return b"%b %b HTTP/1.1\r\nHost: %b\r\nX-Request-Id: %b\r\n%b" % (method, target, host, request_id, lines)
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\nContent-Length: %d\r\nX-Request-Id: %b\r\n%b" % (
+        method,
+        target,
+        host,
+        length,
+        request_id,
+        lines,
+    )
 
 
 def backend_lines(fields: Fields, key_header: bytes, forwarded: bytes, *, trusted: bool) -> bytes:
-    """What follows Host and Content-Length at the backend. `forwarded` are lines, each with its CRLF.
+    """What follows Host, Content-Length and X-Request-Id at the backend. `forwarded` are lines, each with its CRLF.
 
     What only a proxy can know is passed on from a trusted one only: else callers could say where they are.
     """

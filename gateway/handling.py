@@ -8,6 +8,7 @@ from gateway.admission import Admitted, Refusal, admit
 from gateway.call import Call
 from gateway.forwarding import UPGRADE_LINES, backend_head, one_hop_fewer
 from gateway.head import RequestHead, is_websocket_handshake
+from gateway.trace_context import begin_trace
 
 if TYPE_CHECKING:
     from gateway.caller import Caller
@@ -32,6 +33,8 @@ def handle(caller: "Caller", request: RequestHead) -> None:
     )
     refusal = verdict if isinstance(verdict, Refusal) else server.counters.take(verdict, now)
     caller.call = call = Call(now, request.method, address, request.size, refusal or verdict)
+    if server.tracing is not None:
+        call.trace = begin_trace(request.fields.pairs, server.tracing.ratio, scheme)
     if refusal is not None:
         call.failed(refusal.source, refusal.reason)
         body = refusal.body if refusal.status < 500 else replies.with_activity(refusal.body, call.request_id)
@@ -79,5 +82,7 @@ def _forward(caller: "Caller", request: RequestHead, admitted: Admitted, call: C
     lines = caller.lines_for_backend(fields, request.authority, admitted.key_header, scheme)
     if fields.websocket_key is not None and is_websocket_handshake(request):
         lines = UPGRADE_LINES + lines
-    head = backend_head(request.method, admitted.target, backend.host_header, request.length, lines)
+    if call.trace is not None:
+        lines = call.trace.line + lines
+    head = backend_head(request.method, admitted.target, backend.host_header, request.length, call.request_id, lines)
     caller.forward(head, backend, call)

@@ -12,10 +12,14 @@ from gateway.client_address import TrustedProxies
 from gateway.journal import Journal
 from gateway.limits import Counters
 from gateway.pool import Pool
+from gateway.record import CallRecord
 from gateway.routing import Catalogue
+from gateway.trace_context import Trace, trace_id_of
 
 if TYPE_CHECKING:
+    from gateway.access_log import AccessLog
     from gateway.call import Call
+    from gateway.tracing import Tracing
     from gateway.upstream import Upstream
 
 # Deadlines are kept by looking at all of them this often: a timer per call would cost more than a call.
@@ -47,13 +51,22 @@ class Server:
     """
 
     def __init__(
-        self, name: str, limits: ServerLimits, counters: Counters, journal: Journal, proxies: TrustedProxies
+        self,
+        name: str,
+        limits: ServerLimits,
+        counters: Counters,
+        journal: Journal,
+        proxies: TrustedProxies,
+        access_log: "AccessLog | None" = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.name = name.encode()
         self.limits = limits
         self.counters = counters
         self.journal = journal
         self.proxies = proxies
+        self.access_log = access_log
+        self.tracing = tracing
         self.catalogue: Catalogue | None = None
         self.is_draining = False
         self.metrics = CallMetrics()
@@ -102,9 +115,18 @@ class Server:
             record = call.record()
             self.journal.append(record)
             self.metrics.count(record)
+            if self.access_log is not None:
+                self.access_log.append(record, trace_id_of(caller.request.fields.pairs, call.trace))
+            if call.trace is not None:
+                self._export(call.trace, record)
         if not self._finished:
             self._loop.call_soon(self._end_turn)
         self._finished.append((caller, data))
+
+    def _export(self, trace: Trace, record: CallRecord) -> None:
+        assert self.tracing is not None
+        assert self.catalogue is not None
+        self.tracing.end(trace, record, self.catalogue.labels)
 
     def _end_turn(self) -> None:
         self.journal.flush()
@@ -129,6 +151,8 @@ class Server:
             self.journal.tick(unix_time)
             if self.catalogue is not None:
                 self.counters.sweep(self.catalogue, unix_time)
+        if self.access_log is not None:
+            self.access_log.flush()
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
 
     async def drain(self, seconds: float) -> None:
@@ -147,3 +171,7 @@ class Server:
         if self._finished:
             self._end_turn()
         self.journal.close()
+        if self.access_log is not None:
+            self.access_log.close()
+        if self.tracing is not None:
+            self.tracing.close()

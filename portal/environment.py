@@ -59,8 +59,10 @@ def env_path(name: str, *, default: Path) -> Path:
 
 
 def env_base_url(name: str, *, default: str) -> str:
-    """An http or https URL without query or fragment; the trailing slash is dropped."""
+    """An http or https URL without query or fragment; the trailing slash is dropped. Empty only by default."""
     value = env_text(name, default=default)
+    if not value and not default:
+        return ""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -63,6 +63,11 @@ BACKEND_TIMEOUT_SECONDS = env_float("BACKEND_TIMEOUT_SECONDS", default=60.0, low
 BACKEND_IDLE_SECONDS = env_float("BACKEND_IDLE_SECONDS", default=30.0, low=0.1, high=3600.0)
 BACKEND_IDLE_CONNECTIONS = env_int("BACKEND_IDLE_CONNECTIONS", default=256, low=0, high=100_000)
 DRAIN_SECONDS = env_float("DRAIN_SECONDS", default=30.0, low=0.0, high=600.0)
+# Empty: none; `-`: standard output; or a file.
+ACCESS_LOG = env_text("ACCESS_LOG", default="")
+# OpenTelemetry's own names. Its packages read more of them: see docs/operations.md.
+OTEL_EXPORTER_OTLP_ENDPOINT = env_base_url("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+OTEL_TRACES_SAMPLER_ARG = env_float("OTEL_TRACES_SAMPLER_ARG", default=1.0, low=0.0, high=1.0)
 
 # -- Console -----------------------------------------------------------------------------------
 CONSOLE_TIMEOUT_SECONDS = env_float("CONSOLE_TIMEOUT_SECONDS", default=100.0, low=1.0, high=300.0)

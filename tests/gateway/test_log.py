@@ -26,3 +26,9 @@ def test_malformed_requests_do_not_fill_the_log(start_gateway):
     gateway.hang_up()
     assert gateway.stop() == 0
     assert gateway.log.read_text().count("request refused") < 100
+
+
+def test_a_malformed_request_is_answered_with_the_id_that_the_log_has(start_gateway):
+    gateway = start_gateway()
+    answer = gateway.ask(b"nonsense\r\n\r\n")
+    gateway.wait_for_log(f"request={answer.header('X-Request-Id').decode()} reason=The request line is malformed.")

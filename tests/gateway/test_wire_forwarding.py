@@ -1,5 +1,6 @@
 """What a call looks like at the backend, and its answer at the caller, byte for byte."""
 
+import re
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -15,14 +16,21 @@ def request(start: bytes, *lines: bytes, body: bytes = b"") -> bytes:
     return start + b" HTTP/1.1\r\n" + HOST + KEY + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
 
 
+def id_in(head: bytes) -> bytes:
+    (found,) = re.findall(rb"(?i)\r\nX-Request-Id: ([^\r]*)", head)
+    return found
+
+
 @pytest.fixture
 def arrived(gateway, backend):
-    """The request that the backend must get, all of it. Host and the length come first."""
+    """The request that the backend must get, all of it. Host, the length and the call's own id come first."""
 
     def whole(start: bytes, *lines: bytes, forwarded: bytes = FORWARDED, body: bytes = b"") -> bytes:
         lines = (
             b"Host: 127.0.0.1:%d" % backend.port,
-            *sorted(lines, key=lambda line: not line.startswith(b"Content-L")),
+            *(line for line in lines if line.startswith(b"Content-L")),
+            b"X-Request-Id: " + id_in(backend.requests[0]),
+            *(line for line in lines if not line.startswith(b"Content-L")),
             b"Via: 1.1 " + gateway.name,
         )
         return start + b" HTTP/1.1\r\n" + b"".join(line + b"\r\n" for line in lines) + forwarded + b"\r\n" + body
@@ -308,3 +316,8 @@ def test_every_answer_has_an_id_of_its_own_that_the_record_has_too(client, backe
     ids = [client.ask(request(b"GET /echo/a")).all("X-Request-Id") for _ in range(3)]
     assert len({value for (value,) in ids}) == 3
     assert [record.request_id for record in gateway.records()[-3:]] == [value for (value,) in ids]
+
+
+def test_the_backend_gets_the_id_that_the_caller_gets(client, backend):
+    answers = [client.ask(request(b"GET /echo/a", b"x-request-ID: the caller's")) for _ in range(3)]
+    assert [id_in(one) for one in backend.requests] == [answer.header("X-Request-Id") for answer in answers]
