@@ -10,12 +10,14 @@ Management"), and so are the texts, byte for byte. Where Azure's documents leave
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.backend import Backend
+from gateway.call_limits import CallLimits, QuotaStand
 from gateway.replies import error_body
 from gateway.routing import Catalogue, Malformed, NotFound, PublishedAPI, Route, find
-from gateway.snapshot import Product, Quota, RateLimit, Subscription
+from gateway.snapshot import Product, Subscription
 
 __all__ = ["Admitted", "Backend", "Refusal", "admit"]
 
@@ -41,8 +43,9 @@ class Admitted:
     """A call that goes on to its backend.
 
     `target` is the origin-form that the backend gets. `url` is path and query as called, without
-    the key, for the record. `key_header` is the lower-case name of the header to strip. The last
-    two fields are filled by `limits.Counters.take`.
+    the key, for the record. `key_header` is the lower-case name of the header to strip. `limits`
+    count the call, and fill the fields after them: where the quotas stand, in their order; field
+    lines for the answer; and whether the shared counters could not be asked.
     """
 
     api: int
@@ -54,10 +57,10 @@ class Admitted:
     target: bytes
     url: bytes
     key_header: bytes
-    rate_limit: RateLimit | None
-    quota: Quota | None
-    quota_period_start: float | None = None
-    quota_calls: int | None = None
+    limits: CallLimits | None
+    stands: Sequence[QuotaStand] = ()
+    limit_lines: bytes = b""
+    limits_unverified: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class Refusal:
     product: int | None = None
     subscription: bytes | None = None
     user: int | None = None
+    limit_lines: bytes = b""
 
 
 def admit(
@@ -106,7 +110,7 @@ def admit(
     if subscription is None or not _opens(catalogue, subscription, route.api, now):
         return _refuse_key(catalogue, route, subscription, scheme, authority)
     product = catalogue.products[subscription.product] if subscription.product is not None else None
-    return _admitted(route, product, subscription)
+    return _admitted(catalogue, route, product, subscription)
 
 
 def _header_keys(headers: list[tuple[bytes, bytes]], key_header: bytes) -> list[bytes]:
@@ -131,9 +135,9 @@ def _opens(catalogue: Catalogue, subscription: Subscription, api: PublishedAPI, 
 
 def _admit_without_key(catalogue: Catalogue, route: Route, scheme: bytes, authority: bytes) -> Admitted | Refusal:
     if route.api.open_product is not None:
-        return _admitted(route, catalogue.products.get(route.api.open_product), None)
+        return _admitted(catalogue, route, catalogue.products.get(route.api.open_product), None)
     if not route.api.subscription_required:
-        return _admitted(route, None, None)
+        return _admitted(catalogue, route, None, None)
     return Refusal(
         401,
         _MISSING_KEY,
@@ -175,7 +179,9 @@ def _challenge(
     return (JSON, (b"WWW-Authenticate", value), (b"Vary", b"Origin"))
 
 
-def _admitted(route: Route, product: Product | None, subscription: Subscription | None) -> Admitted | Refusal:
+def _admitted(
+    catalogue: Catalogue, route: Route, product: Product | None, subscription: Subscription | None
+) -> Admitted | Refusal:
     api = route.api
     if product is not None and product.policy_is_broken:
         return Refusal(
@@ -191,7 +197,9 @@ def _admitted(route: Route, product: Product | None, subscription: Subscription 
             subscription.id if subscription is not None else None,
             subscription.owner if subscription is not None else None,
         )
-    is_counted = product is not None and subscription is not None
+    limits = None
+    if product is not None and subscription is not None:
+        limits = catalogue.limits[product.id].of(api.id, route.operation)
     return Admitted(
         api.id,
         route.operation,
@@ -202,6 +210,5 @@ def _admitted(route: Route, product: Product | None, subscription: Subscription 
         route.target,
         route.url,
         api.key_header,
-        product.rate_limit if product is not None and is_counted else None,
-        product.quota if product is not None and is_counted else None,
+        limits,
     )

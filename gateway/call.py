@@ -6,7 +6,7 @@ import uuid
 from itertools import count
 
 from gateway.admission import Admitted, Refusal
-from gateway.record import CallRecord
+from gateway.record import CallRecord, InnerQuotaStand, InnerRatePeriod
 from gateway.trace_context import Trace
 
 _REQUEST_ID_PREFIX = str(uuid.UUID(bytes=os.urandom(16), version=4))[:24].encode()
@@ -30,9 +30,6 @@ class Call:
         "error_reason",
         "error_source",
         "method",
-        "quota_calls",
-        "quota_period_start",
-        "rate_period_seconds",
         "request_bytes",
         "request_id",
         "response_bytes",
@@ -59,9 +56,6 @@ class Call:
         self.backend_seconds: float | None = None
         self.error_source = ""
         self.error_reason = ""
-        self.quota_period_start: float | None = None
-        self.quota_calls: int | None = None
-        self.rate_period_seconds: int | None = None
         self.trace: Trace | None = None
 
     def failed(self, source: str, reason: str) -> None:
@@ -76,6 +70,17 @@ class Call:
 
     def record(self) -> CallRecord:
         verdict = self.verdict
+        period_start = calls = rate_period = None
+        used, unverified = 0, False
+        inner_quotas: tuple[InnerQuotaStand, ...] = ()
+        inner_rates: tuple[InnerRatePeriod, ...] = ()
+        if verdict.limit_lines and isinstance(verdict, Admitted) and verdict.limits is not None:
+            limits, stands = verdict.limits, verdict.stands
+            rate_period, inner_rates, unverified = limits.rate_period, limits.inner_rates, verdict.limits_unverified
+            if stands:
+                period_start, calls, used = stands[0]
+                if len(stands) > 1:
+                    inner_quotas = limits.inner_quotas(stands)
         return CallRecord(
             self.at,
             self.request_id,
@@ -95,7 +100,11 @@ class Call:
             self.response_bytes,
             self.error_source,
             self.error_reason,
-            self.quota_period_start,
-            self.quota_calls,
-            self.rate_period_seconds,
+            period_start,
+            calls,
+            rate_period,
+            used,
+            inner_quotas,
+            inner_rates,
+            unverified,
         )

@@ -274,8 +274,8 @@ class Caller(asyncio.Protocol):
             self._send()
 
     def forward(self, head: bytes, backend: "Backend", call: Call) -> None:
-        """Send the call to its backend: `head` now, then what comes of the body."""
-        self._outgoing.append(head)
+        """Send the call to its backend: `head` first, then what has come of the body, and what comes."""
+        self._outgoing.insert(0, head)
         upstream = self.server.pool.take(backend)
         if upstream is None:
             self.server.pool.connect(backend, self, call)
@@ -342,6 +342,12 @@ class Caller(asyncio.Protocol):
 
     # -- The backend's side calls these ----------------------------------------------------------
 
+    def resume(self) -> None:
+        """The call was held back, and is under way now, or will be once a connection is there."""
+        if self._upstream is not None:
+            self._send()
+            self.resume_reading()
+
     def connected(self, upstream: "Upstream") -> None:
         assert self.call is not None
         self._upstream = upstream
@@ -396,7 +402,12 @@ class Caller(asyncio.Protocol):
             framing += b"Connection: keep-alive\r\n"
         if not response.has_date:  # RFC 9110 6.6.1
             framing += b"Date: %b\r\n" % replies.date()
-        return b"%bX-Request-Id: %b\r\n%b\r\n" % (response.start, call.request_id, framing), rechunk
+        start, limit_lines = response.start, call.verdict.limit_lines
+        if limit_lines and isinstance(call.verdict, Admitted) and call.verdict.limits is not None:
+            limits = call.verdict.limits
+            if response.has_limit_fields or limits.names_fields:
+                start = limits.fields.sub(b"", start)
+        return b"%b%bX-Request-Id: %b\r\n%b\r\n" % (start, limit_lines, call.request_id, framing), rechunk
 
     def backend_lost(self, message: str, *, may_retry: bool) -> None:
         """The backend's connection broke before the end of its answer."""
@@ -448,6 +459,7 @@ class Caller(asyncio.Protocol):
             body,
             request_id=self.call.request_id if self.call is not None else new_request_id(),
             headers=headers,
+            lines=self.call.verdict.limit_lines if self.call is not None else b"",
             connection=b"close" if self._closing else b"keep-alive" if request.fields.is_http_1_0 else b"",
             without_body=request.method == b"HEAD",
         )

@@ -12,14 +12,15 @@ What is lost by a crash: calls that were under way, whose callers saw no end of 
 
 import logging
 import os
-from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
 import msgspec
 
 from gateway.journal_parts import Part, parts, read_records
-from gateway.limits import Counted, Counters, QuotaCount
+from gateway.limits import Counters, Stands, Windows
+from gateway.record import CallRecord, InnerQuotaStand, InnerRatePeriod
 
 MAGIC = b"APIMC1\r\n"
 
@@ -27,11 +28,16 @@ log = logging.getLogger(__name__)
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
-    """`next_part` is the sequence of the first part that is not covered."""
+    """`next_part` is the sequence of the first part that is not covered.
+
+    `product_quotas` and `product_rates`, by product and subscription, are what version 0.1 wrote.
+    """
 
     next_part: int
-    quotas: list[tuple[Counted, QuotaCount]]
-    rates: list[tuple[Counted, list[float]]] = []
+    product_quotas: list[tuple[tuple[int, bytes], tuple[float, int]]] = []
+    product_rates: list[tuple[tuple[int, bytes], list[float]]] = []
+    quotas: Stands = {}
+    rates: Windows = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -71,11 +77,15 @@ def read(file: Path) -> Checkpoint | None:
 
 def recover(directory: Path, gateway: str, counters: Counters, now: float) -> int:
     """Restore the counts of an earlier run. Gives the first sequence that is free."""
-    checkpoint = read(checkpoint_file(directory, gateway)) or Checkpoint(0, [])
+    checkpoint = read(checkpoint_file(directory, gateway)) or Checkpoint(0)
+    for (product, subscription), (start, calls) in checkpoint.product_quotas:
+        counters.restore({(product, 0, 0): {subscription: (start, calls, 0)}})
+    for (product, subscription), times in checkpoint.product_rates:
+        counters.restore_rates({(product, 0, 0): {subscription: times}})
     counters.restore(checkpoint.quotas)
-    counters.restore_rates(dict(checkpoint.rates))
+    counters.restore_rates(checkpoint.rates)
     free = checkpoint.next_part
-    rates: defaultdict[Counted, list[float]] = defaultdict(list)
+    rates: Windows = {}
     for part in parts(directory):
         if part.gateway == gateway and part.sequence >= checkpoint.next_part:
             _replay(part, counters, rates, now)
@@ -84,15 +94,29 @@ def recover(directory: Path, gateway: str, counters: Counters, now: float) -> in
     return free
 
 
-def _replay(part: Part, counters: Counters, rates: defaultdict[Counted, list[float]], now: float) -> None:
+def _replay(part: Part, counters: Counters, rates: Windows, now: float) -> None:
     for record, _ in read_records(part.file):
-        if record.product is None or record.subscription is None:
+        product, subscription = record.product, record.subscription
+        if product is None or subscription is None:
             continue
-        counted = (record.product, record.subscription)
-        if record.rate_period_seconds is not None and record.at + record.rate_period_seconds > now:
-            rates[counted].append(record.at)
-        if record.quota_period_start is not None and record.quota_calls is not None:
-            counters.restore([(counted, (record.quota_period_start, record.quota_calls))])
+        for api, operation, period in _rate_periods(record):
+            if record.at + period > now:
+                windows = rates.setdefault((product, api, operation), {})
+                windows.setdefault(subscription, []).append(record.at)
+        for api, operation, start, calls, used in _quota_stands(record):
+            counters.restore({(product, api, operation): {subscription: (start, calls, used)}})
+
+
+def _rate_periods(record: CallRecord) -> Iterator[InnerRatePeriod]:
+    if record.rate_period_seconds is not None:
+        yield 0, 0, record.rate_period_seconds
+    yield from record.inner_rates
+
+
+def _quota_stands(record: CallRecord) -> Iterator[InnerQuotaStand]:
+    if record.quota_period_start is not None and record.quota_calls is not None:
+        yield 0, 0, record.quota_period_start, record.quota_calls, record.quota_bytes
+    yield from record.inner_quotas
 
 
 def deletable(directory: Path) -> list[Path]:

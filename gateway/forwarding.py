@@ -65,6 +65,7 @@ class ResponseHead:
     is_chunked: bool
     keep_alive: bool
     has_date: bool
+    has_limit_fields: bool
 
 
 def check_unfinished_answer(received: bytes) -> None:
@@ -185,6 +186,7 @@ def read_response_head(head: bytes, *, to_head: bool, websocket_key: bytes | Non
         codings is not None,
         b"close" not in connection if found[1] == b"1" else b"keep-alive" in connection,
         b"date" not in dropped and any(name == b"date" for name, _ in kept),
+        any(name.startswith(b"ratelimit") for name, _ in kept),
     )
 
 

@@ -31,20 +31,24 @@ def handle(caller: "Caller", request: RequestHead) -> None:
     verdict = admit(
         server.catalogue, request.method, request.target, request.fields.pairs, scheme, request.authority, now
     )
-    refusal = verdict if isinstance(verdict, Refusal) else server.counters.take(verdict, now)
-    caller.call = call = Call(now, request.method, address, request.size, refusal or verdict)
+    caller.call = call = Call(now, request.method, address, request.size, verdict)
     if server.tracing is not None:
         call.trace = begin_trace(request.fields.pairs, server.tracing.ratio, scheme)
+    if isinstance(verdict, Refusal):
+        _refuse(caller, call, verdict)
+        return
+    refusal = server.counters.take(verdict, now) if verdict.limits is not None else None
     if refusal is not None:
-        call.failed(refusal.source, refusal.reason)
-        body = refusal.body if refusal.status < 500 else replies.with_activity(refusal.body, call.request_id)
-        caller.answer(refusal.status, body, refusal.headers)
-    elif isinstance(verdict, Admitted):
-        call.quota_period_start = verdict.quota_period_start
-        call.quota_calls = verdict.quota_calls
-        if verdict.rate_limit is not None:
-            call.rate_period_seconds = verdict.rate_limit.renewal_period_seconds
+        _refuse(caller, call, refusal)
+    else:
         _forward(caller, request, verdict, call, scheme)
+
+
+def _refuse(caller: "Caller", call: Call, refusal: Refusal) -> None:
+    call.verdict = refusal
+    call.failed(refusal.source, refusal.reason)
+    body = refusal.body if refusal.status < 500 else replies.with_activity(refusal.body, call.request_id)
+    caller.answer(refusal.status, body, refusal.headers)
 
 
 def _answer_health(caller: "Caller") -> None:

@@ -151,7 +151,7 @@ class Journal:
         """The file belongs to the disk thread from now on; the next flush begins another part."""
         assert self._file is not None
         self._sequence = max(self._sequence + 1, int(time.time()))
-        state = checkpoint.Checkpoint(self._sequence, self._counters.quotas(), self._counters.rates())
+        state = checkpoint.Checkpoint(self._sequence, quotas=self._counters.quotas(), rates=self._counters.rates())
         self._disk.submit(self._seal, self._file, state)
         self._file, self._unsynced = None, 0
 

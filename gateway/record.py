@@ -1,6 +1,14 @@
 """The record of one call: what the journal keeps and usage is made from."""
 
+from typing import TypeAlias
+
 import msgspec
+
+InnerQuotaStand: TypeAlias = tuple[int, int, float, int, int]
+"""API, operation (0: all of the API's), when the period began, calls and bytes in it."""
+
+InnerRatePeriod: TypeAlias = tuple[int, int, int]
+"""API, operation (0: all of the API's), and the limit's period in seconds."""
 
 
 class CallRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -8,9 +16,12 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
 
     Times are Unix times and seconds. `url` is path and query without the subscription key.
     `error_source` and `error_reason` are Azure's LastError words (empty for a call that went well).
-    `quota_period_start` and `quota_calls` say what the subscription's quota stood at after this
-    call; they are None where no quota counted it. `rate_period_seconds` is how long the call counts
-    toward a rate limit, None where none counted it.
+    `quota_period_start`, `quota_calls` and `quota_bytes` say what the subscription's quota of the
+    product stood at after this call; the first two are None where no quota counted it.
+    `rate_period_seconds` is how long the call counts toward the product's rate limit, None where
+    none counted it. The same is said of the limits of APIs and operations in `inner_quotas` and
+    `inner_rates`. `limits_unverified`: the shared counters could not be asked, so that this
+    gateway's own let the call pass.
     """
 
     at: float
@@ -34,3 +45,7 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     quota_period_start: float | None = None
     quota_calls: int | None = None
     rate_period_seconds: int | None = None
+    quota_bytes: int = 0
+    inner_quotas: tuple[InnerQuotaStand, ...] = ()
+    inner_rates: tuple[InnerRatePeriod, ...] = ()
+    limits_unverified: bool = False

@@ -32,11 +32,15 @@ def reply(
     *,
     request_id: bytes,
     headers: Headers = JSON,
+    lines: bytes = b"",
     connection: bytes = b"",
     without_body: bool = False,
 ) -> bytes:
-    """The whole answer. `without_body` is for HEAD, whose answer tells the length only (RFC 9110 9.3.2)."""
-    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    """The whole answer. `lines` are more headers, each with its CRLF.
+
+    `without_body` is for HEAD, whose answer tells the length only (RFC 9110 9.3.2).
+    """
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers]) + lines
     return b"%bDate: %b\r\n%bContent-Length: %d\r\nX-Request-Id: %b\r\n%b\r\n%b" % (
         _STATUS_LINES[status],
         date(),

@@ -21,6 +21,7 @@ from apis import url_templates
 from apis.url_templates import SegmentKind, URLTemplate
 from gateway import key_digest
 from gateway.backend import Backend, backend_of
+from gateway.call_limits import ProductLimits
 from gateway.labels import Labels, labels_of
 from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
 from gateway.subscriptions import Subscriptions
@@ -119,6 +120,7 @@ class Catalogue:
     apis: dict[int, PublishedAPI]
     products: dict[int, Product]
     product_apis: dict[int, frozenset[int]]
+    limits: dict[int, ProductLimits]
     subscriptions: Subscriptions
     keys: dict[bytes, Subscription]
     key_parameters: re.Pattern[bytes]
@@ -151,6 +153,11 @@ def compile_in_steps(
         apis[api.id] = published = yield from _publish(api, before.apis.get(api.id) if before is not None else None)
         _place_api(suffixes, published)
         yield
+    limits: dict[int, ProductLimits] = {}
+    for product in snapshot.products:
+        is_known = before is not None and before.products.get(product.id) == product
+        limits[product.id] = before.limits[product.id] if before is not None and is_known else ProductLimits(product)
+        yield
     # A name in another case holds no key that opens anything, but perhaps one that is not to be recorded.
     key_names = frozenset({DEFAULT_KEY_QUERY_NAME, *(api.key_query_name.encode() for api in snapshot.apis)})
     return Catalogue(
@@ -159,6 +166,7 @@ def compile_in_steps(
         apis=apis,
         products={product.id: product for product in snapshot.products},
         product_apis={product.id: frozenset(product.apis) for product in snapshot.products},
+        limits=limits,
         subscriptions=subscriptions,
         keys=subscriptions.by_key,
         key_parameters=parameters_named(key_names, in_any_case=True),

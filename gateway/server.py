@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.admission import Admitted
 from gateway.call_metrics import CallMetrics
 from gateway.caller import Caller
 from gateway.client_address import TrustedProxies
@@ -112,6 +113,9 @@ class Server:
     def finish(self, caller: Caller, data: bytes, call: "Call | None") -> None:
         """Take the last bytes of an answer. They leave at the end of this turn, after the call's record."""
         if call is not None:
+            verdict = call.verdict
+            if isinstance(verdict, Admitted) and verdict.stands:
+                self.counters.add_bytes(verdict, call.request_bytes + call.response_bytes, time.time())
             record = call.record()
             self.journal.append(record)
             self.metrics.count(record)

@@ -40,7 +40,8 @@ MISSING = (401, "SubscriptionKeyNotFound")
 
 
 def test_a_product_key_gives_the_product_and_its_limits():
-    admitted = call(served(subscription(b"K1", product=1)), b"/echo/q?a=1", b"K1")
+    gateway = served(subscription(b"K1", product=1))
+    admitted = call(gateway, b"/echo/q?a=1", b"K1")
     backend = Backend(tls=False, host="127.0.0.1", port=9000, host_header=b"127.0.0.1:9000", base_path=b"/base")
     assert admitted == Admitted(
         api=1,
@@ -52,15 +53,14 @@ def test_a_product_key_gives_the_product_and_its_limits():
         target=b"/base/q?a=1",
         url=b"/echo/q?a=1",
         key_header=HEADER,
-        rate_limit=STARTER.rate_limit,
-        quota=STARTER.quota,
+        limits=admitted.limits,
     )
 
 
 @pytest.mark.parametrize("scope", [{"api": 1}, {}], ids=["one API", "all APIs"])
 def test_other_scopes_give_no_product_and_no_limits(scope):
     admitted = call(served(subscription(b"K1", **scope)), b"/echo/q", b"K1")
-    assert (admitted.product, admitted.rate_limit, admitted.quota) == (None, None, None)
+    assert (admitted.product, admitted.limits) == (None, None)
     assert admitted.subscription == ALICE
 
 
@@ -185,7 +185,7 @@ def test_calls_without_a_key(fields, key, answer):
 
 def test_a_call_through_an_open_product_is_not_limited():
     admitted = call(served(products=(OPEN,), open_product=3))
-    assert (admitted.rate_limit, admitted.quota) == (None, None)
+    assert admitted.limits is None
 
 
 REALM = b'AzureApiManagementKey realm="https://api.example.org/echo",name="Ocp-Apim-Subscription-Key",type="header"'

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from zlib import crc32
 
+import msgspec
 import pytest
 
 from gateway import checkpoint
@@ -17,6 +19,7 @@ from gateway.record import CallRecord
 from tests.gateway.snapshots import ALICE
 
 NOW = 1_800_000_000.0
+FIRST, SECOND = (1, 0, 0), (2, 0, 0)
 
 
 def record(number, **fields):
@@ -131,13 +134,15 @@ def test_quotas_are_the_checkpoints_and_those_of_later_parts(tmp_path):
         (tmp_path / f"{name}.journal").write_bytes(MAGIC + b"".join(frame(record(1, quota_calls=n)) for n in calls))
 
     file = checkpoint.checkpoint_file(tmp_path, "gw")
-    checkpoint.write(file, checkpoint.Checkpoint(6, [((1, ALICE), (NOW, 41)), ((2, ALICE), (NOW, 7))]))
+    checkpoint.write(
+        file, checkpoint.Checkpoint(6, quotas={FIRST: {ALICE: (NOW, 41, 0)}, SECOND: {ALICE: (NOW, 7, 0)}})
+    )
     part("gw-000000000005", 99)
     part("gw-000000000006", 43, 42)
     part("other-000000000007", 98)
     counters = Counters()
     assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 7
-    assert dict(counters.quotas()) == {(1, ALICE): (NOW, 43), (2, ALICE): (NOW, 7)}
+    assert counters.quotas() == {FIRST: {ALICE: (NOW, 43, 0)}, SECOND: {ALICE: (NOW, 7, 0)}}
 
 
 def test_rate_windows_are_the_checkpoints_and_those_of_later_parts_each_call_once(tmp_path):
@@ -146,14 +151,45 @@ def test_rate_windows_are_the_checkpoints_and_those_of_later_parts_each_call_onc
 
     checkpoint.write(
         checkpoint.checkpoint_file(tmp_path, "gw"),
-        checkpoint.Checkpoint(6, [], [((1, ALICE), [NOW - 30, NOW - 20]), ((2, ALICE), [NOW - 10])]),
+        checkpoint.Checkpoint(6, rates={FIRST: {ALICE: [NOW - 30, NOW - 20]}, SECOND: {ALICE: [NOW - 10]}}),
     )
     under_way_then = call(-20)
     later = [call(-5), call(-7), call(-60), call(-1, rate_period_seconds=None), call(-1, product=None)]
     (tmp_path / "gw-000000000006.journal").write_bytes(MAGIC + under_way_then + b"".join(later))
     counters = Counters()
     checkpoint.recover(tmp_path, "gw", counters, NOW)
-    assert counters.rates() == [((1, ALICE), [NOW - 30, NOW - 20, NOW - 7, NOW - 5]), ((2, ALICE), [NOW - 10])]
+    assert counters.rates() == {FIRST: {ALICE: [NOW - 30, NOW - 20, NOW - 7, NOW - 5]}, SECOND: {ALICE: [NOW - 10]}}
+
+
+def test_limits_of_apis_and_operations_and_bytes_come_back(tmp_path):
+    def call(seconds, **fields):
+        return frame(record(1, at=NOW + seconds, quota_bytes=500, **fields))
+
+    inner = {"inner_rates": ((1, 0, 60), (1, 2, 10)), "inner_quotas": ((1, 0, NOW, 7, 400), (1, 2, NOW, 3, 0))}
+    (tmp_path / "gw-000000000006.journal").write_bytes(MAGIC + call(-30, **inner) + call(-5, **inner))
+    counters = Counters()
+    checkpoint.recover(tmp_path, "gw", counters, NOW)
+    assert counters.rates() == {(1, 1, 0): {ALICE: [NOW - 30, NOW - 5]}, (1, 1, 2): {ALICE: [NOW - 5]}}
+    assert counters.quotas() == {
+        FIRST: {ALICE: (NOW, 1, 500)},
+        (1, 1, 0): {ALICE: (NOW, 7, 400)},
+        (1, 1, 2): {ALICE: (NOW, 3, 0)},
+    }
+
+
+def test_what_version_0_1_wrote_is_read(tmp_path):
+    old = msgspec.structs.astuple(record(3, rate_period_seconds=60, at=NOW - 5))[:21]
+    payload = msgspec.msgpack.encode(old)
+    frames = len(payload).to_bytes(4, "little") + crc32(payload).to_bytes(4, "little") + payload
+    (tmp_path / "gw-000000000006.journal").write_bytes(MAGIC + frames)
+    counts = msgspec.msgpack.encode((6, [((2, ALICE), (NOW, 7))], [((1, ALICE), [NOW - 9]), ((1, b"B"), [NOW - 8])]))
+    checkpoint.checkpoint_file(tmp_path, "gw").write_bytes(
+        checkpoint.MAGIC + crc32(counts).to_bytes(4, "little") + counts
+    )
+    counters = Counters()
+    assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 7
+    assert counters.quotas() == {SECOND: {ALICE: (NOW, 7, 0)}, FIRST: {ALICE: (NOW, 3, 0)}}
+    assert counters.rates() == {FIRST: {ALICE: [NOW - 9, NOW - 5], b"B": [NOW - 8]}}
 
 
 def test_a_crash_at_any_byte_of_the_last_part_restores_what_was_written(tmp_path):
@@ -164,21 +200,20 @@ def test_a_crash_at_any_byte_of_the_last_part_restores_what_was_written(tmp_path
         (tmp_path / "gw-000000000001.journal").write_bytes(whole[:size])
         counters = Counters()
         assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 2
-        assert [count for _, (_, count) in counters.quotas()] == [sum(end <= size for end in ends[1:])] * (
-            size >= ends[1]
-        )
+        written = sum(end <= size for end in ends[1:])
+        assert counters.quotas() == ({FIRST: {ALICE: (NOW, written, 0)}} if written else {})
 
 
 def test_a_checkpoint_torn_at_any_byte_is_not_believed(tmp_path, caplog):
     file = checkpoint.checkpoint_file(tmp_path, "gw")
-    checkpoint.write(file, checkpoint.Checkpoint(7, [((1, ALICE), (NOW, 5))]))
+    checkpoint.write(file, checkpoint.Checkpoint(7, quotas={FIRST: {ALICE: (NOW, 5, 0)}}))
     (tmp_path / "gw-000000000003.journal").write_bytes(MAGIC + frame(record(4)))
     whole = file.read_bytes()
     for size in range(len(whole)):
         file.write_bytes(whole[:size])
         counters = Counters()
         assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 4
-        assert counters.quotas() == [((1, ALICE), (NOW, 4))]
+        assert counters.quotas() == {FIRST: {ALICE: (NOW, 4, 0)}}
         assert deletable(tmp_path) == []
     file.write_bytes(whole)
     assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 7
@@ -186,8 +221,9 @@ def test_a_checkpoint_torn_at_any_byte_is_not_believed(tmp_path, caplog):
 
 def test_a_later_period_counts_for_more_than_a_fuller_one():
     counters = Counters()
-    counters.restore([((1, ALICE), (NOW + 100, 1)), ((1, ALICE), (NOW, 99)), ((1, ALICE), (NOW + 100, 2))])
-    assert counters.quotas() == [((1, ALICE), (NOW + 100, 2))]
+    for stand in ((NOW + 100, 1, 9), (NOW, 99, 99), (NOW + 100, 2, 0), (NOW + 100, 2, 3)):
+        counters.restore({FIRST: {ALICE: stand}})
+    assert counters.quotas() == {FIRST: {ALICE: (NOW + 100, 2, 3)}}
 
 
 @pytest.mark.parametrize(
@@ -313,6 +349,7 @@ def test_what_was_written_is_synced_by_the_tick(start, monkeypatch):
 
 KILLED = """
 import sys
+from zlib import crc32
 from pathlib import Path
 from gateway.journal import Journal
 from gateway.limits import Counters
@@ -339,4 +376,4 @@ def test_a_killed_gateway_loses_no_record_that_it_flushed(tmp_path):
     assert [one.quota_calls for one in read_all(tmp_path)][: seen[-1]] == list(range(1, seen[-1] + 1))
     counters = Counters()
     checkpoint.recover(tmp_path, "gw", counters, NOW)
-    assert counters.quotas()[0][1][1] >= seen[-1]
+    assert counters.quotas()[FIRST][ALICE][1] >= seen[-1]

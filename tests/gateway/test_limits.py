@@ -8,18 +8,20 @@ from hypothesis import strategies as st
 
 from gateway.admission import Admitted
 from gateway.backend import backend_of
-from gateway.limits import Counters, time_span
-from gateway.snapshot import Product, Quota, RateLimit
+from gateway.call_limits import ProductLimits
+from gateway.limit_answers import time_span
+from gateway.limits import Counters
+from gateway.snapshot import InnerQuota, InnerRateLimit, Product, Quota, RateLimit
 from tests.gateway.snapshots import ALICE, api, catalogue, subscription
 
 START = 1_800_000_000.0
 BOB = b"B" * 16
 
 
-def call(rate_limit=None, quota=None, subscription=ALICE, product=1):
+def call(rate_limit=None, quota=None, subscription=ALICE, product=1, api=1, operation=11):
     return Admitted(
-        api=1,
-        operation=1,
+        api=api,
+        operation=operation,
         product=product,
         subscription=subscription,
         user=7,
@@ -27,8 +29,7 @@ def call(rate_limit=None, quota=None, subscription=ALICE, product=1):
         target=b"/q",
         url=b"/echo/q",
         key_header=b"ocp-apim-subscription-key",
-        rate_limit=rate_limit,
-        quota=quota,
+        limits=ProductLimits(Product(product, (1, 2), rate_limit, quota)).of(api, operation),
     )
 
 
@@ -136,7 +137,7 @@ def test_an_admitted_call_learns_what_its_quota_stands_at():
     counters, admitted = Counters(), call(None, Quota(5, 100))
     counters.take(call(None, Quota(5, 100)), START)
     counters.take(admitted, START + 1)
-    assert (admitted.quota_period_start, admitted.quota_calls) == (START, 2)
+    assert admitted.stands == [(START, 2, 0)]
 
 
 def test_a_call_refused_by_its_rate_takes_nothing_from_the_quota():
@@ -159,9 +160,8 @@ def test_subscriptions_and_products_are_counted_apart():
     assert statuses(counters, [START], limit) == [429]
 
 
-@pytest.mark.parametrize("fields", [{"subscription": None}, {"product": None}])
-def test_without_subscription_or_product_nothing_is_counted(fields):
-    assert statuses(Counters(), [START] * 5, RateLimit(1, 60), Quota(1, 60), **fields) == [200] * 5
+def test_without_a_subscription_nothing_is_counted():
+    assert statuses(Counters(), [START] * 5, RateLimit(1, 60), Quota(1, 60), subscription=None) == [200] * 5
 
 
 def test_a_limit_that_changes_keeps_its_counts():
@@ -190,9 +190,9 @@ def test_counters_that_limit_nothing_any_more_are_dropped():
         counters.take(call(PRODUCT.rate_limit, PRODUCT.quota, subscription=who), START)
     counters.take(call(PRODUCT.rate_limit, PRODUCT.quota, subscription=BOB), START + 30)
     counters.sweep(served, START + 70)
-    assert (set(counters._rates), {key for key, _ in counters.quotas()}) == ({(1, BOB)}, {(1, ALICE), (1, BOB)})
+    assert (set(counters.rates()[1, 0, 0]), set(counters.quotas()[1, 0, 0])) == ({BOB}, {ALICE, BOB})
     counters.sweep(served, START + 1000)
-    assert (counters._rates, counters.quotas()) == ({}, [])
+    assert counters.sizes == (0, 0)
 
 
 def test_a_sweep_forgets_no_count_that_still_limits():
@@ -209,3 +209,145 @@ def test_a_time_span_reads_back(seconds):
     found = re.fullmatch(r"(?:(\d+)\.)?(\d\d):([0-5]\d):([0-5]\d)", time_span(seconds))
     days, hours, minutes, rest = (int(part or 0) for part in found.groups())
     assert days * 86400 + hours * 3600 + minutes * 60 + rest == seconds
+
+
+NESTED = RateLimit(
+    5, 60, inner=(InnerRateLimit(1, None, 3, 60), InnerRateLimit(1, 11, 1, 10), InnerRateLimit(2, None, 2, 60))
+)
+
+
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        pytest.param([(1, 11), (1, 11)], [200, 429], id="the operation's"),
+        pytest.param([(1, 11), (1, 12), (1, 12), (1, 12)], [200, 200, 200, 429], id="the API's"),
+        pytest.param([(1, 12)] * 3 + [(2, 21)] * 3, [200, 200, 200, 200, 200, 429], id="the product's"),
+        pytest.param([(3, 31)] * 6, [200] * 5 + [429], id="an API without limits of its own"),
+        pytest.param([(1, 11), (1, 11), (1, 11), (1, 12), (1, 12)], [200, 429, 429, 200, 200], id="refused costs none"),
+    ],
+)
+def test_limits_of_product_api_and_operation_count_side_by_side(calls, expected):
+    counters = Counters()
+    made = [counters.take(call(NESTED, api=api, operation=operation), START) for api, operation in calls]
+    assert [refusal.status if refusal else 200 for refusal in made] == expected
+
+
+def test_a_call_that_an_inner_quota_refuses_costs_nothing_in_the_others():
+    counters, quota = Counters(), Quota(9, 0, inner=(InnerQuota(1, None, 5, 0), InnerQuota(1, 11, 1, 0)))
+    limits = (RateLimit(2, 60), quota)
+    assert statuses(counters, [START] * 4, *limits) == [200, 403, 403, 403]
+    assert statuses(counters, [START], *limits, operation=12) == [200]
+    assert counters.quotas() == {
+        (1, 0, 0): {ALICE: (START, 2, 0)},
+        (1, 1, 0): {ALICE: (START, 2, 0)},
+        (1, 1, 11): {ALICE: (START, 1, 0)},
+    }
+
+
+@given(st.lists(st.tuples(st.sampled_from([(1, 11), (1, 12), (2, 21)]), st.floats(0, 20)), max_size=60))
+def test_every_limit_holds_whatever_the_mix_of_calls(calls):
+    counters, now, passed = Counters(), START, []
+    rules = {(0, 0): (5, 60), (1, 0): (3, 60), (1, 11): (1, 10), (2, 0): (2, 60)}
+    for (one, operation), gap in calls:
+        now += gap
+        scopes = [scope for scope in ((0, 0), (one, 0), (one, operation)) if scope in rules]
+        fits = all(
+            sum(scope in counted and time + rules[scope][1] > now for time, counted in passed) < rules[scope][0]
+            for scope in scopes
+        )
+        assert (counters.take(call(NESTED, api=one, operation=operation), now) is None) == fits
+        if fits:
+            passed.append((now, scopes))
+
+
+def test_bytes_are_counted_once_a_call_has_ended_and_refuse_once_they_reach_the_quota():
+    counters, quota = Counters(), Quota(None, 3600, kilobytes=2)
+    for second, size in enumerate((2047, 1)):
+        admitted = call(None, quota)
+        assert counters.take(admitted, START + second) is None
+        counters.add_bytes(admitted, size, START + second)
+    assert admitted.stands == [(START, 2, 2048)]
+    refusal = counters.take(call(None, quota), START + 1798)
+    message = b"Out of bandwidth quota. Quota will be replenished in 00:30:02."
+    assert refusal.body == b'{ "statusCode": 403, "message": "%b" }' % message
+    assert (refusal.source, refusal.reason) == ("quota", "QuotaExceeded")
+    assert dict(refusal.headers)[b"Retry-After"] == b"1802"
+    assert counters.take(call(None, quota), START + 3600) is None
+
+
+def test_a_quota_of_calls_and_bytes_ends_with_whichever_is_used_up_first():
+    counters, quota = Counters(), Quota(2, 0, kilobytes=1)
+    first = call(None, quota)
+    counters.take(first, START)
+    counters.add_bytes(first, 1024, START)
+    assert b"Out of bandwidth quota." in counters.take(call(None, quota), START).body
+    counters.take(call(None, quota, subscription=BOB), START)
+    counters.take(call(None, quota, subscription=BOB), START)
+    assert b"Out of call volume quota." in counters.take(call(None, quota, subscription=BOB), START).body
+
+
+def test_bytes_of_a_call_that_outlasts_its_period_count_in_the_next_one():
+    counters, quota = Counters(), Quota(5, 60, kilobytes=1)
+    admitted = call(None, quota)
+    counters.take(admitted, START)
+    counters.add_bytes(admitted, 1024, START + 61)
+    assert counters.quotas()[1, 0, 0] == {ALICE: (START + 61, 0, 1024)}
+    assert counters.take(call(None, quota), START + 62).status == 403
+
+
+FIELDS = [
+    pytest.param((RateLimit(5, 60), None), b'"rate";q=5;w=60', b'"rate";r=4;t=60', id="rate"),
+    pytest.param((None, Quota(9, 0)), b'"quota";q=9', b'"quota";r=8', id="a quota for ever"),
+    pytest.param(
+        (RateLimit(5, 60), Quota(100, 604_800)),
+        b'"rate";q=5;w=60, "quota";q=100;w=604800',
+        b'"rate";r=4;t=60, "quota";r=99;t=604800',
+        id="rate and quota",
+    ),
+    pytest.param(
+        (None, Quota(None, 60, kilobytes=2)),
+        b'"bandwidth";q=2048;qu="content-bytes";w=60',
+        b'"bandwidth";r=2048;t=60',
+        id="bandwidth",
+    ),
+    pytest.param(
+        (NESTED, Quota(9, 0, 1, inner=(InnerQuota(1, 11, 7, 0),))),
+        b'"rate";q=5;w=60, "rate-api";q=3;w=60, "rate-operation";q=1;w=10, "quota";q=9, "quota-operation";q=7, '
+        b'"bandwidth";q=1024;qu="content-bytes"',
+        b'"rate";r=4;t=60, "rate-api";r=2;t=60, "rate-operation";r=0;t=10, "quota";r=8, "quota-operation";r=6, '
+        b'"bandwidth";r=1024',
+        id="all",
+    ),
+]
+
+
+@pytest.mark.parametrize(("limits", "policy", "left"), FIELDS)
+def test_the_answer_tells_what_is_left(limits, policy, left):
+    counters, admitted = Counters(), call(*limits)
+    assert counters.take(admitted, START) is None
+    assert admitted.limit_lines == b"RateLimit-Policy: %b\r\nRateLimit: %b\r\n" % (policy, left)
+
+
+def test_what_is_left_goes_down_to_0_and_no_lower():
+    counters, limits, told = Counters(), (RateLimit(3, 60), Quota(100, 1000)), []
+    for second in range(5):
+        admitted = call(*limits)
+        told.append((counters.take(admitted, START + second) or admitted).limit_lines.split(b"\r\n")[1])
+    assert told == [
+        b'RateLimit: "rate";r=2;t=60, "quota";r=99;t=1000',
+        b'RateLimit: "rate";r=1;t=59, "quota";r=98;t=999',
+        b'RateLimit: "rate";r=0;t=58, "quota";r=97;t=998',
+        b'RateLimit: "rate";r=0;t=57, "quota";r=97;t=997',
+        b'RateLimit: "rate";r=0;t=56, "quota";r=97;t=996',
+    ]
+    lowered = counters.take(call(RateLimit(1, 60), Quota(1, 1000)), START + 5)
+    assert b'"rate";r=0;t=55, "quota";r=0;t=995' in lowered.limit_lines
+
+
+def test_the_policy_names_headers_for_the_calls_left_and_in_all():
+    counters, limit = Counters(), RateLimit(2, 60, "Retry-After", "X-Left", "X-100%")
+    first = call(limit)
+    counters.take(first, START)
+    assert first.limit_lines.endswith(b"\r\nX-100%: 2\r\nX-Left: 1\r\n")
+    counters.take(call(limit), START)
+    assert counters.take(call(limit), START).limit_lines.endswith(b"\r\nX-100%: 2\r\nX-Left: 0\r\n")
