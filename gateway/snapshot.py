@@ -171,7 +171,10 @@ class InnerQuota(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Product(msgspec.Struct, frozen=True, array_like=True):
-    """A product whose policy document is broken refuses its calls rather than let them pass unlimited."""
+    """A product whose policy document is broken refuses its calls rather than let them pass unlimited.
+
+    `name` is what metrics call it.
+    """
 
     id: int
     apis: tuple[int, ...]

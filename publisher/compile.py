@@ -44,13 +44,14 @@ def read_snapshot() -> Snapshot:
         product_apis: dict[int, list[int]] = defaultdict(list)
         for _, product, api in rows(watched.PRODUCT_API):
             product_apis[product].append(api)
-        is_open = {product: not subscription_required for product, subscription_required in rows(watched.PRODUCT)}
+        products = list(rows(watched.PRODUCT))
+        is_open = {product: not subscription_required for product, _, subscription_required in products}
         return Snapshot(
             revision=revision,
             service_name=service_name,
             gateway_url=_gateway_url(service_name),
             apis=_apis(_open_products(product_apis, is_open)),
-            products=_products(sorted(is_open), product_apis),
+            products=_products({product: name for product, name, _ in products}, product_apis),
             subscriptions=_subscriptions(),
             backends=read_backends(),
         )
@@ -130,18 +131,18 @@ def _operations() -> dict[int, list[Operation]]:
     return found
 
 
-def _products(products: list[int], product_apis: dict[int, list[int]]) -> tuple[Product, ...]:
+def _products(names: dict[int, str], product_apis: dict[int, list[int]]) -> tuple[Product, ...]:
     documents = {product: document for _, product, document in rows(watched.PRODUCT_POLICY)}
-    return tuple(_product(pk, tuple(product_apis[pk]), documents.get(pk)) for pk in products)
+    return tuple(_product(pk, name, tuple(product_apis[pk]), documents.get(pk)) for pk, name in names.items())
 
 
-def _product(pk: int, apis: tuple[int, ...], document: str | None) -> Product:
+def _product(pk: int, name: str, apis: tuple[int, ...], document: str | None) -> Product:
     try:
         values = compile_product_policy(document) if document is not None else ProductPolicyValues()
     except PolicyError as error:
         log.error("product_refuses_calls product=%d policy_error=%s", pk, error)
-        return Product(pk, apis, policy_is_broken=True)
-    return Product(pk, apis, values.rate_limit, values.quota)
+        return Product(pk, apis, policy_is_broken=True, name=name)
+    return Product(pk, apis, values.rate_limit, values.quota, name=name)
 
 
 def _subscriptions() -> tuple[Subscription, ...]:

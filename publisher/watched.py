@@ -72,7 +72,7 @@ BACKEND = Watched(
     ),
 )
 POOL_MEMBER = Watched("backends.PoolMember", ("pool", "backend", "priority", "weight"))
-PRODUCT = Watched("subscriptions.Product", ("subscription_required",))
+PRODUCT = Watched("subscriptions.Product", ("name", "subscription_required"))
 PRODUCT_API = Watched("subscriptions.Product_apis", ("product", "api"))
 PRODUCT_POLICY = Watched("policies.ProductPolicy", ("product", "document"))
 SUBSCRIPTION = Watched(

@@ -112,6 +112,12 @@ def test_a_policy_gives_its_limits(shop):
     assert (product.rate_limit, product.quota) == (RateLimit(5, 60), Quota(9, 0))
 
 
+def test_a_product_keeps_its_name_for_metrics_whether_its_policy_is_good_or_not(shop):
+    Product.objects.create(name="other", display_name="Other")
+    ProductPolicy.objects.create(product=shop.product, document="<policies><inbound>")
+    assert {product.name for product in read_snapshot().products} == {shop.product.name, "other"}
+
+
 def test_a_broken_policy_makes_its_product_refuse_and_holds_up_no_other(shop, caplog):
     ProductPolicy.objects.create(product=shop.product, document="<policies><inbound>")
     Product.objects.create(name="other", display_name="Other")

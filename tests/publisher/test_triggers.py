@@ -49,6 +49,7 @@ CHANGES = {
     "a new backend": lambda shop: Backend.objects.create(name="b", title="B", url="http://b"),
     "an API's origins": lambda shop: API.objects.update(allowed_origins="*"),
     "tracing of a subscription": lambda shop: Subscription.objects.update(allow_tracing=True),
+    "a renamed product": lambda shop: _save(shop.product, name="renamed"),
     "an opened product": lambda shop: _save(shop.product, subscription_required=False),
     "an API that leaves a product": lambda shop: shop.product.apis.remove(shop.api),
     "a new policy": lambda shop: ProductPolicy.objects.create(product=shop.product, document="<policies/>"),
