@@ -19,6 +19,7 @@ from gateway.key_digest import digest_secret
 from gateway.limits import Counters
 from gateway.log import logger
 from gateway.name import gateway_name
+from gateway.sealed import cipher
 from gateway.server import Server, ServerLimits
 from gateway.watch import Watch
 from portal.environment import SettingError
@@ -80,7 +81,8 @@ async def _serve() -> None:
     access_log = _access_log(settings.ACCESS_LOG)
     tracing = _tracing(settings.OTEL_EXPORTER_OTLP_ENDPOINT, settings.OTEL_TRACES_SAMPLER_ARG, name)
     server = Server(name, limits, counters, journal, proxies, access_log, tracing)
-    watch = Watch(settings.SNAPSHOT_FILE, digest_secret(settings.KEY_ENCRYPTION_KEY), server.publish)
+    key = settings.KEY_ENCRYPTION_KEY
+    watch = Watch(settings.SNAPSHOT_FILE, digest_secret(key), cipher(key), server.publish)
     watch.look()
     stopping = _stop_signal()
     try:

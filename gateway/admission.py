@@ -6,20 +6,19 @@ Management"), and so are the texts, byte for byte. Where Azure's documents leave
 - Several headers (or parameters) may repeat one key; keys that differ are an invalid key.
 - The state of a product plays no part: unpublishing hides it from the portal, its keys go on.
 - A call through an open product has no subscription, so no limit counts it.
-- A product whose policy document is broken answers 500 until the document is mended.
+- A product whose policy document is broken answers 500 until the document is mended, and so does
+  an API whose backend is missing or cannot be used.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.backend import Backend
+from gateway.backend import Destination
 from gateway.call_limits import CallLimits, QuotaStand
 from gateway.replies import error_body
 from gateway.routing import Catalogue, Malformed, NotFound, PublishedAPI, Route, find
 from gateway.snapshot import Product, Subscription
-
-__all__ = ["Admitted", "Backend", "Refusal", "admit"]
 
 MAX_KEY_BYTES = 256
 JSON = (b"Content-Type", b"application/json")
@@ -34,7 +33,7 @@ _INVALID_KEY = error_body(
     "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription.",
 )
 _NOT_FOUND = error_body(404, "Resource not found")
-_BROKEN_POLICY = error_body(500, "Internal server error")
+_BROKEN_CONFIGURATION = error_body(500, "Internal server error")
 _AUTHORITY = re.compile(rb"[A-Za-z0-9.\-_:\[\]]{1,255}")
 
 
@@ -53,7 +52,7 @@ class Admitted:
     product: int | None
     subscription: bytes | None
     user: int | None
-    backend: Backend
+    backend: Destination
     target: bytes
     url: bytes
     key_header: bytes
@@ -184,19 +183,9 @@ def _admitted(
 ) -> Admitted | Refusal:
     api = route.api
     if product is not None and product.policy_is_broken:
-        return Refusal(
-            500,
-            _BROKEN_POLICY,
-            (JSON,),
-            "configuration",
-            "PolicyBroken",
-            route.url,
-            api.id,
-            route.operation,
-            product.id,
-            subscription.id if subscription is not None else None,
-            subscription.owner if subscription is not None else None,
-        )
+        return _refuse_broken("PolicyBroken", route, product, subscription)
+    if api.backend is None:
+        return _refuse_broken("BackendMissing", route, product, subscription)
     limits = None
     if product is not None and subscription is not None:
         limits = catalogue.limits[product.id].of(api.id, route.operation)
@@ -211,4 +200,20 @@ def _admitted(
         route.url,
         api.key_header,
         limits,
+    )
+
+
+def _refuse_broken(reason: str, route: Route, product: Product | None, subscription: Subscription | None) -> Refusal:
+    return Refusal(
+        500,
+        _BROKEN_CONFIGURATION,
+        (JSON,),
+        "configuration",
+        reason,
+        route.url,
+        route.api.id,
+        route.operation,
+        product.id if product is not None else None,
+        subscription.id if subscription is not None else None,
+        subscription.owner if subscription is not None else None,
     )

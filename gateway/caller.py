@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from gateway import replies
 from gateway.admission import Admitted
+from gateway.attempts import IDEMPOTENT, Attempts
 from gateway.call import Call, new_request_id
 from gateway.chunks import LAST_CHUNK, chunk
 from gateway.forwarding import UPGRADE_LINES, ResponseHead, backend_lines, forwarded_lines
@@ -31,7 +32,7 @@ from gateway.tunnel import TunnelEnd, join
 from gateway.unsent import unsent_bytes
 
 if TYPE_CHECKING:
-    from gateway.backend import Backend
+    from gateway.backend import Added, Backend
     from gateway.server import Server
     from gateway.upstream import Upstream
 
@@ -42,8 +43,6 @@ HALF_CLOSED_SECONDS: Final = 1.0
 DISCARD_LIMIT_BYTES: Final = 64 * 2**10
 PIPELINE_LIMIT_BYTES: Final = 64 * 2**10
 NEVER: Final = float("inf")
-# RFC 9110 9.2.2: requests that may be sent again when nobody knows whether they were processed.
-_IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 _refused: Final = Sparingly(logging.INFO, "request refused: status=%d peer=%s request=%s reason=%s")
@@ -60,7 +59,10 @@ HEAD, BODY, ANSWER, LINGER = Phase
 
 
 class Caller(asyncio.Protocol):
-    """`call` is the call that has no answer yet. An answer is settled once it is None; `_is_sent` tells the rest."""
+    """`call` is the call that has no answer yet. An answer is settled once it is None; `_is_sent` tells the rest.
+
+    `backend` is where it was sent last, `attempts` is None where its backend has no rules.
+    """
 
     __slots__ = (
         "_answer_started",
@@ -81,6 +83,8 @@ class Caller(asyncio.Protocol):
         "_tunnel",
         "_unsent",
         "_upstream",
+        "attempts",
+        "backend",
         "call",
         "deadline",
         "is_slow",
@@ -90,10 +94,12 @@ class Caller(asyncio.Protocol):
         "server",
     )
 
+    backend: "Backend"
     request: RequestHead
     _transport: asyncio.Transport
 
     def __init__(self, server: "Server") -> None:
+        self.attempts: Attempts | None = None
         self.call: Call | None = None
         self.deadline = NEVER
         self.is_slow = False
@@ -105,7 +111,7 @@ class Caller(asyncio.Protocol):
         self._upstream: Upstream | None = None
         self._tunnel: TunnelEnd | None = None
         self._known_fields: Fields | None = None
-        self._known_for = (b"", b"")
+        self._known_for: tuple[bytes, bytes, Added] | None = None
         self._known_lines = b""
         self._head_started = True
         self._answer_started = False
@@ -275,6 +281,7 @@ class Caller(asyncio.Protocol):
 
     def forward(self, head: bytes, backend: "Backend", call: Call) -> None:
         """Send the call to its backend: `head` first, then what has come of the body, and what comes."""
+        self.backend = backend
         self._outgoing.insert(0, head)
         upstream = self.server.pool.take(backend)
         if upstream is None:
@@ -283,19 +290,36 @@ class Caller(asyncio.Protocol):
             self._upstream = upstream
             upstream.begin(self, call)
 
+    def forward_again(self, head: bytes, body: bytes, backend: "Backend", call: Call) -> None:
+        """Send the call to a backend after an attempt in vain. `body` is what was sent of it then."""
+        self.backend = backend
+        if self._outgoing:
+            # Nothing was sent: all but the head, which is for this backend only, waits here.
+            self._outgoing[0] = head
+        else:
+            self._outgoing += (head, body)
+        upstream = self.server.pool.take(backend)
+        if upstream is None:
+            self.server.pool.connect(backend, self, call)
+        else:
+            self.connected(upstream)
+
     def invite_body(self) -> None:
         """Answer the expectation of a caller that waits with its body (RFC 9110 10.1.1)."""
         if self.request.fields.expects_continue and not self._reader.is_complete and not self._reader.waiting:
             self._transport.write(replies.CONTINUE)
 
-    def lines_for_backend(self, fields: Fields, authority: bytes, key_header: bytes, scheme: bytes) -> bytes:
+    def lines_for_backend(
+        self, fields: Fields, authority: bytes, key_header: bytes, scheme: bytes, added: "Added"
+    ) -> bytes:
         """What the backend gets after what is the call's own; made once for requests with the same fields."""
-        if (key_header, authority) != self._known_for or fields is not self._known_fields:
+        if fields is not self._known_fields or (key_header, authority, added) != self._known_for:
             name = self.server.name
             forwarded = forwarded_lines(fields, self.peer, scheme, authority, name, trusted=self.is_trusted)
             kept = without_context(fields) if self.server.tracing is not None else fields
-            self._known_lines = backend_lines(kept, key_header, forwarded, trusted=self.is_trusted)
-            self._known_fields, self._known_for = fields, (key_header, authority)
+            left_out = added.replaced | {key_header}
+            self._known_lines = backend_lines(kept, left_out, forwarded + added.lines, trusted=self.is_trusted)
+            self._known_fields, self._known_for = fields, (key_header, authority, added)
         return self._known_lines
 
     def _read_body(self) -> None:
@@ -337,7 +361,9 @@ class Caller(asyncio.Protocol):
         data = b"".join(outgoing) if len(outgoing) != 1 else outgoing[0]
         outgoing.clear()
         is_whole = self._reader.is_complete
-        self._replay = data if is_whole and upstream.is_fresh and self.request.method in _IDEMPOTENT else None
+        self._replay = data if is_whole and upstream.is_fresh and self.request.method in IDEMPOTENT else None
+        if self.attempts is not None:
+            self.attempts.keep(data, is_first=upstream.is_fresh, is_whole=is_whole)
         upstream.send(data, is_whole=is_whole)
 
     # -- The backend's side calls these ----------------------------------------------------------
@@ -409,19 +435,38 @@ class Caller(asyncio.Protocol):
                 start = limits.fields.sub(b"", start)
         return b"%b%bX-Request-Id: %b\r\n%b\r\n" % (start, limit_lines, call.request_id, framing), rechunk
 
-    def backend_lost(self, message: str, *, may_retry: bool) -> None:
-        """The backend's connection broke before the end of its answer."""
+    def not_connected(self, status: int, message: str, reason: str) -> None:
+        """There is no connection to the backend, and nothing was sent."""
+        if self.attempts is None or not self.attempts.not_connected():
+            self.fail(status, message, "forward-request", reason)
+
+    def discards(self, response: ResponseHead) -> bool:
+        """Whether the answer is not for the caller, for the call is sent once more."""
+        if self.attempts is None or not self.attempts.answered(response):
+            return False
+        self._upstream = None
+        return True
+
+    def backend_failed(self, status: int, message: str, reason: str, *, may_replay: bool = False) -> None:
+        """There will be no answer of the backend, or no whole one; its connection is given up.
+
+        `may_replay` where the backend may have closed a kept connection before the request reached it.
+        """
         call = self.call
         assert call is not None
         self._upstream = None
-        if may_retry and self._replay is not None and isinstance(call.verdict, Admitted):
-            self._outgoing = [self._replay]
+        if may_replay and self._replay is not None:
+            # RFC 9110 9.2.2: it may be sent again although nobody knows whether it was processed.
+            head, end, body = self._replay.partition(b"\r\n\r\n")
+            self._outgoing = [head + end, body]
             self._replay = None
-            self.server.pool.connect(call.verdict.backend, self, call)
-        else:
-            self.fail(502, message, "forward-request", "BackendConnectionFailure")
+            self.server.pool.connect(self.backend, self, call)
+        elif self.attempts is None or not self.attempts.failed(answer_started=self._answer_started):
+            self.fail(status, message, "forward-request", reason)
 
-    def fail(self, status: int, message: str, source: str, reason: str) -> None:
+    def fail(
+        self, status: int, message: str, source: str, reason: str, headers: replies.Headers = replies.JSON
+    ) -> None:
         """End the call with an error of the gateway's; where the answer has begun, by cutting it off."""
         call = self.call
         assert call is not None
@@ -431,7 +476,7 @@ class Caller(asyncio.Protocol):
             self._cut = self._closing = True
             self.end(b"")
         else:
-            self.answer(status, replies.error_body(status, message, call.request_id if status >= 500 else b""))
+            self.answer(status, replies.error_body(status, message, call.request_id if status >= 500 else b""), headers)
 
     def _leave_backend(self) -> None:
         if self._upstream is not None:
@@ -469,6 +514,9 @@ class Caller(asyncio.Protocol):
         call, self.call = self.call, None
         self._upstream = self._replay = None
         self._outgoing.clear()
+        if self.attempts is not None:
+            self.attempts.end()
+            self.attempts = None
         if call is not None:
             call.response_bytes += len(data)
         self.server.finish(self, data, call)

@@ -44,6 +44,7 @@ _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _NOT_BY_CONNECTION = frozenset((b"content-length", b"close", b"keep-alive", b""))
 _NOTHING: frozenset[bytes] = frozenset()
 _VERSION = b"HTTP/1."
+_KEEP_ALIVE_TIMEOUT = re.compile(rb"(?i)(?:\A|,)[ \t]*+timeout[ \t]*+=[ \t]*+\"?([0-9]{1,9})(?![0-9])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n")
 
 
@@ -56,6 +57,7 @@ class ResponseHead:
     """`start` is what the caller gets of it: status line and field lines.
 
     `length` is None where the body is chunked or ends with the connection, 0 where there is none.
+    `idle_seconds` is how long the backend says it keeps the connection open.
     """
 
     status: int
@@ -66,6 +68,7 @@ class ResponseHead:
     keep_alive: bool
     has_date: bool
     has_limit_fields: bool
+    idle_seconds: float | None
 
 
 def check_unfinished_answer(received: bytes) -> None:
@@ -92,22 +95,19 @@ def backend_head(
     )
 
 
-def backend_lines(fields: Fields, key_header: bytes, forwarded: bytes, *, trusted: bool) -> bytes:
-    """What follows Host, Content-Length and X-Request-Id at the backend. `forwarded` are lines, each with its CRLF.
+def backend_lines(fields: Fields, left_out: frozenset[bytes], added: bytes, *, trusted: bool) -> bytes:
+    """What follows Host, Content-Length and X-Request-Id at the backend. `added` are lines, each with its CRLF.
 
     What only a proxy can know is passed on from a trusted one only: else callers could say where they are.
     """
-    named = _named(fields.connection)
+    left_out |= _named(fields.connection) | _NOT_TO_BACKEND
     kept = [
         line
         for line, (name, _) in zip(fields.lines, fields.pairs, strict=True)
-        if name not in _NOT_TO_BACKEND
-        and name != key_header
-        and name not in named
-        and (trusted or not _is_said_by_proxies(name))
+        if name not in left_out and (trusted or not _is_said_by_proxies(name))
     ]
     framing = b"Transfer-Encoding: chunked\r\n\r\n" if fields.is_chunked else b"\r\n"
-    return b"\r\n".join([*kept, forwarded]) + framing
+    return b"\r\n".join([*kept, added]) + framing
 
 
 def _is_said_by_proxies(name: bytes) -> bool:
@@ -154,7 +154,7 @@ def read_response_head(head: bytes, *, to_head: bool, websocket_key: bytes | Non
         raise BadResponse("the status line is malformed")
     status = int(found[2])
     connection: list[bytes] = []
-    codings = length = upgrade = None
+    codings = length = upgrade = idle_seconds = None
     kept: list[tuple[bytes, bytes]] = []
     for line in head.split(b"\r\n")[1:-2]:
         name, _, value = line.partition(b":")
@@ -169,6 +169,9 @@ def read_response_head(head: bytes, *, to_head: bool, websocket_key: bytes | Non
             length = int(value)
             if status >= 200 and status != 204:  # RFC 9110 8.6
                 kept.append((name, line))
+        elif name == b"keep-alive":
+            timeout = _KEEP_ALIVE_TIMEOUT.search(value)
+            idle_seconds = float(timeout[1]) if timeout is not None else idle_seconds
         elif name not in _NOT_TO_CALLER:
             kept.append((name, line))
     if status == 101:
@@ -187,6 +190,7 @@ def read_response_head(head: bytes, *, to_head: bool, websocket_key: bytes | Non
         b"close" not in connection if found[1] == b"1" else b"keep-alive" in connection,
         b"date" not in dropped and any(name == b"date" for name, _ in kept),
         any(name.startswith(b"ratelimit") for name, _ in kept),
+        idle_seconds,
     )
 
 

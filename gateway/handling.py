@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import replies
 from gateway.admission import Admitted, Refusal, admit
+from gateway.attempts import Attempts
+from gateway.backend import Backend
 from gateway.call import Call
 from gateway.forwarding import UPGRADE_LINES, backend_head, one_hop_fewer
-from gateway.head import RequestHead, is_websocket_handshake
+from gateway.head import Fields, RequestHead, is_websocket_handshake
 from gateway.trace_context import begin_trace
 
 if TYPE_CHECKING:
@@ -83,10 +85,30 @@ def _forward(caller: "Caller", request: RequestHead, admitted: Admitted, call: C
     # expectation: many never answer it.
     caller.invite_body()
     backend = admitted.backend
-    lines = caller.lines_for_backend(fields, request.authority, admitted.key_header, scheme)
+    if isinstance(backend, Backend):
+        caller.forward(_head_for(backend, admitted, caller, request, fields, call, scheme), backend, call)
+    else:
+
+        def head_for(member: Backend) -> bytes:
+            return _head_for(member, admitted, caller, request, fields, call, scheme)
+
+        caller.attempts = Attempts(caller, call, backend, head_for)
+        caller.attempts.begin()
+
+
+def _head_for(
+    backend: Backend,
+    admitted: Admitted,
+    caller: "Caller",
+    request: RequestHead,
+    fields: Fields,
+    call: Call,
+    scheme: bytes,
+) -> bytes:
+    target = admitted.target if backend is admitted.backend else backend.target(admitted.target)
+    lines = caller.lines_for_backend(fields, request.authority, admitted.key_header, scheme, backend.added)
     if fields.websocket_key is not None and is_websocket_handshake(request):
         lines = UPGRADE_LINES + lines
     if call.trace is not None:
         lines = call.trace.line + lines
-    head = backend_head(request.method, admitted.target, backend.host_header, request.length, call.request_id, lines)
-    caller.forward(head, backend, call)
+    return backend_head(request.method, target, backend.host_header, request.length, call.request_id, lines)

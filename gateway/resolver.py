@@ -68,6 +68,15 @@ class Resolver:
         # Without the traceback, which would grow with each call that it is raised to.
         raise name.error.with_traceback(None)
 
+    def current(self, host: str) -> Sequence[Address] | None:
+        """What the name server said last; None where that was nothing. It is asked again when that has become old."""
+        name = self._names.get(host)
+        if name is None:
+            return None
+        if name.use_until <= _now():
+            self._look_up_again(host, name)
+        return name.addresses or None
+
     def distrust(self, host: str) -> bool:
         """No address of the host could be reached: whether another look at the name may help."""
         name = self._names.get(host)
@@ -84,16 +93,21 @@ class Resolver:
 
     async def _renew(self, host: str, name: _Name) -> None:
         """Wait for a look-up; where old addresses are at hand, not for long."""
+        self._look_up_again(host, name)
         if name.look_up is None:
-            if name.is_slow and self._slow_look_ups >= SLOW_THREADS:
-                return
-            self._slow_look_ups += name.is_slow
-            name.looked_at = _now()
-            name.look_up = tasks.start(self._look_up(host, name), name=f"look up {host}")
+            return
         patience = None
         if name.addresses:
             patience = 0 if name.is_slow else max(name.looked_at + PATIENCE_SECONDS - _now(), 0)
         await asyncio.wait([name.look_up], timeout=patience)
+
+    def _look_up_again(self, host: str, name: _Name) -> None:
+        """Unless it is under way, or the name is one of too many slow ones."""
+        if name.look_up is not None or (name.is_slow and self._slow_look_ups >= SLOW_THREADS):
+            return
+        self._slow_look_ups += name.is_slow
+        name.looked_at = _now()
+        name.look_up = tasks.start(self._look_up(host, name), name=f"look up {host}")
 
     async def _look_up(self, host: str, name: _Name) -> None:
         was_slow = name.is_slow

@@ -17,10 +17,12 @@ import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from cryptography.fernet import Fernet
+
 from apis import url_templates
 from apis.url_templates import SegmentKind, URLTemplate
 from gateway import key_digest
-from gateway.backend import Backend, backend_of
+from gateway.backend import Backends, Destination, compile_backends, destination_of
 from gateway.call_limits import ProductLimits
 from gateway.labels import Labels, labels_of
 from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
@@ -61,13 +63,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class PublishedAPI:
-    """An API in the form that a request needs. `key_header` is in lower case, `key_header_name` as written."""
+    """An API in the form that a request needs. `key_header` is in lower case, `key_header_name` as written.
+
+    `backend` is None where the API's own is missing or cannot be used.
+    """
 
     id: int
     path: bytes
     schemes: frozenset[bytes]
-    backend: Backend
-    root_target: bytes
+    backend: Destination | None
     subscription_required: bool
     open_product: int | None
     key_header: bytes
@@ -87,7 +91,7 @@ class Suffix:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`target` goes to the backend, `url` into the record; neither holds the key."""
+    """`target` is what the API's backend makes of the caller's, `url` goes into the record; neither holds the key."""
 
     api: PublishedAPI
     operation: int
@@ -118,6 +122,7 @@ class Catalogue:
     gateway_url: bytes
     suffixes: Suffix
     apis: dict[int, PublishedAPI]
+    backends: Backends
     products: dict[int, Product]
     product_apis: dict[int, frozenset[int]]
     limits: dict[int, ProductLimits]
@@ -129,9 +134,12 @@ class Catalogue:
     remembered: dict[bytes, dict[bytes, Route]]
 
 
-def compile_catalogue(snapshot: Snapshot, digest_secret: bytes) -> Catalogue:
-    """Raises CatalogueError; takes about 20 microseconds per operation and 1 per subscription."""
-    compiling = compile_in_steps(snapshot, digest_secret, Subscriptions(snapshot.subscriptions))
+def compile_catalogue(snapshot: Snapshot, digest_secret: bytes, cipher: Fernet | None = None) -> Catalogue:
+    """Raises CatalogueError; takes about 20 microseconds per operation and 1 per subscription.
+
+    `cipher` opens the credentials of backends; those that have some cannot be used without it.
+    """
+    compiling = compile_in_steps(snapshot, digest_secret, cipher, Subscriptions(snapshot.subscriptions))
     while True:
         try:
             next(compiling)
@@ -141,16 +149,22 @@ def compile_catalogue(snapshot: Snapshot, digest_secret: bytes) -> Catalogue:
 
 
 def compile_in_steps(
-    snapshot: Snapshot, digest_secret: bytes, subscriptions: Subscriptions, before: Catalogue | None = None
+    snapshot: Snapshot,
+    digest_secret: bytes,
+    cipher: Fernet | None,
+    subscriptions: Subscriptions,
+    before: Catalogue | None = None,
 ) -> Generator[None, None, Catalogue]:
     """Compile all but the subscriptions, with pauses in between. Raises CatalogueError.
 
     What has not changed since `before` is taken over from there.
     """
+    backends = yield from compile_backends(snapshot.backends, cipher, before.backends if before is not None else None)
     suffixes = Suffix()
     apis: dict[int, PublishedAPI] = {}
     for api in snapshot.apis:
-        apis[api.id] = published = yield from _publish(api, before.apis.get(api.id) if before is not None else None)
+        earlier = before.apis.get(api.id) if before is not None else None
+        apis[api.id] = published = yield from _publish(api, backends, earlier)
         _place_api(suffixes, published)
         yield
     limits: dict[int, ProductLimits] = {}
@@ -164,6 +178,7 @@ def compile_in_steps(
         gateway_url=snapshot.gateway_url.rstrip("/").encode(),
         suffixes=suffixes,
         apis=apis,
+        backends=backends,
         products={product.id: product for product in snapshot.products},
         product_apis={product.id: frozenset(product.apis) for product in snapshot.products},
         limits=limits,
@@ -188,9 +203,9 @@ def dismantle(catalogue: Catalogue) -> Iterator[None]:
         yield
 
 
-def _publish(api: API, before: PublishedAPI | None) -> Generator[None, None, PublishedAPI]:
+def _publish(api: API, backends: Backends, before: PublishedAPI | None) -> Generator[None, None, PublishedAPI]:
     try:
-        backend = backend_of(api.service_url)
+        backend = destination_of(api, backends)
     except ValueError as error:
         raise CatalogueError(f"API {api.id}: {error}") from error
     if before is not None and before.operations == api.operations:
@@ -202,7 +217,6 @@ def _publish(api: API, before: PublishedAPI | None) -> Generator[None, None, Pub
         path=api.path.encode(),
         schemes=frozenset(scheme.encode() for scheme in api.schemes),
         backend=backend,
-        root_target=backend.base_path + b"/" if api.service_url.endswith("/") else backend.base_path or b"/",
         subscription_required=api.subscription_required,
         open_product=api.open_product,
         key_header=api.key_header_name.lower().encode(),
@@ -302,10 +316,11 @@ def _find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFoun
     if leaf is None:
         return NotFound(api, url)
     rest = b"".join([b"/" + segment for segment in segments[depth:]])
-    backend_target = (api.backend.base_path + rest if rest else api.root_target) + question_mark + query
-    if not has_key:
-        return Route(api, leaf.operation, backend_target, target, ())
-    return Route(api, leaf.operation, without(backend_target, api.key_parameter), url, values(query, api.key_parameter))
+    rest += question_mark + query
+    if has_key:
+        rest = without(rest, api.key_parameter)
+    backend_target = api.backend.target(rest) if api.backend is not None else b""
+    return Route(api, leaf.operation, backend_target, url, values(query, api.key_parameter) if has_key else ())
 
 
 def _longest_suffix(place: Suffix, segments: Sequence[bytes]) -> tuple[PublishedAPI | None, int]:

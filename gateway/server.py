@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.admission import Admitted
+from gateway.balancing import Balancer
 from gateway.call_metrics import CallMetrics
 from gateway.caller import Caller
+from gateway.circuit import Circuits
 from gateway.client_address import TrustedProxies
 from gateway.journal import Journal
 from gateway.limits import Counters
@@ -76,6 +78,8 @@ class Server:
         self.stall_seconds = 0.0
         self.upstreams: set[Upstream] = set()
         self.pool = Pool(self)
+        self.circuits = Circuits()
+        self.balancer = Balancer(self.circuits)
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time()
         self._next_sweep = self.time
@@ -91,6 +95,8 @@ class Server:
     def publish(self, catalogue: Catalogue) -> None:
         """Serve this catalogue from now on. For the event loop's thread."""
         self.catalogue = catalogue
+        self.circuits.keep_only(catalogue.backends.rows.keys())
+        self.balancer.keep_only(catalogue.backends.rows.keys())
         self.metrics.keep_to(catalogue.labels)
 
     @property
@@ -153,6 +159,7 @@ class Server:
             self._next_sweep = now + 1.0
             unix_time = time.time()
             self.journal.tick(unix_time)
+            self.pool.sweep()
             if self.catalogue is not None:
                 self.counters.sweep(self.catalogue, unix_time)
         if self.access_log is not None:

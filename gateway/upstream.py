@@ -5,6 +5,7 @@ llhttp checks heads; where a body ends is found out here and in `chunks`.
 """
 
 import asyncio
+import select
 from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
@@ -20,15 +21,22 @@ from gateway.unsent import unsent_bytes
 
 if TYPE_CHECKING:
     from gateway.call import Call
+    from gateway.pool import Connections
     from gateway.server import Server
 
 INTERIM_LIMIT: Final = 16
 # What the kernel takes at once from every request: nobody needs to ask how much of it has left.
 SMALL_REQUEST_BYTES: Final = 16 * 2**10
+# A connection that was idle for so long is looked at before it is used.
+CHECKED_AFTER_SECONDS: Final = 0.5
+# A backend that says how long it keeps a connection must not be met at the moment when it closes it.
+EARLIER_SECONDS: Final = 1.0
 
 
 class Upstream(asyncio.Protocol):
-    """`_caller` is None while nothing is asked. `idle` is the pool's list to which it returns.
+    """`_caller` is None while nothing is asked. `connections` are those of its kind, to which it returns.
+
+    `address` is the backend's; a connection is outdated once the host has no such address any more.
 
     A backend on a kept-alive connection repeats itself: a head that equals the one before is not
     read again.
@@ -49,26 +57,36 @@ class Upstream(asyncio.Protocol):
         "_reading_paused",
         "_rechunk",
         "_response",
+        "_seconds",
         "_server",
         "_transport",
         "_unsent",
         "_waiting",
+        "address",
         "backend",
+        "connections",
         "deadline",
-        "idle",
+        "idle_seconds",
         "is_fresh",
+        "is_made",
+        "is_outdated",
         "is_reused",
     )
 
     _transport: asyncio.Transport
     _known_response: ResponseHead
 
-    def __init__(self, server: "Server", backend: Backend, idle: "list[Upstream]") -> None:
+    def __init__(self, server: "Server", backend: Backend, connections: "Connections") -> None:
+        self.address = ""
         self.backend = backend
-        self.idle = idle
+        self.connections = connections
         self.deadline = NEVER
+        self.idle_seconds = server.limits.backend_idle_seconds
         self.is_fresh = True
+        self.is_made = False
+        self.is_outdated = False
         self.is_reused = False
+        self._seconds = server.limits.backend_seconds
         self._server = server
         self._caller: Caller | None = None
         self._response: ResponseHead | None = None
@@ -90,23 +108,28 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.is_made = True
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
         self._server.upstreams.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.upstreams.discard(self)
+        self.connections.vacate()
         caller, response = self._caller, self._response
         self.abort()
         if caller is None:
             return
         ends_with_connection = response is not None and self._left is None and self._chunks is None
-        if ends_with_connection and exc is None and (self._has_ended or not self.backend.tls):
+        if ends_with_connection and exc is None and (self._has_ended or not self.backend.is_tls):
             # RFC 9112 6.3: the end of the connection is the end of the body; 9.8: over TLS, a proper one.
             caller.end_response(LAST_CHUNK if self._rechunk else b"")
         elif response is None and not self._waiting and not self._interim:
             message = "The backend service closed the connection without an answer."
-            caller.backend_lost(message, may_retry=self.is_reused)
+            caller.backend_failed(502, message, "BackendConnectionFailure", may_replay=self.is_reused)
         else:
-            caller.backend_lost("The backend service closed the connection within its answer.", may_retry=False)
+            message = "The backend service closed the connection within its answer."
+            caller.backend_failed(502, message, "BackendConnectionFailure")
 
     def data_received(self, data: bytes) -> None:
         caller = self._caller
@@ -119,8 +142,7 @@ class Upstream(asyncio.Protocol):
             out = self._read_answer(data, caller) if self._response is None else self._read_body(data)
         except (BadResponse, BadChunks):
             self.abort()
-            message = "The backend service gave an invalid answer."
-            caller.fail(502, message, "forward-request", "BackendConnectionFailure")
+            caller.backend_failed(502, "The backend service gave an invalid answer.", "BackendConnectionFailure")
             return
         if self._is_complete:
             self._caller = None
@@ -133,7 +155,7 @@ class Upstream(asyncio.Protocol):
         else:
             # A head that comes drop by drop, or behind interim answers, must all the same be there in time.
             if self._is_whole and self._response is not None:
-                self.deadline = server.time + server.limits.backend_seconds
+                self.deadline = server.time + self._seconds
             if out:
                 caller.respond(out)
 
@@ -146,13 +168,13 @@ class Upstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self._caller is not None:
-            self.deadline = self._server.time + self._server.limits.backend_seconds
+            self.deadline = self._server.time + self._seconds
             self._unsent = unsent_bytes(self._transport)
             self._caller.pause_reading()
 
     def resume_writing(self) -> None:
         if self._caller is not None:
-            self.deadline = self._server.time + self._server.limits.backend_seconds if self._is_whole else NEVER
+            self.deadline = self._server.time + self._seconds if self._is_whole else NEVER
             self._caller.resume_reading()
 
     def pause_reading(self) -> None:
@@ -167,17 +189,17 @@ class Upstream(asyncio.Protocol):
             self._reading_paused = False
             self._transport.resume_reading()
             if self._is_whole:
-                self.deadline = self._server.time + self._server.limits.backend_seconds
+                self.deadline = self._server.time + self._seconds
 
     def expired(self) -> None:
         """The deadline has passed; the server's clock calls."""
         caller = self._caller
         if caller is not None and self._takes_the_request():
-            self.deadline = self._server.time + self._server.limits.backend_seconds
+            self.deadline = self._server.time + self._seconds
             return
         self.abort()
         if caller is not None:
-            caller.fail(504, "The backend service did not answer in time.", "forward-request", "Timeout")
+            caller.backend_failed(504, "The backend service did not answer in time.", "Timeout")
 
     def _takes_the_request(self) -> bool:
         """Whether the backend has read some of it since this was asked last, or since it had to be held back."""
@@ -188,8 +210,8 @@ class Upstream(asyncio.Protocol):
         """Drop the connection, and the caller with it."""
         self._caller = None
         self.deadline = NEVER
-        if self in self.idle:
-            self.idle.remove(self)
+        if self in self.connections.idle:
+            self.connections.idle.remove(self)
         self._transport.abort()
 
     @property
@@ -199,6 +221,29 @@ class Upstream(asyncio.Protocol):
     def is_open(self) -> bool:
         return not self._transport.is_closing()
 
+    def is_usable(self, now: float) -> bool:
+        """Whether a request may be sent on this idle connection.
+
+        After a pause the kernel may know of an end that the loop has not come to yet. Asking costs a
+        system call, so that connections in steady use are spared it.
+        """
+        if self._transport.is_closing():
+            return False
+        return now + self.idle_seconds - self.deadline < CHECKED_AFTER_SECONDS or self._is_silent()
+
+    def _is_silent(self) -> bool:
+        """Nothing waits to be read, neither an end nor bytes that nobody asked for."""
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def check_address(self) -> None:
+        """Once the host has other addresses: used for no more than the call in hand, if it leads to none of them."""
+        addresses = self.connections.addresses
+        self.is_outdated = addresses is not None and all(address[0] != self.address for _, address in addresses)
+        if self.is_outdated and self in self.connections.idle:
+            self.abort()
+
     # -- The request -----------------------------------------------------------------------------
 
     def begin(self, caller: Caller, call: "Call") -> None:
@@ -207,6 +252,9 @@ class Upstream(asyncio.Protocol):
         self._interim = 0
         self._is_complete = False
         self.is_fresh = True
+        self._seconds = caller.backend.seconds or self._server.limits.backend_seconds
+        if caller.attempts is not None:
+            self._seconds = min(self._seconds, caller.attempts.seconds_left())
         call.backend_started = monotonic()
         if caller.is_slow:
             self.pause_reading()
@@ -219,7 +267,7 @@ class Upstream(asyncio.Protocol):
         is_small = self.is_fresh and len(data) <= SMALL_REQUEST_BYTES
         self.is_fresh = False
         self._is_whole = is_whole
-        self.deadline = self._server.time + self._server.limits.backend_seconds if is_whole else NEVER
+        self.deadline = self._server.time + self._seconds if is_whole else NEVER
         self._transport.write(data)
         if is_whole:
             self._unsent = 0 if is_small else unsent_bytes(self._transport)
@@ -261,6 +309,11 @@ class Upstream(asyncio.Protocol):
         self._is_complete = response.length == 0
         ends_with_connection = self._left is None and self._chunks is None
         self._is_reusable = response.keep_alive and not ends_with_connection and not (self._is_complete and data)
+        if caller.attempts is not None:
+            if caller.discards(response):
+                self._throw_away(data)
+                return b""
+            self._seconds = caller.backend.seconds or self._server.limits.backend_seconds
         start, self._rechunk = caller.response_head(response)
         return start + self._read_body(data) if data and not self._is_complete else start
 
@@ -269,6 +322,8 @@ class Upstream(asyncio.Protocol):
         self._caller = None
         self._waiting = b""
         self.deadline = NEVER
+        if caller.attempts is not None:
+            caller.attempts.answered(response)
         caller.switch(self, self._transport, response, data)
 
     def _read_head(self, head: bytes, request: RequestHead) -> ResponseHead:
@@ -287,7 +342,22 @@ class Upstream(asyncio.Protocol):
         response = read_response_head(head, to_head=to_head, websocket_key=websocket_key)
         if len(head) <= REMEMBERED_HEAD_BYTES:
             self._known_head, self._known_as_to_head, self._known_response = head, to_head, response
+        if response.status >= 200:
+            self.idle_seconds = limits.backend_idle_seconds
+            if response.idle_seconds is not None:
+                self.idle_seconds = min(self.idle_seconds, max(response.idle_seconds - EARLIER_SECONDS, 0.0))
         return response
+
+    def _throw_away(self, body: bytes) -> None:
+        """The answer is not for the caller. The connection goes on if the answer ends here, as its length says."""
+        is_whole = self._is_complete or (self._left is not None and len(body) == self._left)
+        self._caller = self._response = None
+        self._is_complete = False
+        if is_whole and self._is_whole and self._is_reusable and not self._reading_paused:
+            self.is_reused = True
+            self._server.pool.put(self)
+        else:
+            self.abort()
 
     def _read_body(self, data: bytes) -> bytes:
         left = self._left

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.fernet import Fernet
+
 from gateway import tasks
 from gateway.log import logger
 from gateway.routing import Catalogue, CatalogueError, compile_in_steps, dismantle
@@ -47,13 +49,16 @@ class Watch:
     change that was taken over; `last_error` is why a later one was not, or empty.
     """
 
-    def __init__(self, file: Path, digest_secret: bytes, publish: Callable[[Catalogue], object]) -> None:
+    def __init__(
+        self, file: Path, digest_secret: bytes, cipher: Fernet, publish: Callable[[Catalogue], object]
+    ) -> None:
         self.revision = 0
         self.published_at: float | None = None
         self.loaded_at: float | None = None
         self.last_error = ""
         self._file = file
         self._digest_secret = digest_secret
+        self._cipher = cipher
         self._publish = publish
         self._reader: Reader | None = None
         self._seen_size = 0
@@ -133,7 +138,9 @@ class Watch:
         if self._is_new(change.rows, end):
             snapshot = change.rows.snapshot(end)
             try:
-                catalogue = yield from compile_in_steps(snapshot, self._digest_secret, self._subscriptions, before)
+                catalogue = yield from compile_in_steps(
+                    snapshot, self._digest_secret, self._cipher, self._subscriptions, before
+                )
             except CatalogueError as error:
                 broken = error
         yield from self._replace_subscriptions(change)

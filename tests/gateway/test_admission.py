@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gateway.admission import Admitted, Refusal, admit
-from gateway.backend import Backend
+from gateway.backend import backend_of
 from gateway.snapshot import Product, Quota, RateLimit
 from tests.gateway.snapshots import ALICE, api, catalogue, subscription
 
@@ -42,7 +42,7 @@ MISSING = (401, "SubscriptionKeyNotFound")
 def test_a_product_key_gives_the_product_and_its_limits():
     gateway = served(subscription(b"K1", product=1))
     admitted = call(gateway, b"/echo/q?a=1", b"K1")
-    backend = Backend(tls=False, host="127.0.0.1", port=9000, host_header=b"127.0.0.1:9000", base_path=b"/base")
+    backend = backend_of("http://127.0.0.1:9000/base")
     assert admitted == Admitted(
         api=1,
         operation=1,
