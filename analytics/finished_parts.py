@@ -6,6 +6,7 @@ tail; in any other they may still be on their way.
 
 import logging
 import mmap
+import time
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,8 @@ from django.utils import timezone
 
 from analytics.ingest import advance
 from analytics.models import JournalPart
-from gateway.checkpoint import deletable
-from gateway.journal_parts import read_records
+from gateway.checkpoint import close_abandoned, deletable
+from gateway.journal_parts import MAGIC, read_records
 from gateway.record import CallRecord
 
 FRAME_HEAD_BYTES = 8
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 def retire(directory: Path) -> int:
     """Delete the parts that are wholly ingested and needed by no gateway; returns how many."""
+    for gateway in close_abandoned(directory, time.time()):
+        logger.warning("Gateway %s was killed and has not come back; its journal is closed", gateway)
     return sum(_retire(file) for file in deletable(directory))
 
 
@@ -33,7 +36,7 @@ def _retire(file: Path) -> bool:
     offset = JournalPart.objects.filter(name=file.name).values_list("offset", flat=True).first() or 0
     try:
         size = file.stat().st_size
-        if offset < size:
+        if offset < size and not (size == len(MAGIC) and file.read_bytes() == MAGIC):
             if next(read_records(file, offset), None) is None:
                 _step_over_damage(file, offset, size)
             return False

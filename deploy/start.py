@@ -23,7 +23,7 @@ import requests
 from honcho.environ import parse_procfile
 
 from deploy import supervise
-from portal.environment import SettingError, env_int, env_path
+from portal.environment import SettingError, env_float, env_int, env_path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 START_TIMEOUT_SECONDS = 120
@@ -56,6 +56,7 @@ def prepare_environment() -> dict[str, str]:
         name: env_int(name, default=default, low=1, high=65535)
         for name, default in (("PORTAL_PORT", 8000), ("GATEWAY_PORT", 8080), ("AZUREML_PORT", 8090))
     }
+    ports["GATEWAY_MANAGEMENT_PORT"] = env_int("GATEWAY_MANAGEMENT_PORT", default=8081, low=0, high=65535)
     if len(set(ports.values())) < len(ports):
         raise SettingError(f"{', '.join(ports)}: each needs a port of its own.")
     data = env_path("DATA_DIR", default=BASE_DIR / "var")
@@ -73,6 +74,7 @@ def prepare_environment() -> dict[str, str]:
         "DATA_DIR": str(data),
         "PORTAL_HOST": os.environ.get("PORTAL_HOST", "127.0.0.1"),
         "GATEWAY_HOST": os.environ.get("GATEWAY_HOST", "127.0.0.1"),
+        "GATEWAY_MANAGEMENT_HOST": os.environ.get("GATEWAY_MANAGEMENT_HOST", "127.0.0.1"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
     }
@@ -98,6 +100,8 @@ def only_start(data: Path) -> Iterator[None]:
 
 def require_free_ports(environment: Mapping[str, str], *, demo: bool) -> None:
     wanted = [("PORTAL_HOST", "PORTAL_PORT"), ("GATEWAY_HOST", "GATEWAY_PORT")]
+    if environment["GATEWAY_MANAGEMENT_PORT"] != "0":
+        wanted.append(("GATEWAY_MANAGEMENT_HOST", "GATEWAY_MANAGEMENT_PORT"))
     if demo:
         wanted.append(("AZUREML_HOST", "AZUREML_PORT"))
     for host_name, port_name in wanted:
@@ -122,7 +126,9 @@ def run_processes(environment: Mapping[str, str], *, demo: bool, announcement: s
     if demo:
         commands["azureml"] = "python -m examples.azureml"
     announce = partial(announce_when_ready, environment, announcement, demo=demo)
-    return asyncio.run(supervise.run(commands, environment, announce))
+    # A process that ends in order has its calls finished by then.
+    kill_seconds = env_float("DRAIN_SECONDS", default=30.0, low=0.0, high=600.0) + supervise.KILL_SECONDS
+    return asyncio.run(supervise.run(commands, environment, announce, kill_seconds=kill_seconds))
 
 
 async def announce_when_ready(environment: Mapping[str, str], announcement: str, *, demo: bool) -> bool:
@@ -139,6 +145,9 @@ async def announce_when_ready(environment: Mapping[str, str], announcement: str,
             print(f"No answer from {', '.join(waiting)} in {START_TIMEOUT_SECONDS} seconds.", file=sys.stderr)
             return False
         await asyncio.sleep(POLL_SECONDS)
+    if environment["GATEWAY_MANAGEMENT_PORT"] != "0":
+        host, port = environment["GATEWAY_MANAGEMENT_HOST"], environment["GATEWAY_MANAGEMENT_PORT"]
+        print(f"Gateway's state: http://{host}:{port}/readyz and /metrics")
     print(announcement, flush=True)
     return True
 

@@ -22,10 +22,13 @@ async def run(
     commands: Mapping[str, str],
     environment: Mapping[str, str],
     when_started: Callable[[], Coroutine[Any, Any, bool]],
+    *,
+    kill_seconds: float = KILL_SECONDS,
 ) -> int:
     """Run the shell commands until SIGINT or SIGTERM; returns the exit code.
 
-    `when_started` runs beside them; when it returns False all is ended with exit code 1.
+    `when_started` runs beside them; when it returns False all is ended with exit code 1. What does
+    not end in `kill_seconds` is killed.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -34,7 +37,7 @@ async def run(
     width = max(map(len, commands))
     async with asyncio.TaskGroup() as group:
         keepers = [
-            group.create_task(_keep_running(name.ljust(width), command, environment, stop), name=name)
+            group.create_task(_keep_running(name.ljust(width), command, environment, stop, kill_seconds), name=name)
             for name, command in commands.items()
         ]
         started = group.create_task(when_started(), name="when started")
@@ -49,7 +52,9 @@ async def run(
     return 1 if failed else 0
 
 
-async def _keep_running(name: str, command: str, environment: Mapping[str, str], stop: asyncio.Event) -> None:
+async def _keep_running(
+    name: str, command: str, environment: Mapping[str, str], stop: asyncio.Event, kill_seconds: float
+) -> None:
     while not stop.is_set():
         process = await asyncio.create_subprocess_shell(
             f"exec {command}",
@@ -62,7 +67,7 @@ async def _keep_running(name: str, command: str, environment: Mapping[str, str],
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(_relay(name, process), name=f"{name} output")
-            ender = group.create_task(_end_on_stop(process, stop), name=f"{name} end")
+            ender = group.create_task(_end_on_stop(process, stop, kill_seconds), name=f"{name} end")
             code = await _exit_code(process)
             ender.cancel()
             # What it left behind would hold its port, and its output open.
@@ -94,10 +99,10 @@ async def _relay(name: str, process: asyncio.subprocess.Process) -> None:
         _say(name, line.decode(errors="replace").rstrip("\n"))
 
 
-async def _end_on_stop(process: asyncio.subprocess.Process, stop: asyncio.Event) -> None:
+async def _end_on_stop(process: asyncio.subprocess.Process, stop: asyncio.Event, kill_seconds: float) -> None:
     await stop.wait()
     _signal_group(process, signal.SIGTERM)
-    await asyncio.sleep(KILL_SECONDS)
+    await asyncio.sleep(kill_seconds)
     _signal_group(process, signal.SIGKILL)
 
 

@@ -235,6 +235,19 @@ class Caller(asyncio.Protocol):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
 
+    def part(self, deadline: float) -> bool:
+        """Another process takes over: the next answer that begins is the last on this connection.
+
+        Returns whether a request may be about to come; it is waited for until the deadline.
+        """
+        if self._phase is HEAD and not self.is_slow:
+            self._closing = True
+            self.deadline = min(self.deadline, deadline)
+            return True
+        if self.call is not None and not self._answer_started:
+            self._closing = True
+        return False
+
     def drain(self) -> None:
         """The server is stopping: a connection without a whole request goes at once, another one after its answer."""
         self._closing = True

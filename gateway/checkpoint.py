@@ -18,10 +18,13 @@ from zlib import crc32
 
 import msgspec
 
+from gateway.journal_locks import is_being_written, lock_name
 from gateway.journal_parts import Part, parts, read_records
 from gateway.limits import Counters, Stands, Windows
 from gateway.record import CallRecord, InnerQuotaStand, InnerRatePeriod
 
+# Longer than any restart takes.
+ABANDONED_SECONDS = 600.0
 MAGIC = b"APIMC1\r\n"
 
 log = logging.getLogger(__name__)
@@ -120,14 +123,46 @@ def _quota_stands(record: CallRecord) -> Iterator[InnerQuotaStand]:
 
 
 def deletable(directory: Path) -> list[Path]:
-    """Parts that no gateway needs any more, oldest first: once ingested, they can be deleted.
+    """Parts that no gateway writes or needs any more, oldest first: once ingested, they can be deleted.
 
-    The parts of a gateway that was killed and never came back are not among them.
+    Nobody writes a part whose lock is free, and nobody needs one that a checkpoint covers. Raises OSError.
     """
     found = parts(directory)
     covered = {gateway: read(checkpoint_file(directory, gateway)) for gateway in {part.gateway for part in found}}
     return [
         part.file
         for part in found
-        if (checkpoint := covered[part.gateway]) is not None and part.sequence < checkpoint.next_part
+        if (checkpoint := covered[part.gateway]) is not None
+        and part.sequence < checkpoint.next_part
+        and not is_being_written(part.file)
     ]
+
+
+def close_abandoned(directory: Path, now: float) -> list[str]:
+    """Write the last checkpoint of gateways that were killed and have not come back; gives their names.
+
+    It covers all parts, so that they can be deleted, and keeps the counts in case the gateway does
+    come back. One is taken for gone when its name is free and no part of it has been written to for
+    ABANDONED_SECONDS. Raises OSError.
+    """
+    latest: dict[str, Part] = {part.gateway: part for part in parts(directory)}
+    return [gateway for gateway, part in latest.items() if _close_abandoned(directory, part, now)]
+
+
+def _close_abandoned(directory: Path, latest: Part, now: float) -> bool:
+    file = checkpoint_file(directory, latest.gateway)
+    checkpoint = read(file)
+    if checkpoint is not None and latest.sequence < checkpoint.next_part:
+        return False
+    if latest.file.stat().st_mtime + ABANDONED_SECONDS > now or is_being_written(latest.file):
+        return False
+    lock = lock_name(directory, latest.gateway)
+    if lock is None:
+        return False
+    try:
+        counters = Counters()
+        free = recover(directory, latest.gateway, counters, now)
+        write(file, Checkpoint(free, quotas=counters.quotas(), rates=counters.rates()))
+    finally:
+        os.close(lock)
+    return True

@@ -4,7 +4,6 @@ A disk that is full or broken never stops a call: records wait in memory, up to 
 written once the disk takes them again.
 """
 
-import fcntl
 import logging
 import os
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from gateway import checkpoint
 from gateway.checkpoint import deletable
+from gateway.journal_locks import lock_name, new_part
 from gateway.journal_parts import GATEWAY_NAME, MAGIC, frame, part_file, parts, read_records
 from gateway.limits import Counters
 from gateway.record import CallRecord
@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 class JournalError(Exception):
     """The journal cannot be opened; the text says why."""
+
+
+class JournalLocked(JournalError):
+    """Another process writes under this name."""
 
 
 class Journal:
@@ -51,7 +55,10 @@ class Journal:
         if not GATEWAY_NAME.fullmatch(gateway):
             raise JournalError(f"'{gateway}' cannot name a gateway: use letters, digits, '-' and '.'")
         directory.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(directory / f"{gateway}.lock")
+        lock = lock_name(directory, gateway)
+        if lock is None:
+            raise JournalLocked(f"{gateway}.lock is locked: another gateway writes under this name")
+        self._lock: int | None = lock
         self._directory, self._gateway, self._counters = directory, gateway, counters
         self._part_bytes, self._part_seconds, self._fsync_seconds = part_bytes, part_seconds, fsync_seconds
         # By the clock, so that no name comes back even if all files were lost: readers keep offsets by name.
@@ -118,54 +125,100 @@ class Journal:
         if self._file is None:
             return
         self._opened_at = min(self._opened_at or now, now)
-        if not self._buffer and (self._written >= self._part_bytes or now - self._opened_at >= self._part_seconds):
+        if (
+            self._lock is not None
+            and not self._buffer
+            and (self._written >= self._part_bytes or now - self._opened_at >= self._part_seconds)
+        ):
             self._finish_part()
         elif self._unsynced and abs(now - self._synced_at) >= self._fsync_seconds and self._is_idle():
             self._synced_at, self._unsynced = now, 0
             self._syncing = self._disk.submit(self._sync, self._file)
+
+    def hand_over(self) -> "Future[None]":
+        """Leave the name, and with it the counts, to the next process; it can begin once the future is done.
+
+        What calls in flight still bring goes into one more part. It exists before the name is free,
+        so that the two processes never choose the same file.
+        """
+        self._write_all()
+        finished = self._leave_part() if self._file is not None and not self._buffer else None
+        if self._file is None:
+            try:
+                self._begin_part()
+            except OSError as error:
+                self._complain("journal_write_failed error=%s waiting_bytes=%d", error, len(self._buffer))
+        lock, self._lock = self._lock, None
+        return self._disk.submit(self._seal, finished, self._checkpoint(), lock)
 
     def close(self) -> None:
         """Write all that waits, and a checkpoint, so that nothing has to be replayed."""
         if self._is_closed:
             return
         self._is_closed = True
-        self._waits_for_tick = False
-        while self._buffer and not self._waits_for_tick:
-            self.flush()
+        self._write_all()
         if self._buffer:
             log.error("journal_lost waiting_bytes=%d", len(self._buffer))
         if self._file is not None:
             self._finish_part()
         self._disk.shutdown(wait=True)
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def _write_all(self) -> None:
+        self._waits_for_tick = False
+        while self._buffer and not self._waits_for_tick:
+            self.flush()
+
+    def _is_complete(self, now: float) -> bool:
+        """What is written after the hand-over stays in one part."""
+        is_full = self._written >= self._part_bytes or now - self._opened_at >= self._part_seconds
+        return is_full and not self._buffer and self._lock is not None
 
     def _begin_part(self) -> int:
-        file = part_file(self._directory, self._gateway, self._sequence)
-        self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._sequence = max(self._sequence, int(time.time()))
+        while self._file is None:
+            try:
+                self._file = new_part(part_file(self._directory, self._gateway, self._sequence))
+            except FileExistsError:
+                self._sequence += 1
         self._buffer[:0] = MAGIC
         self._written, self._opened_at = 0, 0.0
         self._disk.submit(self._sync_directory)
         return self._file
 
-    def _finish_part(self) -> None:
+    def _leave_part(self) -> int:
         """The file belongs to the disk thread from now on; the next flush begins another part."""
-        assert self._file is not None
+        file, self._file = self._file, None
+        assert file is not None
+        self._unsynced = 0
         self._sequence = max(self._sequence + 1, int(time.time()))
-        state = checkpoint.Checkpoint(self._sequence, quotas=self._counters.quotas(), rates=self._counters.rates())
-        self._disk.submit(self._seal, self._file, state)
-        self._file, self._unsynced = None, 0
+        return file
+
+    def _finish_part(self) -> None:
+        file = self._leave_part()
+        self._disk.submit(self._seal, file, self._checkpoint() if self._lock is not None else None, None)
+
+    def _checkpoint(self) -> checkpoint.Checkpoint:
+        """Of all parts before this one."""
+        return checkpoint.Checkpoint(self._sequence, quotas=self._counters.quotas(), rates=self._counters.rates())
 
     def _is_idle(self) -> bool:
         return self._syncing is None or self._syncing.done()
 
-    def _seal(self, file: int, state: checkpoint.Checkpoint) -> None:
-        self._sync(file)
+    def _seal(self, file: int | None, state: checkpoint.Checkpoint | None, lock: int | None) -> None:
+        """Close a part, write the checkpoint that covers it, and give up the name, as far as there are such."""
         try:
-            os.close(file)
-            checkpoint.write(checkpoint.checkpoint_file(self._directory, self._gateway), state)
+            if file is not None:
+                self._sync(file)
+                os.close(file)
+            if state is not None:
+                checkpoint.write(checkpoint.checkpoint_file(self._directory, self._gateway), state)
         except OSError as error:
             log.error("checkpoint_failed error=%s", error)
         self._sync_directory()
+        if lock is not None:
+            os.close(lock)
 
     def _sync(self, file: int) -> None:
         try:
@@ -189,14 +242,3 @@ class Journal:
         if now - self._complained_at >= SECONDS_BETWEEN_ERRORS:
             self._complained_at = now
             log.error(event, *fields)
-
-
-def _locked(file: Path) -> int:
-    """The descriptor whose lock keeps other processes out; the kernel frees it when this one ends."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise JournalError(f"{file.name} is locked: another gateway writes under this name") from error
-    return descriptor

@@ -1,4 +1,4 @@
-"""The name under which a gateway writes its journal."""
+"""The names of a gateway: its own, and those under which its workers write their journals."""
 
 import os
 import secrets
@@ -22,3 +22,8 @@ def gateway_name(directory: Path, port: int) -> str:
             os.link(draft, file)
         draft.unlink()
     return f"{file.read_text(encoding='ascii').strip()}-{port}"
+
+
+def journal_name(gateway: str, slot: int) -> str:
+    """That of the first worker is the gateway's."""
+    return f"{gateway}.{slot}" if slot else gateway

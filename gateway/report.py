@@ -70,6 +70,8 @@ METRICS: Final[dict[str, Metric]] = {
     "snapshot_refused": Metric("gauge", ("worker",), "1 while the newest snapshot file cannot be used."),
     "loop_stalls": Metric("counter", ("worker",), "Times at which the event loop was late by 0.1 seconds or more."),
     "loop_stall_seconds": Metric("counter", ("worker",), "By how much it was late then."),
+    "workers_silent": Metric("gauge", (), "Workers that do not answer; their counts are those of their last answer."),
+    "worker_restarts": Metric("counter", (), "Workers that ended by themselves."),
     "process_cpu_seconds": Metric("counter", ("worker",), "User and system CPU time."),
     "process_resident_memory_bytes": Metric("gauge", ("worker",), "Resident memory."),
     "process_open_fds": Metric("gauge", ("worker",), "Open file descriptors."),
@@ -88,6 +90,18 @@ def merged(reports: Iterable[Report]) -> Report:
             for labels, histogram in histograms.items():
                 total.add_histogram(metric, labels, histogram)
     return total
+
+
+def lasting(report: Report) -> Report:
+    """What still counts when the worker has ended: sums over all workers that must never go down."""
+    return Report(
+        {name: values for name, values in report.values.items() if _lasts(METRICS[name])},
+        {name: values for name, values in report.histograms.items() if _lasts(METRICS[name])},
+    )
+
+
+def _lasts(metric: Metric) -> bool:
+    return metric.kind != "gauge" and "worker" not in metric.labels
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,7 +1,9 @@
 """The gateway process: what all connections share, its clock, and the end of each turn of the loop."""
 
 import asyncio
+import socket
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from gateway.circuit import Circuits
 from gateway.client_address import TrustedProxies
 from gateway.journal import Journal
 from gateway.limits import Counters
+from gateway.listeners import BACKLOG, Listener
 from gateway.pool import Pool
 from gateway.record import CallRecord
 from gateway.routing import Catalogue
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 # Deadlines are kept by looking at all of them this often: a timer per call would cost more than a call.
 TICK_SECONDS = 0.1
+# How long callers have to send one more request on a connection, or their first, before it ends.
+PARTING_SECONDS = 0.5
+PARTING_STEP_SECONDS = 0.02
 # A tick that is late by so much tells that something held up the loop.
 STALL_SECONDS = 0.1
 
@@ -84,13 +90,21 @@ class Server:
         self.time = self._loop.time()
         self._next_sweep = self.time
         self._all_gone = asyncio.Event()
+        self._accepting: list[asyncio.AbstractServer] = []
         self._callers: set[Caller] = set()
         self._finished: list[tuple[Caller, bytes]] = []
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
 
-    async def listen(self, host: str, port: int) -> asyncio.AbstractServer:
-        """Raises OSError where the address cannot be used."""
-        return await self._loop.create_server(lambda: Caller(self), host, port, backlog=1024)
+    async def listen(self, listeners: Iterable[Listener]) -> None:
+        for listener in listeners:
+            listening = socket.socket(fileno=listener.descriptor)
+            self._accepting.append(
+                await self._loop.create_server(lambda: Caller(self), sock=listening, backlog=BACKLOG)
+            )
+
+    def stop_accepting(self) -> None:
+        for accepting in self._accepting:
+            accepting.close()
 
     def publish(self, catalogue: Catalogue) -> None:
         """Serve this catalogue from now on. For the event loop's thread."""
@@ -166,15 +180,50 @@ class Server:
             self.access_log.flush()
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
 
+    async def hand_over(self) -> None:
+        """Let the next worker accept and count, without a caller that notices.
+
+        Callers are told with their next answer that the connection ends. Those that ask nothing in
+        PARTING_SECONDS lose theirs, as idle ones may at any time (RFC 9112 9.3).
+        """
+        self._part_from_callers()
+        await asyncio.sleep(PARTING_SECONDS)
+        self.stop_accepting()
+        end = self._loop.time() + PARTING_SECONDS
+        while True:
+            # What is accepted already shows up in the next turns of the loop.
+            await asyncio.sleep(PARTING_STEP_SECONDS)
+            if not self._part_from_callers() or self._loop.time() > end:
+                break
+        await asyncio.wrap_future(self.journal.hand_over())
+
+    def _part_from_callers(self) -> bool:
+        """Whether some of them may be about to ask."""
+        deadline = self._loop.time() + PARTING_SECONDS
+        return sum(caller.part(deadline) for caller in list(self._callers)) > 0
+
+    async def finish_calls(self, seconds: float) -> None:
+        """Let calls in flight finish, for so long at most, after the hand-over."""
+        end = self._loop.time() + seconds
+        while self._callers and self._loop.time() < end:
+            self._part_from_callers()
+            await asyncio.sleep(PARTING_STEP_SECONDS)
+        await self._end()
+
     async def drain(self, seconds: float) -> None:
-        """Let calls in flight finish, for so long at most; idle connections close at once."""
+        """Stop: let calls in flight finish, for so long at most; idle connections close at once."""
         self.is_draining = True
-        self.pool.close()
+        self.stop_accepting()
         for caller in list(self._callers):
             caller.drain()
         if self._callers:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._all_gone.wait(), seconds)
+        await self._end()
+
+    async def _end(self) -> None:
+        self.is_draining = True
+        self.pool.close()
         for caller in list(self._callers):
             caller.give_up()
         await asyncio.sleep(0)

@@ -33,6 +33,9 @@ PORTAL_HOST = env_text("PORTAL_HOST", default="127.0.0.1")
 PORTAL_PORT = env_int("PORTAL_PORT", default=8000, low=1, high=65535)
 GATEWAY_HOST = env_text("GATEWAY_HOST", default="127.0.0.1")
 GATEWAY_PORT = env_int("GATEWAY_PORT", default=8080, low=1, high=65535)
+GATEWAY_MANAGEMENT_HOST = env_text("GATEWAY_MANAGEMENT_HOST", default="127.0.0.1")
+# 0: there is no management server.
+GATEWAY_MANAGEMENT_PORT = env_int("GATEWAY_MANAGEMENT_PORT", default=8081, low=0, high=65535)
 PORTAL_URL = env_base_url("PORTAL_URL", default=f"http://127.0.0.1:{PORTAL_PORT}")
 # `{service}` in it stands for the service's name.
 GATEWAY_URL = env_base_url("GATEWAY_URL", default=f"http://127.0.0.1:{GATEWAY_PORT}")
@@ -45,6 +48,7 @@ ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", default=sorted({_portal_host, "127.0.0
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 
 # -- Gateway -----------------------------------------------------------------------------------
+GATEWAY_WORKERS = env_int("GATEWAY_WORKERS", default=1, low=1, high=64)
 SNAPSHOT_FILE = DATA_DIR / "gateway" / "snapshot.msgpack"
 JOURNAL_DIR = DATA_DIR / "journal"
 JOURNAL_PART_BYTES = env_int("JOURNAL_PART_BYTES", default=64 * 2**20, low=2**16, high=2**32)
@@ -62,6 +66,7 @@ BACKEND_CONNECT_TIMEOUT_SECONDS = env_float("BACKEND_CONNECT_TIMEOUT_SECONDS", d
 BACKEND_TIMEOUT_SECONDS = env_float("BACKEND_TIMEOUT_SECONDS", default=60.0, low=0.1, high=240.0)
 BACKEND_IDLE_SECONDS = env_float("BACKEND_IDLE_SECONDS", default=30.0, low=0.1, high=3600.0)
 BACKEND_IDLE_CONNECTIONS = env_int("BACKEND_IDLE_CONNECTIONS", default=256, low=0, high=100_000)
+STALL_LOG_SECONDS = env_float("STALL_LOG_SECONDS", default=0.05, low=0.01, high=60.0)
 DRAIN_SECONDS = env_float("DRAIN_SECONDS", default=30.0, low=0.0, high=600.0)
 # Empty: none; `-`: standard output; or a file.
 ACCESS_LOG = env_text("ACCESS_LOG", default="")

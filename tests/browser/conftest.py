@@ -53,7 +53,7 @@ class Running:
 
 def start(data: Path, *arguments: str, last: str) -> tuple[subprocess.Popen, Running]:
     """Start the product and read what it prints up to the line that begins with `last`."""
-    portal, gateway, azureml = free_ports(3)
+    portal, gateway, management, azureml = free_ports(4)
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy.start", *arguments],
         cwd=ROOT,
@@ -62,6 +62,7 @@ def start(data: Path, *arguments: str, last: str) -> tuple[subprocess.Popen, Run
             "DATA_DIR": str(data),
             "PORTAL_PORT": str(portal),
             "GATEWAY_PORT": str(gateway),
+            "GATEWAY_MANAGEMENT_PORT": str(management),
             "AZUREML_PORT": str(azureml),
         },
         stdout=subprocess.PIPE,

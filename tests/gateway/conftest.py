@@ -66,7 +66,7 @@ def echo_snapshot(service_url: str, **others: str) -> Snapshot:
 
 
 class Gateway:
-    """A gateway process with a data directory of its own."""
+    """A gateway with a data directory of its own. `process` is the master."""
 
     def __init__(
         self, directory: Path, configuration: Snapshot | None, program: str = "gateway", **settings: object
@@ -80,14 +80,26 @@ class Gateway:
             **os.environ,
             "DATA_DIR": str(directory),
             "GATEWAY_PORT": str(self.port),
+            "GATEWAY_MANAGEMENT_PORT": "0",
             **{name: str(value) for name, value in settings.items()},
         }
         self.log = directory / "log"
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", program], cwd=ROOT, env=environment, stderr=log, stdout=log
+                [sys.executable, "-W", "error", "-m", program],
+                cwd=ROOT,
+                env=environment,
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
             )
+
+    @property
+    def workers(self) -> list[int]:
+        """Process ids, in the order of their start."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return sorted(int(pid) for pid in children.split())
 
     @property
     def name(self) -> bytes:
@@ -127,7 +139,9 @@ class Gateway:
         ]
 
     def resident_bytes(self) -> int:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        """Of its only worker."""
+        (worker,) = self.workers
+        status = Path(f"/proc/{worker}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
 
     def record(self, url: bytes) -> CallRecord:
@@ -146,8 +160,10 @@ class Gateway:
         return self.process.wait(timeout=20)
 
     def kill(self) -> None:
+        """All processes at once, as a power failure would."""
         self.hang_up()
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         assert "Traceback" not in self.log.read_text(), self.log.read_text()
 

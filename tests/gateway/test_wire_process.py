@@ -116,7 +116,7 @@ def run(**settings: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "gateway"],
         cwd=ROOT,
-        env={**os.environ, **settings},
+        env={**os.environ, "GATEWAY_MANAGEMENT_PORT": "0", **settings},
         capture_output=True,
         text=True,
         timeout=20,
@@ -150,8 +150,22 @@ def test_a_bad_setting_stops_the_start_by_its_name(setting, value, tmp_path):
     assert "Traceback" not in ended.stderr
 
 
+def test_two_gateways_do_not_share_an_address(start_gateway, tmp_path):
+    gateway = start_gateway()
+    ended = run(DATA_DIR=str(tmp_path), GATEWAY_PORT=str(gateway.port))
+    assert ended.returncode == 1
+    assert "is in use" in ended.stderr.splitlines()[-1]
+
+
 def test_two_gateways_do_not_write_one_journal(start_gateway):
     gateway = start_gateway()
-    ended = run(DATA_DIR=str(gateway.directory), GATEWAY_PORT=str(gateway.port))
+    ended = run(DATA_DIR=str(gateway.directory), GATEWAY_HOST="127.0.0.2", GATEWAY_PORT=str(gateway.port))
     assert ended.returncode == 1
     assert "locked" in ended.stderr.splitlines()[-1]
+
+
+def test_more_than_one_worker_wants_redis(tmp_path):
+    ended = run(DATA_DIR=str(tmp_path), GATEWAY_WORKERS="2", REDIS_URL="")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("gateway: GATEWAY_WORKERS: ")
+    assert "REDIS_URL" in ended.stderr

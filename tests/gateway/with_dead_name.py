@@ -4,7 +4,7 @@ import socket
 import sys
 import threading
 
-from gateway.__main__ import main
+from gateway import master, worker, worker_process
 
 getaddrinfo = socket.getaddrinfo
 
@@ -16,5 +16,8 @@ def answer_for_others(host, *arguments, **options):
 
 
 if __name__ == "__main__":
-    socket.getaddrinfo = answer_for_others
-    sys.exit(main())
+    if sys.argv[1:]:
+        socket.getaddrinfo = answer_for_others
+        sys.exit(worker.main())
+    worker_process.PROGRAM = "tests.gateway.with_dead_name"
+    sys.exit(master.main())

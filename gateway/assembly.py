@@ -1,0 +1,99 @@
+"""A worker's server, made of its parts as the settings want it."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.access_log import AccessLog
+from gateway.client_address import TrustedProxies
+from gateway.journal import Journal, JournalError, JournalLocked
+from gateway.limits import Counters
+from gateway.name import gateway_name, journal_name
+from gateway.server import Server, ServerLimits
+from gateway.start_error import StartError
+
+if TYPE_CHECKING:
+    from gateway.tracing import Tracing
+
+# A process that was killed holds its locks until the kernel has taken it apart.
+LOCK_SECONDS = 2.0
+POLL_SECONDS = 0.05
+
+
+async def assemble(slot: int) -> Server:
+    """With the counts of the worker before in this slot. Raises StartError."""
+    from portal import settings
+
+    try:
+        proxies = TrustedProxies(settings.TRUSTED_PROXIES)
+    except ValueError as error:
+        raise StartError(f"TRUSTED_PROXIES: {error}.") from error
+    limits = ServerLimits(
+        head_bytes=settings.HEAD_LIMIT_BYTES,
+        head_fields=settings.HEAD_LIMIT_FIELDS,
+        head_seconds=settings.HEAD_TIMEOUT_SECONDS,
+        body_bytes=settings.REQUEST_BODY_LIMIT_BYTES,
+        body_seconds=settings.BODY_TIMEOUT_SECONDS,
+        idle_seconds=settings.IDLE_TIMEOUT_SECONDS,
+        websocket_idle_seconds=settings.WEBSOCKET_IDLE_SECONDS,
+        connections=settings.MAX_CONNECTIONS,
+        backend_connect_seconds=settings.BACKEND_CONNECT_TIMEOUT_SECONDS,
+        backend_seconds=settings.BACKEND_TIMEOUT_SECONDS,
+        backend_idle_seconds=settings.BACKEND_IDLE_SECONDS,
+        backend_idle_connections=settings.BACKEND_IDLE_CONNECTIONS,
+    )
+    counters = Counters()
+    try:
+        name = gateway_name(settings.JOURNAL_DIR, settings.GATEWAY_PORT)
+        journal = await _journal(journal_name(name, slot), counters)
+    except (JournalError, OSError) as error:
+        raise StartError(f"the journal in {settings.JOURNAL_DIR} cannot be opened: {error}.") from error
+    access_log = _access_log(settings.ACCESS_LOG)
+    tracing = _tracing(settings.OTEL_EXPORTER_OTLP_ENDPOINT, settings.OTEL_TRACES_SAMPLER_ARG, name)
+    return Server(name, limits, counters, journal, proxies, access_log, tracing)
+
+
+async def _journal(name: str, counters: Counters) -> Journal:
+    """Raises JournalError and OSError."""
+    from portal import settings
+
+    loop = asyncio.get_running_loop()
+    end = loop.time() + LOCK_SECONDS
+    while True:
+        try:
+            return Journal(
+                settings.JOURNAL_DIR,
+                name,
+                counters,
+                part_bytes=settings.JOURNAL_PART_BYTES,
+                part_seconds=settings.JOURNAL_PART_SECONDS,
+                fsync_seconds=settings.JOURNAL_FSYNC_SECONDS,
+            )
+        except JournalLocked:
+            if loop.time() > end:
+                raise
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _access_log(target: str) -> AccessLog | None:
+    """Raises StartError."""
+    if not target:
+        return None
+    try:
+        return AccessLog(None if target == "-" else Path(target))
+    except OSError as error:
+        raise StartError(f"ACCESS_LOG: {target} cannot be written: {os.strerror(error.errno or 0)}.") from error
+
+
+def _tracing(endpoint: str, ratio: float, gateway: str) -> "Tracing | None":
+    """Raises StartError."""
+    if not endpoint:
+        return None
+    try:
+        from gateway.tracing import Tracing
+    except ImportError as error:
+        raise StartError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT: export of traces needs more packages: pip install -r requirements-otel.txt."
+        ) from error
+    return Tracing(endpoint, ratio, gateway)

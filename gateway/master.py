@@ -1,0 +1,130 @@
+"""The master: it holds the sockets that callers connect to, and keeps a worker serving on each set of them.
+
+It reads nothing that a caller sent. SIGTERM and SIGINT stop the gateway, SIGHUP replaces its
+workers one after another.
+"""
+
+import asyncio
+import logging.config
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from gateway import management, report, tasks
+from gateway.channel import Status, Stop
+from gateway.listeners import Address, Listening, listen
+from gateway.log import logger
+from gateway.report import Report
+from gateway.slot import GRACE_SECONDS, Slot, end
+from gateway.start_error import StartError
+from gateway.worker_process import WorkerProcess
+from portal.environment import SettingError
+
+
+def main() -> int:
+    try:
+        asyncio.run(_serve())
+    except (StartError, SettingError) as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve() -> None:
+    """Raises StartError or SettingError."""
+    from portal import settings
+
+    logging.config.dictConfig(settings.LOGGING)
+    if settings.GATEWAY_WORKERS > 1 and not settings.REDIS_URL:
+        raise StartError("GATEWAY_WORKERS: more than one need REDIS_URL, where they count calls together.")
+    addresses = [Address("http", settings.GATEWAY_HOST, settings.GATEWAY_PORT, "GATEWAY_HOST, GATEWAY_PORT")]
+    master = Master(listen(addresses, settings.GATEWAY_WORKERS), settings.DRAIN_SECONDS)
+    await management.listen(master, settings.GATEWAY_MANAGEMENT_HOST, settings.GATEWAY_MANAGEMENT_PORT)
+    stop, reload = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    running = tasks.start(master.run([address.url for address in addresses], reload), name="workers")
+    await asyncio.wait([running, tasks.start(stop.wait(), name="stop")], return_when=asyncio.FIRST_COMPLETED)
+    failed = running.exception() if running.done() else None
+    running.cancel()
+    await master.stop()
+    if failed is not None:
+        raise failed
+
+
+class Master:
+    """`workers` are all that live: those of the slots, and those that have handed over and finish their calls."""
+
+    def __init__(self, sockets: Sequence[Sequence[Listening]], drain_seconds: float) -> None:
+        self.workers: set[WorkerProcess] = set()
+        self.is_stopping = False
+        self.slots = [Slot(number, self._start, drain_seconds) for number in range(len(sockets))]
+        self._sockets = sockets
+        self._drain_seconds = drain_seconds
+        self._keepers: list[asyncio.Task[None]] = []
+        self._past = Report()
+
+    async def run(self, urls: Sequence[str], reload: asyncio.Event) -> None:
+        """Raises StartError where a worker cannot begin to serve; from then on it does not end."""
+        await asyncio.gather(*(slot.begin() for slot in self.slots))
+        self._keepers = [tasks.start(slot.keep(), name=f"slot {slot.number}") for slot in self.slots]
+        for url in urls:
+            logger.info("Gateway: %s", url)
+        while True:
+            await reload.wait()
+            reload.clear()
+            replaced = [await slot.replace() for slot in self.slots]
+            logger.info("workers replaced: %d of %d", sum(replaced), len(replaced))
+
+    async def stop(self) -> None:
+        """Let all workers end, within DRAIN_SECONDS."""
+        self.is_stopping = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        for sockets in self._sockets:
+            for listening in sockets:
+                listening.socket.close()
+        for worker in self.workers:
+            worker.tell(Stop())
+        await asyncio.gather(*(end(worker, self._drain_seconds + GRACE_SECONDS) for worker in list(self.workers)))
+
+    async def statuses(self) -> dict[WorkerProcess, Status | None]:
+        """Of all workers that live; None for those that do not answer in time."""
+        workers = list(self.workers)
+        return dict(zip(workers, await asyncio.gather(*(worker.status() for worker in workers)), strict=True))
+
+    def report(self, statuses: Mapping[WorkerProcess, Status | None]) -> Report:
+        """What all workers counted, those that have ended included."""
+        serving = {slot.worker for slot in self.slots}
+        reports = [self._past]
+        for worker in statuses:
+            told = _told(worker)
+            reports.append(told if worker in serving else report.lasting(told))
+        total = report.merged(reports)
+        total.add("workers_silent", (), sum(status is None for status in statuses.values()))
+        total.add("worker_restarts", (), sum(slot.restarts for slot in self.slots))
+        return total
+
+    async def _start(self, number: int) -> WorkerProcess:
+        worker = await WorkerProcess.start(number, self._sockets[number])
+        self.workers.add(worker)
+        tasks.start(self._bury(worker), name=f"end of worker {worker.pid}")
+        return worker
+
+    async def _bury(self, worker: WorkerProcess) -> None:
+        await worker.ended()
+        self.workers.discard(worker)
+        self._past = report.merged([self._past, report.lasting(_told(worker))])
+
+
+def _told(worker: WorkerProcess) -> Report:
+    """What it told last; nothing where that cannot be read."""
+    try:
+        return Report() if worker.last_status is None else report.load(worker.last_status.metrics)
+    except msgspec.MsgspecError:
+        logger.exception("metrics of worker %d cannot be read", worker.slot)
+        return Report()

@@ -1,0 +1,5 @@
+"""Why the gateway cannot start."""
+
+
+class StartError(Exception):
+    """The text says why, and names the setting."""
