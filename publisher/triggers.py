@@ -1,8 +1,8 @@
 """Triggers that raise `gateway_revision.number` whenever the gateway's configuration changes.
 
-They see every writer: the ORM, bulk updates, raw SQL. They are installed anew after each migrate,
-because SQLite drops a table's triggers when a migration rebuilds it; the number is raised then too,
-for what was written in between.
+They see every writer: the ORM, bulk updates, raw SQL. Which subscriptions a change concerns goes
+into the log. They are installed anew after each migrate, because SQLite drops a table's triggers
+when a migration rebuilds it; then everything counts as changed, for what was written in between.
 """
 
 from typing import Any
@@ -10,14 +10,15 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from publisher.models import Revision
+from publisher.models import Revision, SubscriptionChange
 from publisher.watched import WATCHED, Watched
 
 CHANNEL = "gateway_revision"
+# Of a transaction that changes more subscriptions than this the log holds only a part.
+LOGGED_PER_TRANSACTION = 1000
 
-_RAISE = """\
-INSERT INTO gateway_revision (id, number) VALUES (1, 1)
-ON CONFLICT (id) DO UPDATE SET number = gateway_revision.number + 1"""
+_REVISION = Revision._meta.db_table
+_LOG = SubscriptionChange._meta.db_table
 
 
 def install_after_migrate(using: str, **details: Any) -> None:
@@ -28,17 +29,29 @@ def install_after_migrate(using: str, **details: Any) -> None:
 def install(connection: BaseDatabaseWrapper) -> None:
     """Install or replace all triggers. Does nothing before the tables are there."""
     tables = set(connection.introspection.table_names())
-    if Revision._meta.db_table not in tables:
+    if not {_REVISION, _LOG} <= tables:
         return
     there = [watched for watched in WATCHED if watched.table in tables]
     statements = _postgresql(there) if connection.vendor == "postgresql" else _sqlite(there)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        for statement in [*statements, _RAISE]:
+        for statement in [*statements, _raise("catalogue", "log_start")]:
             cursor.execute(statement)
+
+
+def _raise(*others: str) -> str:
+    """Raise the number, and set other columns to it."""
+    values = ", ".join(f"{column} = {_REVISION}.number + 1" for column in ("number", *others))
+    return (
+        f"INSERT INTO {_REVISION} (id, number, catalogue, log_start) VALUES (1, 1, 1, 1)"  # noqa: S608  # Constants.
+        f" ON CONFLICT (id) DO UPDATE SET {values}"
+    )
 
 
 def _changed(watched: Watched, differ: str) -> str:
     return " OR ".join(f'OLD."{column}" {differ} NEW."{column}"' for column in watched.columns)
+
+
+# -- SQLite --------------------------------------------------------------------------------------
 
 
 def _sqlite(there: list[Watched]) -> list[str]:
@@ -51,8 +64,69 @@ def _sqlite(there: list[Watched]) -> list[str]:
         for event, when in events.items():
             name = f"gateway_revision_{watched.table}_{event}"
             statements.append(f"DROP TRIGGER IF EXISTS {name}")
-            statements.append(f"CREATE TRIGGER {name} AFTER {when} BEGIN {_RAISE}; END")
+            statements.append(f"CREATE TRIGGER {name} AFTER {when} BEGIN {_sqlite_action(watched, event)}; END")
     return statements
+
+
+def _sqlite_action(watched: Watched, event: str) -> str:
+    if watched.logged is None:
+        return _raise("catalogue")
+    into, field = watched.logged
+    rows = {"insert": ("NEW",), "delete": ("OLD",), "update": ("OLD", "NEW")}[event]
+    values = " UNION ".join(f'SELECT {row}."{watched.column(field)}" AS value' for row in rows)
+    return (
+        f"{_raise()}; INSERT INTO {_LOG} (revision, {into})"  # noqa: S608  # Constants.
+        f" SELECT number, value FROM {_REVISION}, ({values})"
+    )
+
+
+# -- PostgreSQL ----------------------------------------------------------------------------------
+
+_POSTGRESQL = [
+    "CREATE UNLOGGED TABLE IF NOT EXISTS gateway_revision_pending ("
+    " transaction_id bigint NOT NULL DEFAULT txid_current(), is_last boolean NOT NULL)",
+    """
+CREATE OR REPLACE FUNCTION gateway_revision_queue() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('gateway.revision_pending', true) IS DISTINCT FROM 'yes' THEN
+        PERFORM set_config('gateway.revision_pending', 'yes', true);
+        INSERT INTO gateway_revision_pending (is_last) VALUES (false);
+    END IF;
+END $$""",
+    """
+CREATE OR REPLACE FUNCTION gateway_configuration_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('gateway.catalogue_changed', 'yes', true);
+    PERFORM gateway_revision_queue();
+    RETURN NULL;
+END $$""",
+    f"""
+CREATE OR REPLACE FUNCTION gateway_revision_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    is_catalogue boolean := coalesce(current_setting('gateway.catalogue_changed', true), '') = 'yes';
+    is_too_much boolean := coalesce(nullif(current_setting('gateway.logged', true), ''), '0')::integer
+        > {LOGGED_PER_TRANSACTION};
+    raised bigint;
+BEGIN
+    IF NOT NEW.is_last THEN
+        INSERT INTO gateway_revision_pending (is_last) VALUES (true);
+        RETURN NULL;
+    END IF;
+    DELETE FROM gateway_revision_pending WHERE transaction_id = txid_current();
+    PERFORM set_config(name, '', true)
+        FROM unnest(ARRAY['gateway.revision_pending', 'gateway.catalogue_changed', 'gateway.logged']) AS name;
+    {_raise()},
+        catalogue = CASE WHEN is_catalogue THEN {_REVISION}.number + 1 ELSE {_REVISION}.catalogue END,
+        log_start = CASE WHEN is_too_much THEN {_REVISION}.number + 1 ELSE {_REVISION}.log_start END
+        RETURNING number INTO raised;
+    UPDATE {_LOG} SET revision = raised WHERE transaction_id = txid_current() AND revision IS NULL;
+    PERFORM pg_notify('{CHANNEL}', '');
+    RETURN NULL;
+END $$""",  # noqa: S608  # Made of constants.
+    "DROP TRIGGER IF EXISTS gateway_revision_at_commit ON gateway_revision_pending",
+    "CREATE CONSTRAINT TRIGGER gateway_revision_at_commit AFTER INSERT ON gateway_revision_pending"
+    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION gateway_revision_at_commit()",
+]
 
 
 def _postgresql(there: list[Watched]) -> list[str]:
@@ -61,44 +135,41 @@ def _postgresql(there: list[Watched]) -> list[str]:
     A row lock that was taken earlier would make all writers of configuration wait for each other,
     and deadlock with the foreign keys, which are checked at commit too. So the first change in a
     transaction queues a deferred trigger; that queues itself once more, behind all that was
-    deferred meanwhile; and only then the number is raised and the publishers are told.
+    deferred meanwhile; and only then the number is raised, what was logged gets it, and the
+    publishers are told.
     """
-    statements = [
-        "CREATE UNLOGGED TABLE IF NOT EXISTS gateway_revision_pending ("
-        " transaction_id bigint NOT NULL DEFAULT txid_current(), is_last boolean NOT NULL)",
-        """
-CREATE OR REPLACE FUNCTION gateway_configuration_changed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF current_setting('gateway.revision_pending', true) IS DISTINCT FROM 'yes' THEN
-        PERFORM set_config('gateway.revision_pending', 'yes', true);
-        INSERT INTO gateway_revision_pending (is_last) VALUES (false);
-    END IF;
-    RETURN NULL;
-END $$""",
-        f"""
-CREATE OR REPLACE FUNCTION gateway_revision_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT NEW.is_last THEN
-        INSERT INTO gateway_revision_pending (is_last) VALUES (true);
-    ELSE
-        DELETE FROM gateway_revision_pending WHERE transaction_id = txid_current();
-        {_RAISE};
-        PERFORM pg_notify('{CHANNEL}', '');
-    END IF;
-    RETURN NULL;
-END $$""",  # noqa: S608  # Made of constants.
-        "DROP TRIGGER IF EXISTS gateway_revision_at_commit ON gateway_revision_pending",
-        "CREATE CONSTRAINT TRIGGER gateway_revision_at_commit AFTER INSERT ON gateway_revision_pending"
-        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION gateway_revision_at_commit()",
-    ]
+    statements = list(_POSTGRESQL)
     for watched in there:
         events = {"update": f"UPDATE ON {watched.table} FOR EACH ROW WHEN ({_changed(watched, 'IS DISTINCT FROM')})"}
         if not watched.only_updates:
             events["rows"] = f"INSERT OR DELETE ON {watched.table} FOR EACH ROW"
             events["truncate"] = f"TRUNCATE ON {watched.table} FOR EACH STATEMENT"
+        function = "gateway_configuration_changed"
+        if watched.logged is not None:
+            function = f"gateway_{watched.table}_changed"
+            statements.append(_postgresql_function(function, watched.logged[0], watched.column(watched.logged[1])))
         statements += [
-            f"CREATE OR REPLACE TRIGGER gateway_revision_{event} AFTER {when}"
-            " EXECUTE FUNCTION gateway_configuration_changed()"
+            f"CREATE OR REPLACE TRIGGER gateway_revision_{event} AFTER {when} EXECUTE FUNCTION {function}()"
             for event, when in events.items()
         ]
     return statements
+
+
+def _postgresql_function(name: str, into: str, column: str) -> str:
+    """OLD is null where a row is inserted, NEW where one is deleted; TRUNCATE knows no rows."""
+    return f"""
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    logged integer := coalesce(nullif(current_setting('gateway.logged', true), ''), '0');
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        logged := {LOGGED_PER_TRANSACTION};
+    ELSIF logged < {LOGGED_PER_TRANSACTION} THEN
+        INSERT INTO {_LOG} (transaction_id, {into})
+            SELECT DISTINCT txid_current(), value FROM (VALUES (OLD."{column}"), (NEW."{column}")) AS both_rows(value)
+            WHERE value IS NOT NULL;
+    END IF;
+    PERFORM set_config('gateway.logged', (logged + 1)::text, true);
+    PERFORM gateway_revision_queue();
+    RETURN NULL;
+END $$"""  # noqa: S608  # Made of constants.

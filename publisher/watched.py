@@ -8,11 +8,16 @@ from django.db import models
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A model by its label; its rows coming and going count unless `only_updates`."""
+    """A model by its label; its rows coming and going count unless `only_updates`.
+
+    A change is one of the catalogue, or only of the subscriptions that `logged` names: a column of
+    the log (see `models.SubscriptionChange`), and the field whose value goes there.
+    """
 
     label: str
     fields: tuple[str, ...]
     only_updates: bool = False
+    logged: tuple[str, str] | None = None
 
     @property
     def model(self) -> type[models.Model]:
@@ -24,8 +29,10 @@ class Watched:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        columns = {field.name: str(field.column) for field in self.model._meta.concrete_fields}
-        return tuple(columns[name] for name in (self.model._meta.pk.name, *self.fields))
+        return tuple(self.column(name) for name in (self.model._meta.pk.name, *self.fields))
+
+    def column(self, field: str) -> str:
+        return str(next(one.column for one in self.model._meta.concrete_fields if one.name == field))
 
 
 SERVICE = Watched("service.Service", ("name",))
@@ -76,11 +83,15 @@ PRODUCT = Watched("subscriptions.Product", ("name", "subscription_required"))
 PRODUCT_API = Watched("subscriptions.Product_apis", ("product", "api"))
 PRODUCT_POLICY = Watched("policies.ProductPolicy", ("product", "document"))
 SUBSCRIPTION = Watched(
-    "subscriptions.Subscription", ("owner", "product", "api", "all_apis", "state", "expires_at", "allow_tracing")
+    "subscriptions.Subscription",
+    ("owner", "product", "api", "all_apis", "state", "expires_at", "allow_tracing"),
+    logged=("subscription", "id"),
 )
-SUBSCRIPTION_KEY = Watched("subscriptions.SubscriptionKey", ("subscription", "digest"))
+SUBSCRIPTION_KEY = Watched(
+    "subscriptions.SubscriptionKey", ("subscription", "digest"), logged=("subscription", "subscription")
+)
 # Who signs up or goes has no subscription then; signing in writes to this table often.
-OWNER = Watched("accounts.User", ("state",), only_updates=True)
+OWNER = Watched("accounts.User", ("state",), only_updates=True, logged=("owner", "id"))
 
 WATCHED = (
     SERVICE,

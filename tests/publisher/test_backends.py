@@ -131,5 +131,5 @@ def test_an_api_needs_no_service_url_beside_its_backend(shop):
 def test_backends_cost_no_query_each(shop, django_assert_num_queries):
     for number in range(10):
         make_pool(f"p{number}", make_backend(f"b{number}"))
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(11):
         read_snapshot()

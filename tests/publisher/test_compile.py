@@ -62,10 +62,10 @@ def test_the_gateway_admits_both_keys_of_a_subscription(shop, slot):
     assert admitted.product == shop.product.pk
 
 
-def test_the_snapshot_costs_twelve_queries_at_any_size(shop, django_assert_num_queries):
+def test_the_snapshot_costs_eleven_queries_at_any_size(shop, django_assert_num_queries):
     for _ in range(20):
         create(display_name="All", by=None)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(11):
         read_snapshot()
 
 

@@ -6,18 +6,20 @@ import threading
 from contextlib import closing
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError, connection, connections, transaction
 from django.db.utils import ConnectionHandler
 
 from apis.models import API
 from gateway import snapshot as snapshot_file
+from portal.exclusive import only_one
 from portal.heartbeat import last_beat
 from publisher import reading
 from publisher.compile import read_snapshot
 from publisher.management.commands import publish
 from publisher.management.commands.publish import Publisher
 from publisher.reading import one_moment
+from publisher.snapshot_file import SnapshotFile
 
 
 @pytest.fixture
@@ -45,6 +47,14 @@ def test_a_file_that_is_broken_is_replaced(shop, file, content):
     file.write_bytes(content)
     call_command("publish", "--once")
     assert snapshot_file.read(file) == read_snapshot()
+
+
+def test_one_publisher_writes_a_file_at_a_time(shop, file):
+    with only_one(file.with_suffix(".lock")), pytest.raises(CommandError, match="Another publisher"):
+        call_command("publish", "--once")
+    assert not file.exists()
+    call_command("publish", "--once")
+    assert file.exists()
 
 
 class Stop(Exception):
@@ -91,17 +101,16 @@ def test_sign_of_life_is_given_while_the_database_answers(shop, file, settings, 
 
 
 def test_an_outage_is_survived_and_logged_once(shop, file, monkeypatch, caplog):
-    outcomes = [OperationalError("gone"), OperationalError("gone"), OSError("full"), 1]
+    failures = [OperationalError("gone"), OperationalError("gone"), OSError("full")]
+    update = SnapshotFile.update
 
-    def revision():
-        outcome = outcomes.pop(0)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+    def fail_at_first(snapshot_file):
+        if failures:
+            raise failures.pop(0)
+        update(snapshot_file)
 
     publisher, pauses = Steps(file), []
-    publisher._revision = -1
-    monkeypatch.setattr(publish, "current_revision", revision)
+    monkeypatch.setattr(SnapshotFile, "update", fail_at_first)
     monkeypatch.setattr(publish.time, "sleep", pauses.append)
     monkeypatch.setattr(publish.connection, "close", lambda: None)
     with caplog.at_level(logging.INFO), pytest.raises(Stop):
@@ -175,5 +184,5 @@ def test_postgresql_wakes_the_publisher(committed_shop, file, monkeypatch):
     _in_another_connection(lambda: API.objects.update(path="x"))
     monkeypatch.setattr(publish, "POLL_SECONDS", 3600.0)
     publisher._pause()
-    publisher.publish()
+    publisher._file.update()
     assert snapshot_file.read(file).apis[0].path == "x"

@@ -31,7 +31,6 @@ def number_after_commit():
     """The number as it would be if the test's transaction were committed, which takes PostgreSQL long to undo."""
     if connection.vendor == "postgresql":
         connection.check_constraints()
-        raw("SELECT set_config('gateway.revision_pending', '', true)")
     return number()
 
 

@@ -1,22 +1,19 @@
 """Keeps the gateway's snapshot file up to date with the database."""
 
-import gc
 import logging
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from gateway import snapshot as snapshot_file
-from gateway.snapshot import Snapshot, SnapshotError
 from portal import heartbeat
-from publisher.compile import current_revision, read_snapshot
+from portal.exclusive import only_one
+from publisher import changes
+from publisher.snapshot_file import SnapshotFile
 from publisher.triggers import CHANNEL
 
 POLL_SECONDS = 0.1
@@ -32,21 +29,29 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="Write the file once, and end.")
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
-        publisher = Publisher(settings.SNAPSHOT_FILE)
-        if once:
-            publisher.publish()
-            return
         try:
-            publisher.run()
+            while not _publish_alone(settings.SNAPSHOT_FILE, once=once):
+                if once:
+                    raise CommandError(f"Another publisher keeps {settings.SNAPSHOT_FILE} up to date.")
+                log.warning("publisher_waits error=another one keeps the file up to date")
+                time.sleep(LONGEST_PAUSE_SECONDS)
         except KeyboardInterrupt:
             log.info("publisher_stopped")
 
 
+def _publish_alone(file: Path, *, once: bool) -> bool:
+    """False at once where another process publishes into this file."""
+    with only_one(file.with_suffix(".lock")) as is_alone:
+        if is_alone and once:
+            SnapshotFile(file).update()
+        elif is_alone:
+            Publisher(file).run()
+        return is_alone
+
+
 class Publisher:
     def __init__(self, file: Path) -> None:
-        self._file = file
-        self._published = _published(file)
-        self._revision: int | None = None
+        self._file = SnapshotFile(file)
         self._listening: object = None
 
     def run(self) -> None:
@@ -60,6 +65,7 @@ class Publisher:
                 if failures == 0:
                     log.error("publisher_waits error=%s", str(error).partition("\n")[0])
                 failures += 1
+                self._file.forget()
                 connection.close()
                 time.sleep(min(POLL_SECONDS * 2 ** min(failures, 10), LONGEST_PAUSE_SECONDS))
             else:
@@ -69,25 +75,10 @@ class Publisher:
 
     def _watch(self) -> None:
         """Publish, then wait until it is worth asking again."""
-        if self._revision is None or current_revision() != self._revision:
-            self.publish()
+        if changes.revision().number != self._file.revision:
+            self._file.update()
+            changes.prune_log()
         self._pause()
-
-    def publish(self) -> None:
-        """Raises DatabaseError, or OSError where the file cannot be written; the old one stays then."""
-        started = time.monotonic()
-        with _collector_paused():
-            snapshot = read_snapshot()
-        if snapshot != self._published:
-            snapshot_file.write(snapshot, self._file)
-            log.info(
-                "snapshot_published revision=%d apis=%d subscriptions=%d seconds=%.3f",
-                snapshot.revision,
-                len(snapshot.apis),
-                len(snapshot.subscriptions),
-                time.monotonic() - started,
-            )
-        self._published, self._revision = snapshot, snapshot.revision
 
     def _pause(self) -> None:
         """Until the next poll; PostgreSQL wakes us earlier."""
@@ -102,20 +93,3 @@ class Publisher:
         with connection.wrap_database_errors:
             for _ in connection.connection.notifies(timeout=POLL_SECONDS, stop_after=1):
                 pass
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Building 500,000 objects, none of them garbage, takes a third longer with the collector at work."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _published(file: Path) -> Snapshot | None:
-    try:
-        return snapshot_file.read(file)
-    except (OSError, SnapshotError):
-        return None
