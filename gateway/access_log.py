@@ -57,12 +57,13 @@ class AccessLine(msgspec.Struct):
     response_bytes: int
     error_source: str
     error_reason: str
+    retries: int
 
 
 _encode = msgspec.json.Encoder().encode
 
 
-def line(record: CallRecord, trace_id: bytes | None) -> bytes:
+def line(record: CallRecord, retries: int, trace_id: bytes | None) -> bytes:
     """With its line feed; LINE_BYTES at most."""
     subscription = record.subscription.hex() if record.subscription is not None else None
     backend_seconds = record.backend_seconds
@@ -86,6 +87,7 @@ def line(record: CallRecord, trace_id: bytes | None) -> bytes:
         record.response_bytes,
         record.error_source,
         record.error_reason,
+        retries,
     )
     encoded = _encode(fields)
     if len(encoded) >= LINE_BYTES:
@@ -115,12 +117,12 @@ class AccessLog:
         """Lines that nobody will read."""
         return self._dropped + self._lost
 
-    def append(self, record: CallRecord, trace_id: bytes | None) -> None:
+    def append(self, record: CallRecord, retries: int, trace_id: bytes | None) -> None:
         buffer = self._buffer
         if len(buffer) >= BUFFER_BYTES:
             self._dropped += 1
             return
-        buffer += line(record, trace_id)
+        buffer += line(record, retries, trace_id)
         if len(buffer) >= WRITE_BYTES:
             self.flush()
 

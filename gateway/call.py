@@ -34,6 +34,7 @@ class Call:
         "request_id",
         "response_bytes",
         "response_code",
+        "retries",
         "started",
         "trace",
         "verdict",
@@ -51,6 +52,7 @@ class Call:
         self.verdict = verdict
         self.response_bytes = 0
         self.response_code = 0
+        self.retries = 0
         self.backend_code: int | None = None
         self.backend_started: float | None = None
         self.backend_seconds: float | None = None

@@ -66,6 +66,7 @@ class CallMetrics:
         self._series: dict[_Key, _Series] = {}
         self._apis: dict[int | None, _APICounts] = {}
         self._errors: dict[_ErrorKey, int] = {}
+        self._retries: dict[int | None, int] = {}
 
     def count(self, record: CallRecord) -> None:
         key = (record.api, record.operation, record.product, _OUTCOME_OF_CODE[record.response_code])
@@ -86,12 +87,18 @@ class CallMetrics:
         if record.error_reason:
             self._count_error(record)
 
+    def count_retries(self, api: int | None, retries: int) -> None:
+        """Of a call that was sent more than once."""
+        known = api if api in self._labels.apis else None
+        self._retries[known] = self._retries.get(known, 0) + retries
+
     def keep_to(self, labels: Labels) -> None:
         """Count by these from now on, and forget what is not among them."""
         self._labels = labels
         self._series = {key: series for key, series in self._series.items() if key == self._known(*key)}
         self._apis = {api: counts for api, counts in self._apis.items() if api in labels.apis or api in (None, -1)}
         self._errors = {key: calls for key, calls in self._errors.items() if key[0] in labels.apis or key[0] is None}
+        self._retries = {api: calls for api, calls in self._retries.items() if api in labels.apis or api is None}
 
     def report(self) -> Report:
         """Everything counted since the start, by labels."""
@@ -107,6 +114,8 @@ class CallMetrics:
             report.add("response_bytes", name, counts.response_bytes)
         for (api, source, reason), calls in self._errors.items():
             report.add("errors", (self._api(api), source, reason), calls)
+        for api, retries in self._retries.items():
+            report.add("retries", (self._api(api),), retries)
         return report
 
     def _series_of(self, api: int | None, operation: int | None, product: int | None, outcome: int) -> _Series:

@@ -305,6 +305,7 @@ class Caller(asyncio.Protocol):
 
     def forward_again(self, head: bytes, body: bytes, backend: "Backend", call: Call) -> None:
         """Send the call to a backend after an attempt in vain. `body` is what was sent of it then."""
+        call.retries += 1
         self.backend = backend
         if self._outgoing:
             # Nothing was sent: all but the head, which is for this backend only, waits here.
@@ -473,6 +474,7 @@ class Caller(asyncio.Protocol):
             head, end, body = self._replay.partition(b"\r\n\r\n")
             self._outgoing = [head + end, body]
             self._replay = None
+            call.retries += 1
             self.server.pool.connect(self.backend, self, call)
         elif self.attempts is None or not self.attempts.failed(answer_started=self._answer_started):
             self.fail(status, message, "forward-request", reason)

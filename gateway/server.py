@@ -139,8 +139,10 @@ class Server:
             record = call.record()
             self.journal.append(record)
             self.metrics.count(record)
+            if call.retries:
+                self.metrics.count_retries(record.api, call.retries)
             if self.access_log is not None:
-                self.access_log.append(record, trace_id_of(caller.request.fields.pairs, call.trace))
+                self.access_log.append(record, call.retries, trace_id_of(caller.request.fields.pairs, call.trace))
             if call.trace is not None:
                 self._export(call.trace, record)
         if not self._finished:

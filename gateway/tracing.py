@@ -32,10 +32,7 @@ Attributes = dict[str, str | int]
 
 
 class Tracing:
-    """Exporter and queue are set by OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_*, OTEL_BSP_*.
-
-    `made`, `exported` and `failed` count spans; the rest are waiting or dropped.
-    """
+    """Exporter and queue are set by OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_*, OTEL_BSP_*."""
 
     def __init__(self, endpoint: str, ratio: float, gateway: str) -> None:
         """`endpoint` is the collector's base URL; `ratio` of the traces that begin here are sampled.
@@ -43,7 +40,7 @@ class Tracing:
         Starts the thread that exports.
         """
         self.ratio = ratio
-        self.made = 0
+        self._made = 0
         self._exporter = _CountingExporter(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces"))
         self._processor = BatchSpanProcessor(self._exporter)
         ours = Resource({"service.name": "gateway", "service.instance.id": gateway})
@@ -51,18 +48,15 @@ class Tracing:
         self._resource = Resource.create().merge(ours).merge(OTELResourceDetector().detect())
 
     @property
-    def exported(self) -> int:
-        return self._exporter.exported
-
-    @property
-    def failed(self) -> int:
-        return self._exporter.failed
+    def spans(self) -> dict[str, int]:
+        """How many by outcome. Those made that are neither exported nor failed wait, or were dropped."""
+        return {"made": self._made, "exported": self._exporter.exported, "failed": self._exporter.failed}
 
     def end(self, trace: Trace, record: CallRecord, labels: Labels) -> None:
         """Hand over the span of a call that has ended."""
         if not trace.is_sampled:
             return
-        self.made += 1
+        self._made += 1
         trace_id = int(trace.trace_id, 16)
         parent = trace.parent
         start = int(record.at * 1e9)

@@ -3,7 +3,6 @@
 import os
 import resource
 import time
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from gateway.report import Report
@@ -20,10 +19,14 @@ def worker_report(server: "Server", watch: "Watch", worker: str) -> Report:
     report = server.metrics.report()
     for metric, value in {**_connections(server), **_journal(server), **_snapshot(watch), **_process()}.items():
         report.add(metric, (worker,), value)
+    if server.access_log is not None:
+        report.add("access_log_dropped_lines", (worker,), server.access_log.dropped)
+    if server.tracing is not None:
+        for outcome, spans in server.tracing.spans.items():
+            report.add("spans", (worker, outcome), spans)
     for kind, size in zip(("rate", "quota"), server.counters.sizes, strict=True):
         report.add("limit_counters", (worker, kind), size)
-    for labels, connections in _backend_connections(server).items():
-        report.add("backend_connections", labels, connections)
+    _add_backends(report, server)
     return report
 
 
@@ -36,10 +39,17 @@ def _connections(server: "Server") -> dict[str, float]:
     }
 
 
-def _backend_connections(server: "Server") -> Counter[tuple[str, str]]:
-    return Counter(
-        (upstream.backend.host_header.decode(), "busy" if upstream.is_busy else "idle") for upstream in server.upstreams
-    )
+def _add_backends(report: Report, server: "Server") -> None:
+    for upstream in server.upstreams:
+        state = "busy" if upstream.is_busy else "idle"
+        report.add("backend_connections", (upstream.backend.host_header.decode(), state), 1)
+    for connections in server.pool.connections.values():
+        if connections.most_open is not None:
+            report.add("backend_waiting_calls", (connections.host,), len(connections.waiting))
+    names = server.catalogue.backends.rows if server.catalogue is not None else {}
+    for backend, circuit in server.circuits.by_backend.items():
+        if backend in names:
+            report.add("circuits_open", (names[backend].name,), circuit.open_until > 0)
 
 
 def _journal(server: "Server") -> dict[str, float]:

@@ -161,3 +161,11 @@ def test_series_past_the_bound_are_counted_together(monkeypatch):
     samples = scraped(counted(*calls, labels=Labels(LABELS.apis, operations, LABELS.products)))
     calls_of = {key[2]: value for key, value in samples.items() if key[0] == "calls_total"}
     assert calls_of == {"GET /0": 2, "GET /1": 2, "GET /2": 2, "other": 14}
+
+
+def test_a_call_that_was_sent_again_is_counted_so():
+    metrics = counted(record())
+    metrics.count_retries(1, 2)
+    metrics.count_retries(99, 1)
+    assert scraped(metrics)["retries_total", "orders"] == 2
+    assert scraped(metrics)["retries_total", ""] == 1

@@ -72,6 +72,7 @@ def test_a_call_is_one_line(logged):
         "response_bytes": call.response_bytes,
         "error_source": "",
         "error_reason": "",
+        "retries": 0,
     }
 
 
@@ -138,7 +139,7 @@ def test_a_file_that_cannot_be_written_stops_the_start(tmp_path):
 def test_a_full_disk_loses_lines_and_counts_them():
     log = AccessLog(access_log.Path("/dev/full"))
     for _ in range(3):
-        log.append(record(), None)
+        log.append(record(), 0, None)
     log.close()
     assert log.dropped == 3
 
@@ -150,7 +151,7 @@ def test_a_pipe_that_nobody_reads_stops_nothing(tmp_path, monkeypatch):
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     log = AccessLog(tmp_path / "pipe")
     for _ in range(10_000):
-        log.append(record(), None)
+        log.append(record(), 0, None)
     assert log.dropped > 5_000
     dropped = log.dropped
     text = b""
@@ -175,13 +176,13 @@ def test_a_pipe_that_nobody_reads_stops_nothing(tmp_path, monkeypatch):
     ],
 )
 def test_no_line_is_longer_than_a_pipe_takes_at_once(url):
-    text = line(record(url), TRACE)
+    text = line(record(url), 0, TRACE)
     assert len(text) <= LINE_BYTES
     assert text.count(b"\n") == 1
     assert json.loads(text)["url"].endswith("...")
 
 
 def test_a_line_cannot_be_broken():
-    text = line(record(b'/a"\n{}\xff'), None)
+    text = line(record(b'/a"\n{}\xff'), 0, None)
     assert text.count(b"\n") == 1
     assert json.loads(text)["url"] == '/a"\n{}\\xff'
