@@ -172,7 +172,7 @@ def gateway_with(served: Snapshot, directory: Path, *, core: str = "0", **settin
         **settings,
     }
     with _process([sys.executable, "-m", "gateway"], directory, port, core=core, **environment) as pid:
-        yield Peer("gateway", port, _busiest(pid, port))
+        yield Peer("gateway", port, _first_child(pid))
 
 
 PEERS: tuple[Start, ...] = (
@@ -229,7 +229,7 @@ def _nginx(directory: Path, http: str, port: int, *, core: int, modules: str = "
     file.write_text(_filled("nginx.conf", directory=directory, http=http, modules=modules))
     command = ["nginx", "-p", str(directory), "-c", str(file), "-e", str(log)]
     with _process(command, directory, port, core=str(core)) as pid:
-        yield int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        yield _first_child(pid)
 
 
 @contextlib.contextmanager
@@ -251,11 +251,14 @@ def _process(command: list[str], directory: Path, port: int, *, core: str = "0",
         process.wait()
 
 
-def _busiest(pid: int, port: int) -> int:
-    """The process that works: `pid`, or the first worker that it started."""
-    urllib.request.urlopen(f"http://127.0.0.1:{port}/status-0123456789abcdef").close()
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(children[0]) if children else pid
+def _first_child(pid: int) -> int:
+    """The worker of a server that has a process for it, soon after the server takes connections."""
+    end = time.monotonic() + 10
+    while not (children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+        if time.monotonic() > end:
+            raise SystemExit(f"bench: process {pid} has no worker")
+        time.sleep(0.05)
+    return int(children[0])
 
 
 def _filled(template: str, **values: object) -> str:
