@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway import journal, key_digest, snapshot
@@ -63,6 +64,15 @@ def echo_snapshot(service_url: str, **others: str) -> Snapshot:
             for number in (1, 2, 3)
         ),
     )
+
+
+def with_backends(*rows: snapshot.Backend, **fields: object) -> Snapshot:
+    """An API of the name of each backend, whose service URL leads nowhere; `fields` are the APIs'."""
+    base = echo_snapshot("http://127.0.0.1:9/", **{row.name: "http://127.0.0.1:9/" for row in rows})
+    apis = [base.apis[0]]
+    for row, api in zip(rows, base.apis[1:], strict=True):
+        apis.append(msgspec.structs.replace(api, backend=row.id, **fields))
+    return msgspec.structs.replace(base, apis=tuple(apis), backends=rows)
 
 
 class Gateway:
@@ -256,3 +266,17 @@ def impatient(session_impatient: Gateway, backend: Backend) -> Iterator[Gateway]
 @pytest.fixture
 def client(gateway: Gateway) -> Client:
     return gateway.connect()
+
+
+@pytest.fixture
+def start_with(start_gateway, backend) -> Callable[..., Gateway]:
+    """`start_with(Backend(...))`: a gateway with these backends."""
+    started = []
+
+    def start(*rows: snapshot.Backend, settings: dict[str, object] | None = None, **fields: object) -> Gateway:
+        started.append(start_gateway(with_backends(*rows, **fields), **(settings or {})))
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.kill()
