@@ -175,7 +175,8 @@ def _challenge(
     if not base and _AUTHORITY.fullmatch(authority):
         base = scheme + b"://" + authority
     value = b'AzureApiManagementKey realm="%b/%b",name="%b",type="header"' % (base, api.path, api.key_header_name)
-    return (JSON, (b"WWW-Authenticate", value), (b"Vary", b"Origin"))
+    headers = (JSON, (b"WWW-Authenticate", value))
+    return (*headers, (b"Vary", b"Origin")) if api.cors is None else headers
 
 
 def _admitted(

@@ -35,6 +35,7 @@ async def assemble(slot: int) -> Server:
         head_seconds=settings.HEAD_TIMEOUT_SECONDS,
         body_bytes=settings.REQUEST_BODY_LIMIT_BYTES,
         body_seconds=settings.BODY_TIMEOUT_SECONDS,
+        body_minimum_bytes_per_second=settings.BODY_MINIMUM_BYTES_PER_SECOND,
         idle_seconds=settings.IDLE_TIMEOUT_SECONDS,
         websocket_idle_seconds=settings.WEBSOCKET_IDLE_SECONDS,
         connections=settings.MAX_CONNECTIONS,

@@ -27,6 +27,7 @@ class Call:
         "backend_seconds",
         "backend_started",
         "caller_address",
+        "cors_lines",
         "error_reason",
         "error_source",
         "method",
@@ -50,6 +51,7 @@ class Call:
         self.caller_address = caller_address
         self.request_bytes = head_bytes
         self.verdict = verdict
+        self.cors_lines = b""
         self.response_bytes = 0
         self.response_code = 0
         self.retries = 0

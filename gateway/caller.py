@@ -22,14 +22,16 @@ from gateway.admission import Admitted
 from gateway.attempts import IDEMPOTENT, Attempts
 from gateway.call import Call, new_request_id
 from gateway.chunks import LAST_CHUNK, chunk
+from gateway.cors import NOT_ALLOWED, without_backends_own
 from gateway.forwarding import UPGRADE_LINES, ResponseHead, backend_lines, forwarded_lines
 from gateway.handling import handle
 from gateway.head import Fields, MalformedRequest, RequestHead
 from gateway.log import Sparingly
+from gateway.pace import body_deadline
 from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
 from gateway.trace_context import without_context
 from gateway.tunnel import TunnelEnd, join
-from gateway.unsent import unsent_bytes
+from gateway.unsent import is_reset, unsent_bytes
 
 if TYPE_CHECKING:
     from gateway.backend import Added, Backend
@@ -37,8 +39,10 @@ if TYPE_CHECKING:
     from gateway.upstream import Upstream
 
 LINGER_SECONDS: Final = 2.0
-# How long the answer to a caller that has closed its half may take to begin.
-HALF_CLOSED_SECONDS: Final = 1.0
+# A caller that has closed its half is looked after so often until its answer begins ...
+LOOK_SECONDS: Final = 1.0
+# ... and, at some of the times, sent an interim answer. There are few: clients refuse many.
+_PROBING_LOOKS: Final = frozenset((1, 4, 16, 64))
 # An unwanted body of up to this size is read to its end, so that the connection can go on.
 DISCARD_LIMIT_BYTES: Final = 64 * 2**10
 PIPELINE_LIMIT_BYTES: Final = 64 * 2**10
@@ -66,6 +70,7 @@ class Caller(asyncio.Protocol):
 
     __slots__ = (
         "_answer_started",
+        "_body_began",
         "_closing",
         "_cut",
         "_head_started",
@@ -74,7 +79,9 @@ class Caller(asyncio.Protocol):
         "_known_fields",
         "_known_for",
         "_known_lines",
+        "_looks",
         "_outgoing",
+        "_paused_at",
         "_phase",
         "_reader",
         "_reading_paused",
@@ -85,6 +92,7 @@ class Caller(asyncio.Protocol):
         "_upstream",
         "attempts",
         "backend",
+        "body_limit",
         "call",
         "deadline",
         "is_slow",
@@ -101,6 +109,7 @@ class Caller(asyncio.Protocol):
     def __init__(self, server: "Server") -> None:
         self.attempts: Attempts | None = None
         self.call: Call | None = None
+        self.body_limit = 0
         self.deadline = NEVER
         self.is_slow = False
         self.server = server
@@ -120,6 +129,8 @@ class Caller(asyncio.Protocol):
         self._is_half_closed = False
         self._cut = False
         self._reading_paused = False
+        self._paused_at = self._body_began = 0.0
+        self._looks = 0
         self._unsent = NEVER
 
     # -- The connection --------------------------------------------------------------------------
@@ -155,15 +166,15 @@ class Caller(asyncio.Protocol):
     def eof_received(self) -> bool:
         """A caller that closes its half of the connection gets the answers to its whole requests.
 
-        TCP does not tell it from one that has left, so an answer has to begin soon. Within a request
-        it is taken to have left: then the transport closes itself.
+        Within a request it is taken to have left: then the transport closes itself. So it does over
+        TLS, where no half can be closed.
         """
         self._is_half_closed = True
         if not self._reader.waiting:
             self._closing = True
         if self._phase is ANSWER and not self._answer_started and not self.is_slow:
-            self.deadline = self.server.time + HALF_CLOSED_SECONDS
-        return self._phase is ANSWER
+            self._look_later()
+        return self._phase is ANSWER and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         self.is_slow = True
@@ -187,6 +198,7 @@ class Caller(asyncio.Protocol):
         if not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
+            self._paused_at = self.server.time
             if self._phase is BODY:
                 self.deadline = NEVER
 
@@ -195,7 +207,8 @@ class Caller(asyncio.Protocol):
             self._reading_paused = False
             self._transport.resume_reading()
             if self._phase is BODY:
-                self.deadline = self.server.time + self.server.limits.body_seconds
+                self._body_began += self.server.time - max(self._paused_at, self._body_began)
+                self._await_body()
 
     def expired(self) -> None:
         """The deadline has passed; the server's clock calls."""
@@ -203,7 +216,9 @@ class Caller(asyncio.Protocol):
         if self._tunnel is not None:
             self._tunnel.expired()
             return
-        if self._is_half_closed and self._phase is ANSWER and self._answer_started and not self.is_slow:
+        if self._is_half_closed and self._phase is ANSWER and not self.is_slow:
+            if not self._answer_started:
+                self._look()
             return
         is_asking = self._phase is HEAD and self._reader.waiting and not self.is_slow
         if self._phase is not BODY and not is_asking and self._takes_the_answer():
@@ -214,6 +229,24 @@ class Caller(asyncio.Protocol):
             self._break_off(408, "The request body did not arrive in time.", "ClientConnectionFailure")
         else:
             self._transport.abort()
+
+    def _look_later(self) -> None:
+        self._looks = 0
+        self.deadline = self.server.time + LOOK_SECONDS
+
+    def _look(self) -> None:
+        """Find out whether a caller that has closed its half has left altogether; then the call ends.
+
+        TCP tells the two apart only by what becomes of data: who has left answers it by a reset. An
+        interim answer is data that every caller of HTTP/1.1 must expect and can ignore (RFC 9110 15.2.1).
+        """
+        if is_reset(self._transport):
+            self._transport.abort()
+            return
+        self._looks += 1
+        if self._looks in _PROBING_LOOKS and not self.request.fields.is_http_1_0:
+            self._transport.write(replies.CONTINUE)
+        self.deadline = self.server.time + LOOK_SECONDS
 
     def _takes_the_answer(self) -> bool:
         """Whether something is left to be read, and the caller has read on since this was asked last."""
@@ -279,16 +312,21 @@ class Caller(asyncio.Protocol):
                 self.deadline = self.server.time + limits.head_seconds
             return
         self.request = request
-        self.deadline = self.server.time + HALF_CLOSED_SECONDS if self._is_half_closed else NEVER
+        self.deadline = NEVER
+        if self._is_half_closed:
+            self._look_later()
         self._is_sent = self._answer_started = False
-        self._phase = ANSWER if self._reader.is_complete else BODY
+        self._phase = ANSWER
+        if not self._reader.is_complete:
+            self._phase = BODY
+            self._body_began = self.server.time
         handle(self, request)
         if self._phase is BODY:
             self.resume_reading()
             if self._reader.waiting:
                 self._read_body()
                 return
-            self.deadline = self.server.time + limits.body_seconds
+            self._await_body()
         if self._upstream is not None:
             self._send()
 
@@ -336,11 +374,20 @@ class Caller(asyncio.Protocol):
             self._known_fields, self._known_for = fields, (key_header, authority, added)
         return self._known_lines
 
+    def _await_body(self) -> None:
+        limits = self.server.limits
+        self.deadline = body_deadline(
+            self.server.time,
+            self._body_began,
+            self._reader.body_bytes,
+            pause_seconds=limits.body_seconds,
+            minimum=limits.body_minimum_bytes_per_second,
+        )
+
     def _read_body(self) -> None:
-        self.deadline = self.server.time + self.server.limits.body_seconds
         try:
             body = self._reader.next_body()
-            if self._reader.body_bytes > self.server.limits.body_bytes:
+            if self.call is not None and self._reader.body_bytes > self.body_limit:
                 raise MalformedRequest(413, "The request body is too large.")
         except MalformedRequest as error:
             self._break_off(error.status, error.message, "RequestBodyRefused")
@@ -348,6 +395,8 @@ class Caller(asyncio.Protocol):
         if self._reader.is_complete:
             self._phase = ANSWER
             self.deadline = NEVER
+        else:
+            self._await_body()
         if self.call is not None:
             self._pass_on(body, self.call)
         elif self._reader.is_complete and self._is_sent:
@@ -442,12 +491,15 @@ class Caller(asyncio.Protocol):
             framing += b"Connection: keep-alive\r\n"
         if not response.has_date:  # RFC 9110 6.6.1
             framing += b"Date: %b\r\n" % replies.date()
-        start, limit_lines = response.start, call.verdict.limit_lines
+        start, limit_lines, cors_lines = response.start, call.verdict.limit_lines, call.cors_lines
         if limit_lines and isinstance(call.verdict, Admitted) and call.verdict.limits is not None:
             limits = call.verdict.limits
             if response.has_limit_fields or limits.names_fields:
                 start = limits.fields.sub(b"", start)
-        return b"%b%bX-Request-Id: %b\r\n%b\r\n" % (start, limit_lines, call.request_id, framing), rechunk
+        if cors_lines and cors_lines is not NOT_ALLOWED:
+            start = without_backends_own(start)
+        head = b"%b%b%bX-Request-Id: %b\r\n%b\r\n" % (start, limit_lines, cors_lines, call.request_id, framing)
+        return head, rechunk
 
     def not_connected(self, status: int, message: str, reason: str) -> None:
         """There is no connection to the backend, and nothing was sent."""
@@ -514,12 +566,13 @@ class Caller(asyncio.Protocol):
         ):
             self._closing = True
         self._closing = self._closing or not request.fields.keep_alive
+        call = self.call
         return replies.reply(
             status,
             body,
-            request_id=self.call.request_id if self.call is not None else new_request_id(),
+            request_id=call.request_id if call is not None else new_request_id(),
             headers=headers,
-            lines=self.call.verdict.limit_lines if self.call is not None else b"",
+            lines=call.verdict.limit_lines + call.cors_lines if call is not None else b"",
             connection=b"close" if self._closing else b"keep-alive" if request.fields.is_http_1_0 else b"",
             without_body=request.method == b"HEAD",
         )

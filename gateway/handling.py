@@ -10,6 +10,7 @@ from gateway.backend import Backend
 from gateway.call import Call
 from gateway.forwarding import UPGRADE_LINES, backend_head, one_hop_fewer
 from gateway.head import Fields, RequestHead, is_websocket_handshake
+from gateway.preflight import answer_preflight
 from gateway.trace_context import begin_trace
 
 if TYPE_CHECKING:
@@ -29,13 +30,18 @@ def handle(caller: "Caller", request: RequestHead) -> None:
         caller.end(caller.reply(503, replies.error_body(503, "The gateway has no configuration yet.")))
         return
     address, scheme = _through_proxies(caller, request) if caller.is_trusted else (caller.peer, b"http")
+    catalogue, fields = server.catalogue, request.fields
     now = time.time()
-    verdict = admit(
-        server.catalogue, request.method, request.target, request.fields.pairs, scheme, request.authority, now
-    )
+    verdict: Admitted | Refusal | None = None
+    if fields.origin is not None and request.method == b"OPTIONS":
+        verdict = answer_preflight(catalogue, request, scheme)
+    if verdict is None:
+        verdict = admit(catalogue, request.method, request.target, fields.pairs, scheme, request.authority, now)
     caller.call = call = Call(now, request.method, address, request.size, verdict)
     if server.tracing is not None:
-        call.trace = begin_trace(request.fields.pairs, server.tracing.ratio, scheme)
+        call.trace = begin_trace(fields.pairs, server.tracing.ratio, scheme)
+    if verdict.api is not None and (cors := catalogue.apis[verdict.api].cors) is not None:
+        call.cors_lines = cors.answer_lines(fields.origin)
     if isinstance(verdict, Refusal):
         _refuse(caller, call, verdict)
         return
@@ -43,6 +49,8 @@ def handle(caller: "Caller", request: RequestHead) -> None:
     if refusal is not None:
         _refuse(caller, call, refusal)
     else:
+        limit = catalogue.apis[verdict.api].body_limit_bytes
+        caller.body_limit = server.limits.body_bytes if limit is None else limit
         _forward(caller, request, verdict, call, scheme)
 
 
@@ -70,7 +78,7 @@ def _through_proxies(caller: "Caller", request: RequestHead) -> tuple[str, bytes
 
 def _forward(caller: "Caller", request: RequestHead, admitted: Admitted, call: Call, scheme: bytes) -> None:
     server, fields = caller.server, request.fields
-    if request.length is not None and request.length > server.limits.body_bytes:
+    if request.length is not None and request.length > caller.body_limit:
         caller.fail(413, "The request body is too large.", "client", "RequestBodyTooLarge")
         return
     if server.name in fields.passed:

@@ -36,6 +36,7 @@ _NOTED = frozenset(
         b"max-forwards",
         b"upgrade",
         b"sec-websocket-key",
+        b"origin",
     )
 )
 
@@ -55,7 +56,8 @@ class Fields:
 
     `length` is what a Content-Length among them says. `connection` are the options of Connection,
     in lower case. `passed` are the names of the intermediaries in Via. `websocket_key` is the
-    Sec-WebSocket-Key of fields that, in a GET without a body, ask for a WebSocket.
+    Sec-WebSocket-Key of fields that, in a GET without a body, ask for a WebSocket. `origin` is empty
+    where several are given.
     """
 
     is_http_1_0: bool
@@ -70,6 +72,7 @@ class Fields:
     passed: tuple[bytes, ...]
     max_forwards: int | None
     websocket_key: bytes | None
+    origin: bytes | None
 
 
 @dataclass(slots=True)
@@ -158,7 +161,7 @@ def body_length(fields: Fields, cut: int | None) -> int | None:
 def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
     """Read the lines between request line and body. Raises MalformedRequest."""
     pairs = _Lines(block).pairs
-    host = codings = length = expect = max_forwards = None
+    host = codings = length = expect = max_forwards = origin = None
     connection: tuple[bytes, ...] = ()
     passed: tuple[bytes, ...] = ()
     upgrade: tuple[bytes, ...] = ()
@@ -184,6 +187,8 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
             upgrade += _listed(value)
         elif name == b"sec-websocket-key":
             websocket_keys.append(value)
+        elif name == b"origin":
+            origin = value if origin is None else b""
         else:
             expect = value
     if host is None and not is_http_1_0:
@@ -205,6 +210,7 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
         passed,
         max_forwards,
         _websocket_key(upgrade, connection, websocket_keys) if upgrade and not is_http_1_0 and not codings else None,
+        origin,
     )
 
 

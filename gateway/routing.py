@@ -24,6 +24,7 @@ from apis.url_templates import SegmentKind, URLTemplate
 from gateway import key_digest
 from gateway.backend import Backends, Destination, compile_backends, destination_of
 from gateway.call_limits import ProductLimits
+from gateway.cors import CORS, cors_of
 from gateway.labels import Labels, labels_of
 from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
 from gateway.subscriptions import Subscriptions
@@ -65,7 +66,9 @@ class Node:
 class PublishedAPI:
     """An API in the form that a request needs. `key_header` is in lower case, `key_header_name` as written.
 
-    `backend` is None where the API's own is missing or cannot be used.
+    `backend` is None where the API's own is missing or cannot be used. `key_parameter` finds keys in
+    the query, `withheld_parameters` also what only looks like one, for its name is in another case
+    or is the usual one: the backend gets neither.
     """
 
     id: int
@@ -77,6 +80,9 @@ class PublishedAPI:
     key_header: bytes
     key_header_name: bytes
     key_parameter: re.Pattern[bytes]
+    withheld_parameters: re.Pattern[bytes]
+    cors: CORS | None
+    body_limit_bytes: int | None
     operations: tuple[Operation, ...]
     methods: dict[bytes, Node]
 
@@ -222,6 +228,11 @@ def _publish(api: API, backends: Backends, before: PublishedAPI | None) -> Gener
         key_header=api.key_header_name.lower().encode(),
         key_header_name=api.key_header_name.encode(),
         key_parameter=parameters_named(frozenset({api.key_query_name.encode()})),
+        withheld_parameters=parameters_named(
+            frozenset({DEFAULT_KEY_QUERY_NAME, api.key_query_name.encode()}), in_any_case=True
+        ),
+        cors=cors_of(api.cors_origins),
+        body_limit_bytes=api.request_body_limit_bytes,
         operations=api.operations,
         methods=methods,
     )
@@ -318,7 +329,7 @@ def _find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFoun
     rest = b"".join([b"/" + segment for segment in segments[depth:]])
     rest += question_mark + query
     if has_key:
-        rest = without(rest, api.key_parameter)
+        rest = without(rest, api.withheld_parameters)
     backend_target = api.backend.target(rest) if api.backend is not None else b""
     return Route(api, leaf.operation, backend_target, url, values(query, api.key_parameter) if has_key else ())
 

@@ -44,6 +44,7 @@ class ServerLimits:
     head_seconds: float
     body_bytes: int
     body_seconds: float
+    body_minimum_bytes_per_second: int
     idle_seconds: float
     websocket_idle_seconds: float
     connections: int

@@ -58,6 +58,7 @@ HEAD_LIMIT_BYTES = env_int("HEAD_LIMIT_BYTES", default=32 * 2**10, low=2**12, hi
 HEAD_LIMIT_FIELDS = env_int("HEAD_LIMIT_FIELDS", default=200, low=20, high=10_000)
 HEAD_TIMEOUT_SECONDS = env_float("HEAD_TIMEOUT_SECONDS", default=20.0, low=0.1, high=600.0)
 BODY_TIMEOUT_SECONDS = env_float("BODY_TIMEOUT_SECONDS", default=60.0, low=0.1, high=3600.0)
+BODY_MINIMUM_BYTES_PER_SECOND = env_int("BODY_MINIMUM_BYTES_PER_SECOND", default=240, low=0, high=2**30)
 IDLE_TIMEOUT_SECONDS = env_float("IDLE_TIMEOUT_SECONDS", default=75.0, low=0.1, high=3600.0)
 WEBSOCKET_IDLE_SECONDS = env_float("WEBSOCKET_IDLE_SECONDS", default=600.0, low=0.1, high=86400.0)
 REQUEST_BODY_LIMIT_BYTES = env_int("REQUEST_BODY_LIMIT_BYTES", default=2**30, low=0, high=2**50)

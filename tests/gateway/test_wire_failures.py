@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import threading
 
 import msgspec
 import pytest
@@ -240,6 +241,27 @@ def test_a_caller_that_leaves_ends_the_call_at_the_backend(way, gateway, backend
     record = gateway.record(b"/echo/leaves-by-" + way)
     assert (record.error_source, record.error_reason) == ("client", "ClientConnectionFailure")
     assert record.response_code == 0
+
+
+@pytest.mark.parametrize(("version", "continues"), [(b"1.1", 2), (b"1.0", 0)])
+def test_a_caller_that_closes_its_half_is_waited_for(version, continues, client, backend):
+    may_answer = threading.Event()
+
+    def behave(connection: BackendConnection) -> None:
+        backend.take(connection)
+        may_answer.wait(5)
+        connection.send(OK)
+
+    backend.behave = behave
+    client.send(get(b"/echo/a", version))
+    client.socket.shutdown(socket.SHUT_WR)
+    for _ in range(continues):
+        assert client.read_response().head == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert len(backend.requests) == 1
+    if continues:
+        may_answer.set()
+    assert client.read_response().body == b"ok"
+    assert client.is_closed()
 
 
 def test_a_caller_that_leaves_within_the_answer_is_recorded_with_its_code(gateway, backend):
