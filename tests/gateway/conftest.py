@@ -83,6 +83,7 @@ class Gateway:
     ) -> None:
         self.directory = directory
         self.clients: list[Client] = []
+        self.revision = 1
         self.port = int(settings.get("GATEWAY_PORT") or free_port())
         if configuration is not None:
             self.configure(configuration)
@@ -118,6 +119,12 @@ class Gateway:
 
     def configure(self, configuration: Snapshot) -> None:
         snapshot.write(configuration, self.directory / "gateway" / "snapshot.msgpack")
+
+    def reconfigure(self, configuration: Snapshot) -> None:
+        """Take over another configuration, and wait until it is in use."""
+        self.revision += 1
+        self.configure(msgspec.structs.replace(configuration, revision=self.revision))
+        self.wait_for_log(f"revision={self.revision}\n")
 
     def wait_until_it_listens(self) -> "Gateway":
         return self.wait_for_log(f"Gateway: http://127.0.0.1:{self.port}")
@@ -268,15 +275,19 @@ def client(gateway: Gateway) -> Client:
     return gateway.connect()
 
 
-@pytest.fixture
-def start_with(start_gateway, backend) -> Callable[..., Gateway]:
-    """`start_with(Backend(...))`: a gateway with these backends."""
-    started = []
+@pytest.fixture(scope="session")
+def session_configurable(start_gateway) -> Gateway:
+    return start_gateway(with_backends())
 
-    def start(*rows: snapshot.Backend, settings: dict[str, object] | None = None, **fields: object) -> Gateway:
-        started.append(start_gateway(with_backends(*rows, **fields), **(settings or {})))
-        return started[-1]
+
+@pytest.fixture
+def start_with(session_configurable: Gateway, backend: Backend) -> Iterator[Callable[..., Gateway]]:
+    """`start_with(Backend(...))`: a gateway with these backends, and no memory of others."""
+
+    def start(*rows: snapshot.Backend, **fields: object) -> Gateway:
+        session_configurable.reconfigure(with_backends())
+        session_configurable.reconfigure(with_backends(*rows, **fields))
+        return session_configurable
 
     yield start
-    for gateway in started:
-        gateway.kill()
+    session_configurable.hang_up()

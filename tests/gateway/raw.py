@@ -159,9 +159,11 @@ Behaviour = Callable[[BackendConnection], None]
 class Backend:
     """Listens; each connection is handled by `behave` in a thread of its own."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, receive_buffer_bytes: int | None = None) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext | None = None, receive_buffer_bytes: int | None = None, port: int = 0
+    ) -> None:
         self._tls = tls
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listening = socket.create_server(("127.0.0.1", port), backlog=128)
         if receive_buffer_bytes is not None:
             self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.port: int = self._listening.getsockname()[1]
