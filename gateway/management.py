@@ -6,7 +6,8 @@ One request for each connection, GET or HEAD. It reads requests as strictly as t
 import asyncio
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
@@ -37,17 +38,28 @@ _Answer = tuple[int, bytes, replies.Headers]
 _Statuses = Mapping[WorkerProcess, Status | None]
 
 
-async def listen(master: "Master", host: str, port: int) -> None:
+@asynccontextmanager
+async def serving(master: "Master", host: str, port: int) -> AsyncIterator[None]:
     """Port 0 is none. Raises StartError where the address cannot be used."""
     if not port:
+        yield
         return
     connections: set[_Connection] = set()
     try:
-        await asyncio.get_running_loop().create_server(lambda: _Connection(master, connections), host or None, port)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: _Connection(master, connections), host or None, port
+        )
     except OSError as error:
         reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {os.strerror(error.errno or 0)}"
         names = "GATEWAY_MANAGEMENT_HOST, GATEWAY_MANAGEMENT_PORT"
         raise StartError(f"{host}:{port} {reason} ({names}).") from error
+    try:
+        yield
+    finally:
+        server.close()
+        for connection in list(connections):
+            connection.abort()
+        await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
@@ -62,13 +74,16 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self)
-        self._deadline = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._transport.abort)
+        self._deadline = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self.abort)
         if len(self._connections) > MAX_CONNECTIONS:
-            self._transport.abort()
+            self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._deadline.cancel()
+
+    def abort(self) -> None:
+        self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._is_asked:

@@ -41,19 +41,25 @@ async def _serve() -> None:
         raise StartError("GATEWAY_WORKERS: more than one need REDIS_URL, where they count calls together.")
     addresses = [Address("http", settings.GATEWAY_HOST, settings.GATEWAY_PORT, "GATEWAY_HOST, GATEWAY_PORT")]
     master = Master(listen(addresses, settings.GATEWAY_WORKERS), settings.DRAIN_SECONDS)
-    await management.listen(master, settings.GATEWAY_MANAGEMENT_HOST, settings.GATEWAY_MANAGEMENT_PORT)
+    async with management.serving(master, settings.GATEWAY_MANAGEMENT_HOST, settings.GATEWAY_MANAGEMENT_PORT):
+        await _run(master, [address.url for address in addresses])
+
+
+async def _run(master: "Master", urls: Sequence[str]) -> None:
+    """Until a signal ends it. Raises StartError."""
     stop, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
-    running = tasks.start(master.run([address.url for address in addresses], reload), name="workers")
-    await asyncio.wait([running, tasks.start(stop.wait(), name="stop")], return_when=asyncio.FIRST_COMPLETED)
-    failed = running.exception() if running.done() else None
-    running.cancel()
+    running = tasks.start(master.run(urls, reload), name="workers")
+    stopped = tasks.start(stop.wait(), name="stop")
+    await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
+    for task in (running, stopped):
+        task.cancel()
     await master.stop()
-    if failed is not None:
-        raise failed
+    if not running.cancelled():
+        running.result()
 
 
 class Master:
@@ -101,11 +107,13 @@ class Master:
         """What all workers counted, those that have ended included."""
         serving = {slot.worker for slot in self.slots}
         reports = [self._past]
-        for worker in statuses:
+        # Who has ended meanwhile is in the past already.
+        alive = self.workers & statuses.keys()
+        for worker in alive:
             told = _told(worker)
             reports.append(told if worker in serving else report.lasting(told))
         total = report.merged(reports)
-        total.add("workers_silent", (), sum(status is None for status in statuses.values()))
+        total.add("workers_silent", (), sum(statuses[worker] is None for worker in alive))
         total.add("worker_restarts", (), sum(slot.restarts for slot in self.slots))
         return total
 

@@ -1,5 +1,7 @@
 """What becomes of a part of the journal once its gateway has finished it."""
 
+import os
+
 import pytest
 
 from analytics.finished_parts import retire
@@ -45,6 +47,32 @@ def test_a_part_that_is_being_written_stays(start_gateway, tmp_path):
     journal.append(record(2))
     journal.flush()
     assert ingest(tmp_path) == 1
+
+
+def test_a_part_that_was_handed_over_with_nothing_in_it_is_deleted_without_a_word(start_gateway, tmp_path, caplog):
+    old = start_gateway()
+    old.append(record(1))
+    old.hand_over().result()
+    new = start_gateway()
+    new.append(record(2))
+    old.tick(0)
+    for journal in (old, new):
+        journal.close()
+    settle(tmp_path)
+    assert numbers() == [1, 2]
+    assert parts(tmp_path) == []
+    assert [entry for entry in caplog.records if entry.levelname == "ERROR"] == []
+
+
+def test_the_journal_of_a_gateway_that_was_killed_for_good_is_ingested_and_deleted(tmp_path):
+    file = tmp_path / "gone-000000000005.journal"
+    file.write_bytes(MAGIC + frame(record(1)) + frame(record(2))[:-3])
+    settle(tmp_path)
+    assert parts(tmp_path) != []
+    os.utime(file, (0, 0))
+    settle(tmp_path)
+    assert numbers() == [1]
+    assert parts(tmp_path) == []
 
 
 def test_a_deleted_part_that_comes_back_is_not_ingested_again(write, tmp_path):

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from gateway import checkpoint
-from gateway.journal import Journal, JournalError, deletable, parts, read_records
+from gateway.journal import Journal, JournalError, JournalLocked, deletable, parts, read_records
 from gateway.journal_parts import MAGIC, frame
 from gateway.limits import Counters
 from gateway.record import CallRecord
@@ -246,6 +246,120 @@ def test_only_parts_that_the_checkpoint_covers_are_deletable(start, tmp_path):
     assert deletable(tmp_path) == []
     journal.close()
     assert deletable(tmp_path) == [part.file for part in parts(tmp_path)]
+
+
+def test_a_part_that_is_still_written_is_not_deletable_although_the_next_process_has_finished_later_ones(
+    start, tmp_path
+):
+    old, new = start(), None
+    old.append(record(1))
+    old.flush()
+    old.hand_over().result()
+    new = start()
+    new.append(record(2))
+    new.close()
+    first, last_of_old, of_new = (part.file for part in parts(tmp_path))
+    assert deletable(tmp_path) == [first, of_new]
+    old.append(record(3))
+    old.close()
+    assert deletable(tmp_path) == [first, last_of_old, of_new]
+    assert [one.request_id for one in read_all(tmp_path)] == [b"r1", b"r3", b"r2"]
+
+
+def test_the_next_process_begins_with_the_counts_of_the_one_before(start, tmp_path):
+    counters, after = Counters(), Counters()
+    old = start(counters=counters)
+    counters.restore({(1, 0, 0): {ALICE: (NOW, 7, 0)}})
+    with pytest.raises(JournalLocked):
+        start()
+    old.hand_over().result()
+    start(counters=after)
+    assert after.quotas() == {(1, 0, 0): {ALICE: (NOW, 7, 0)}}
+    counters.restore({(1, 0, 0): {ALICE: (NOW, 99, 0)}})
+    old.append(record(1))
+    old.close()
+    saved = checkpoint.read(checkpoint.checkpoint_file(tmp_path, "gw"))
+    assert saved is not None
+    assert saved.quotas == {(1, 0, 0): {ALICE: (NOW, 7, 0)}}
+
+
+def test_a_reader_gets_each_record_once_while_two_processes_write_and_parts_are_deleted(start, tmp_path):
+    got, offsets = [], {}
+
+    def ingest():
+        """As the worker does, which keeps offsets by name for ever."""
+        for part in parts(tmp_path):
+            for one, offsets[part.file.name] in read_records(part.file, offsets.get(part.file.name, 0)):
+                got.append(one.request_id)
+        for file in deletable(tmp_path):
+            file.unlink()
+
+    old = start(part_bytes=1)
+    old.hand_over().result()
+    new = start(part_bytes=1)
+    for number in range(0, 20, 2):
+        for journal, one in ((new, record(number)), (old, record(number + 1))):
+            journal.append(one)
+            journal.tick(NOW + number)
+        new._disk.submit(lambda: None).result()
+        ingest()
+    old.close()
+    new.close()
+    ingest()
+    assert sorted(got) == sorted(b"r%d" % number for number in range(20))
+    assert parts(tmp_path) == []
+
+
+def test_a_hand_over_to_a_full_disk_loses_no_record(start, tmp_path, monkeypatch):
+    old = start()
+    old.append(record(1))
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "write", full)
+        broken.setattr(os, "open", full)
+        old.flush()
+        old.hand_over().result()
+    old.append(record(2))
+    new = start()
+    new.append(record(3))
+    new.flush()
+    old.close()
+    assert sorted(one.request_id for one in read_all(tmp_path)) == [b"r1", b"r2", b"r3"]
+
+
+def abandon(directory, *numbers):
+    """What a gateway leaves behind that was killed long ago."""
+    file = directory / "gone-000000000005.journal"
+    file.write_bytes(MAGIC + b"".join(frame(record(number)) for number in numbers))
+    os.utime(file, (NOW, NOW))
+    return file
+
+
+def test_the_journal_of_a_gateway_that_does_not_come_back_is_closed(start, tmp_path):
+    file = abandon(tmp_path, 1, 2)
+    assert checkpoint.close_abandoned(tmp_path, NOW + 60) == []
+    assert deletable(tmp_path) == []
+    assert checkpoint.close_abandoned(tmp_path, NOW + 3600) == ["gone"]
+    assert deletable(tmp_path) == [file]
+    assert checkpoint.close_abandoned(tmp_path, NOW + 3600) == []
+    file.unlink()
+    counters = Counters()
+    start("gone", counters).append(record(9))
+    assert counters.quotas() == {(1, 0, 0): {ALICE: (NOW, 2, 0)}}
+
+
+def test_the_journal_of_a_gateway_that_is_there_is_left_alone(start, tmp_path):
+    journal = start("gone")
+    abandon(tmp_path, 1)
+    assert checkpoint.close_abandoned(tmp_path, NOW + 3600) == []
+    journal.close()
+    quiet = start("quiet")
+    quiet.append(record(1))
+    quiet.flush()
+    assert checkpoint.close_abandoned(tmp_path, NOW + 10**9) == ["gone"]
 
 
 def test_names_of_deleted_parts_do_not_come_back(start, tmp_path):
