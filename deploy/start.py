@@ -56,8 +56,11 @@ def prepare_environment() -> dict[str, str]:
         name: env_int(name, default=default, low=1, high=65535)
         for name, default in (("PORTAL_PORT", 8000), ("GATEWAY_PORT", 8080), ("AZUREML_PORT", 8090))
     }
+    # These two are not listened on where they are 0.
     ports["GATEWAY_MANAGEMENT_PORT"] = env_int("GATEWAY_MANAGEMENT_PORT", default=8081, low=0, high=65535)
-    if len(set(ports.values())) < len(ports):
+    ports["GATEWAY_TLS_PORT"] = env_int("GATEWAY_TLS_PORT", default=0, low=0, high=65535)
+    used = [port for port in ports.values() if port]
+    if len(set(used)) < len(used):
         raise SettingError(f"{', '.join(ports)}: each needs a port of its own.")
     data = env_path("DATA_DIR", default=BASE_DIR / "var")
     try:
@@ -74,6 +77,7 @@ def prepare_environment() -> dict[str, str]:
         "DATA_DIR": str(data),
         "PORTAL_HOST": os.environ.get("PORTAL_HOST", "127.0.0.1"),
         "GATEWAY_HOST": os.environ.get("GATEWAY_HOST", "127.0.0.1"),
+        "GATEWAY_TLS_HOST": os.environ.get("GATEWAY_TLS_HOST") or os.environ.get("GATEWAY_HOST", "127.0.0.1"),
         "GATEWAY_MANAGEMENT_HOST": os.environ.get("GATEWAY_MANAGEMENT_HOST", "127.0.0.1"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
@@ -100,8 +104,9 @@ def only_start(data: Path) -> Iterator[None]:
 
 def require_free_ports(environment: Mapping[str, str], *, demo: bool) -> None:
     wanted = [("PORTAL_HOST", "PORTAL_PORT"), ("GATEWAY_HOST", "GATEWAY_PORT")]
-    if environment["GATEWAY_MANAGEMENT_PORT"] != "0":
-        wanted.append(("GATEWAY_MANAGEMENT_HOST", "GATEWAY_MANAGEMENT_PORT"))
+    for name in ("GATEWAY_MANAGEMENT", "GATEWAY_TLS"):
+        if environment[f"{name}_PORT"] != "0":
+            wanted.append((f"{name}_HOST", f"{name}_PORT"))
     if demo:
         wanted.append(("AZUREML_HOST", "AZUREML_PORT"))
     for host_name, port_name in wanted:
@@ -133,10 +138,10 @@ def run_processes(environment: Mapping[str, str], *, demo: bool, announcement: s
 
 async def announce_when_ready(environment: Mapping[str, str], announcement: str, *, demo: bool) -> bool:
     """Print the announcement once everything answers; False if that takes too long."""
-    waiting = [
-        f"http://127.0.0.1:{environment['PORTAL_PORT']}/health/",
-        f"http://127.0.0.1:{environment['GATEWAY_PORT']}/status-0123456789abcdef",
-    ]
+    gateway = f"http://127.0.0.1:{environment['GATEWAY_PORT']}/status-0123456789abcdef"
+    if environment.get("GATEWAY_PROXY_PROTOCOL") == "all":
+        gateway = f"http://127.0.0.1:{environment['GATEWAY_MANAGEMENT_PORT']}/readyz"
+    waiting = [f"http://127.0.0.1:{environment['PORTAL_PORT']}/health/", gateway]
     if demo:
         waiting.append(f"http://127.0.0.1:{environment['AZUREML_PORT']}/")
     deadline = time.monotonic() + START_TIMEOUT_SECONDS

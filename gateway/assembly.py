@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.access_log import AccessLog
+from gateway.certificates import CertificateError, Certificates, pairs_of
 from gateway.client_address import TrustedProxies
 from gateway.journal import Journal, JournalError, JournalLocked
 from gateway.limits import Counters
@@ -44,6 +46,7 @@ async def assemble(slot: int) -> Server:
         backend_idle_seconds=settings.BACKEND_IDLE_SECONDS,
         backend_idle_connections=settings.BACKEND_IDLE_CONNECTIONS,
     )
+    certificates = _certificates(settings.GATEWAY_TLS_CERTIFICATES) if settings.GATEWAY_TLS_PORT else None
     counters = Counters()
     try:
         name = gateway_name(settings.JOURNAL_DIR, settings.GATEWAY_PORT)
@@ -52,7 +55,17 @@ async def assemble(slot: int) -> Server:
         raise StartError(f"the journal in {settings.JOURNAL_DIR} cannot be opened: {error}.") from error
     access_log = _access_log(settings.ACCESS_LOG)
     tracing = _tracing(settings.OTEL_EXPORTER_OTLP_ENDPOINT, settings.OTEL_TRACES_SAMPLER_ARG, name)
-    return Server(name, limits, counters, journal, proxies, access_log, tracing)
+    return Server(name, limits, counters, journal, proxies, access_log, tracing, certificates)
+
+
+def _certificates(pairs: list[str]) -> Certificates:
+    """Raises StartError."""
+    if not pairs:
+        raise StartError("GATEWAY_TLS_CERTIFICATES: name the files that GATEWAY_TLS_PORT needs.")
+    try:
+        return Certificates(pairs_of(pairs), time.time())
+    except (ValueError, CertificateError) as error:
+        raise StartError(f"GATEWAY_TLS_CERTIFICATES: {error}.") from error
 
 
 async def _journal(name: str, counters: Counters) -> Journal:

@@ -34,6 +34,7 @@ from gateway.tunnel import TunnelEnd, join
 from gateway.unsent import is_reset, unsent_bytes
 
 if TYPE_CHECKING:
+    from gateway.arrival import Arrival
     from gateway.backend import Added, Backend
     from gateway.server import Server
     from gateway.upstream import Upstream
@@ -46,6 +47,7 @@ _PROBING_LOOKS: Final = frozenset((1, 4, 16, 64))
 # An unwanted body of up to this size is read to its end, so that the connection can go on.
 DISCARD_LIMIT_BYTES: Final = 64 * 2**10
 PIPELINE_LIMIT_BYTES: Final = 64 * 2**10
+WRITE_BUFFER_BYTES: Final = 64 * 2**10
 NEVER: Final = float("inf")
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
@@ -70,6 +72,7 @@ class Caller(asyncio.Protocol):
 
     __slots__ = (
         "_answer_started",
+        "_arrival",
         "_body_began",
         "_closing",
         "_cut",
@@ -99,6 +102,7 @@ class Caller(asyncio.Protocol):
         "is_trusted",
         "peer",
         "request",
+        "scheme",
         "server",
     )
 
@@ -106,13 +110,15 @@ class Caller(asyncio.Protocol):
     request: RequestHead
     _transport: asyncio.Transport
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: "Server", arrival: "Arrival | None" = None) -> None:
         self.attempts: Attempts | None = None
         self.call: Call | None = None
         self.body_limit = 0
         self.deadline = NEVER
         self.is_slow = False
         self.server = server
+        self.scheme = b"http"
+        self._arrival = arrival
         self._reader = RequestReader()
         self._phase = HEAD
         self._outgoing: list[bytes] = []
@@ -137,8 +143,17 @@ class Caller(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        address = transport.get_extra_info("peername")
-        self.peer = str(address[0]) if address else ""
+        if self._arrival is not None:
+            self.peer = self._arrival.peer
+            self._arrival.leave()
+            self._arrival = None
+        else:
+            address = transport.get_extra_info("peername")
+            self.peer = str(address[0]) if address else ""
+        if transport.get_extra_info("ssl_object") is not None:
+            self.scheme = b"https"
+            # Over TLS it would be eight times as much, for each caller that reads slowly.
+            self._transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
         self.is_trusted = self.server.proxies.holds(self.peer)
         self.deadline = self.server.time + self.server.limits.head_seconds
         if not self.server.welcome(self):
@@ -167,9 +182,15 @@ class Caller(asyncio.Protocol):
         """A caller that closes its half of the connection gets the answers to its whole requests.
 
         Within a request it is taken to have left: then the transport closes itself. So it does over
-        TLS, where no half can be closed.
+        TLS, for uvloop knows the rule of TLS 1.2: a close_notify closes both sides (RFC 5246 7.2.1).
         """
         self._is_half_closed = True
+        if self.scheme == b"https":
+            if self.call is not None:
+                self._transport.abort()
+            else:
+                self._close()
+            return False
         if not self._reader.waiting:
             self._closing = True
         if self._phase is ANSWER and not self._answer_started and not self.is_slow:
@@ -285,8 +306,7 @@ class Caller(asyncio.Protocol):
         """The server is stopping: a connection without a whole request goes at once, another one after its answer."""
         self._closing = True
         if self._phase is HEAD:
-            self.deadline = self.server.time + self.server.limits.body_seconds
-            self._transport.close()
+            self._close()
 
     # -- The request -----------------------------------------------------------------------------
 
@@ -297,7 +317,7 @@ class Caller(asyncio.Protocol):
         elif self._reader.waiting:
             self._read_head()
         if self._is_half_closed and self._phase is not ANSWER and not self.is_slow:
-            self._transport.close()
+            self._close()
 
     def _read_head(self) -> None:
         limits = self.server.limits
@@ -646,11 +666,20 @@ class Caller(asyncio.Protocol):
         kernel reset the connection, and the caller might never read the answer (RFC 9112 9.6).
         """
         if is_clean or self._is_half_closed:
-            self.deadline = self.server.time + self.server.limits.body_seconds
-            self._transport.close()
+            self._close()
             return
         self._phase = LINGER
         self.deadline = self.server.time + LINGER_SECONDS
         self.resume_reading()
-        if self._transport.can_write_eof():
+        if self.scheme == b"https":
+            # A TLS transport that closes reads on by itself until the other side agrees.
+            self._transport.close()
+        else:
             self._transport.write_eof()
+
+    def _close(self) -> None:
+        """Hang up once all is sent. Over TLS the other side has to agree, which it need not be long about."""
+        is_sent = not self._transport.get_write_buffer_size()
+        self._phase = LINGER
+        self.deadline = self.server.time + (LINGER_SECONDS if is_sent else self.server.limits.body_seconds)
+        self._transport.close()

@@ -1,8 +1,12 @@
 """Who calls, when proxies stand in front of the gateway."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from functools import lru_cache
+
+# Some proxies add the port, and brackets to an IPv6 address, as RFC 7239 6 does.
+_WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -33,7 +37,13 @@ class TrustedProxies:
             if not self.holds(address):
                 return address
             try:
-                address = str(ipaddress.ip_address(entry.strip().decode("ascii")))
+                address = _address(entry.strip().decode("ascii"))
             except ValueError:
                 return address
         return address
+
+
+def _address(entry: str) -> str:
+    """Raises ValueError where it is none."""
+    found = _WITH_PORT.fullmatch(entry)
+    return str(ipaddress.ip_address((found[1] or found[2]) if found else entry))

@@ -29,7 +29,7 @@ def handle(caller: "Caller", request: RequestHead) -> None:
     if server.catalogue is None:
         caller.end(caller.reply(503, replies.error_body(503, "The gateway has no configuration yet.")))
         return
-    address, scheme = _through_proxies(caller, request) if caller.is_trusted else (caller.peer, b"http")
+    address, scheme = _through_proxies(caller, request) if caller.is_trusted else (caller.peer, caller.scheme)
     catalogue, fields = server.catalogue, request.fields
     now = time.time()
     verdict: Admitted | Refusal | None = None
@@ -73,6 +73,8 @@ def _through_proxies(caller: "Caller", request: RequestHead) -> tuple[str, bytes
     chain = b",".join(value for name, value in request.fields.pairs if name == b"x-forwarded-for")
     protocols = [value.lower() for name, value in request.fields.pairs if name == b"x-forwarded-proto"]
     address = caller.server.proxies.caller(caller.peer, chain) if chain else caller.peer
+    if not protocols:
+        return address, caller.scheme
     return address, b"https" if protocols == [b"https"] else b"http"
 
 

@@ -17,17 +17,21 @@ from gateway.start_error import StartError
 
 BACKLOG = 1024
 
-Scheme: TypeAlias = Literal["http"]
+Scheme: TypeAlias = Literal["http", "https"]
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the gateway is to be reached; `settings` are the variables that say so."""
+    """Where the gateway is to be reached; `settings` are the variables that say so.
+
+    `is_proxied` where each connection begins with a PROXY header.
+    """
 
     scheme: Scheme
     host: str
     port: int
     settings: str
+    is_proxied: bool = False
 
     @property
     def url(self) -> str:
@@ -38,6 +42,7 @@ class Listener(msgspec.Struct, frozen=True):
     """A listening socket that a worker inherits: its descriptor, and what is spoken on it."""
 
     scheme: Scheme
+    is_proxied: bool
     descriptor: int
 
 
@@ -45,12 +50,12 @@ class Listener(msgspec.Struct, frozen=True):
 class Listening:
     """A socket that listens, in the master."""
 
-    scheme: Scheme
+    address: Address
     socket: socket.socket
 
     @property
     def listener(self) -> Listener:
-        return Listener(self.scheme, self.socket.fileno())
+        return Listener(self.address.scheme, self.address.is_proxied, self.socket.fileno())
 
 
 def listen(addresses: Sequence[Address], workers: int) -> list[list[Listening]]:
@@ -60,7 +65,7 @@ def listen(addresses: Sequence[Address], workers: int) -> list[list[Listening]]:
         try:
             for family, where in _resolve(address):
                 for number, slot in enumerate(slots):
-                    slot.append(Listening(address.scheme, _listen(family, where, is_first=number == 0)))
+                    slot.append(Listening(address, _listen(family, where, is_first=number == 0)))
         except OSError as error:
             reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {_cause(error)}"
             raise StartError(f"{address.host}:{address.port} {reason} ({address.settings}).") from error

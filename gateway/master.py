@@ -39,7 +39,7 @@ async def _serve() -> None:
     logging.config.dictConfig(settings.LOGGING)
     if settings.GATEWAY_WORKERS > 1 and not settings.REDIS_URL:
         raise StartError("GATEWAY_WORKERS: more than one need REDIS_URL, where they count calls together.")
-    addresses = [Address("http", settings.GATEWAY_HOST, settings.GATEWAY_PORT, "GATEWAY_HOST, GATEWAY_PORT")]
+    addresses = _addresses()
     master = Master(listen(addresses, settings.GATEWAY_WORKERS), settings.DRAIN_SECONDS)
     async with management.serving(master, settings.GATEWAY_MANAGEMENT_HOST, settings.GATEWAY_MANAGEMENT_PORT):
         await _run(master, [address.url for address in addresses])
@@ -60,6 +60,20 @@ async def _run(master: "Master", urls: Sequence[str]) -> None:
     await master.stop()
     if not running.cancelled():
         running.result()
+
+
+def _addresses() -> list[Address]:
+    from portal import settings
+
+    proxied = settings.GATEWAY_PROXY_PROTOCOL
+    host, port = settings.GATEWAY_HOST, settings.GATEWAY_PORT
+    addresses = [Address("http", host, port, "GATEWAY_HOST, GATEWAY_PORT", is_proxied=proxied == "all")]
+    if settings.GATEWAY_TLS_PORT:
+        host, port = settings.GATEWAY_TLS_HOST, settings.GATEWAY_TLS_PORT
+        addresses.append(
+            Address("https", host, port, "GATEWAY_TLS_HOST, GATEWAY_TLS_PORT", is_proxied=proxied != "off")
+        )
+    return addresses
 
 
 class Master:

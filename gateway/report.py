@@ -75,6 +75,9 @@ METRICS: Final[dict[str, Metric]] = {
     "snapshot_revision": Metric("gauge", ("worker",), "Revision of the configuration in use; 0 where there is none."),
     "snapshot_loaded_timestamp_seconds": Metric("gauge", ("worker",), "When it was taken into use."),
     "snapshot_refused": Metric("gauge", ("worker",), "1 while the newest snapshot file cannot be used."),
+    "certificate_expires_timestamp_seconds": Metric(
+        "gauge", ("worker", "certificate"), "When the certificate in use, by its file, expires."
+    ),
     "loop_stalls": Metric("counter", ("worker",), "Times at which the event loop was late by 0.1 seconds or more."),
     "loop_stall_seconds": Metric("counter", ("worker",), "By how much it was late then."),
     "workers_silent": Metric("gauge", (), "Workers that do not answer; their counts are those of their last answer."),

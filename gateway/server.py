@@ -12,8 +12,10 @@ from gateway.admission import Admitted
 from gateway.balancing import Balancer
 from gateway.call_metrics import CallMetrics
 from gateway.caller import Caller
+from gateway.certificates import Certificates
 from gateway.circuit import Circuits
 from gateway.client_address import TrustedProxies
+from gateway.entrance import Entrance
 from gateway.journal import Journal
 from gateway.limits import Counters
 from gateway.listeners import BACKLOG, Listener
@@ -24,6 +26,7 @@ from gateway.trace_context import Trace, trace_id_of
 
 if TYPE_CHECKING:
     from gateway.access_log import AccessLog
+    from gateway.arrival import Arrival
     from gateway.call import Call
     from gateway.tracing import Tracing
     from gateway.upstream import Upstream
@@ -69,6 +72,7 @@ class Server:
         proxies: TrustedProxies,
         access_log: "AccessLog | None" = None,
         tracing: "Tracing | None" = None,
+        certificates: Certificates | None = None,
     ) -> None:
         self.name = name.encode()
         self.limits = limits
@@ -77,6 +81,7 @@ class Server:
         self.proxies = proxies
         self.access_log = access_log
         self.tracing = tracing
+        self.certificates = certificates
         self.catalogue: Catalogue | None = None
         self.is_draining = False
         self.metrics = CallMetrics()
@@ -91,17 +96,24 @@ class Server:
         self.time = self._loop.time()
         self._next_sweep = self.time
         self._all_gone = asyncio.Event()
-        self._accepting: list[asyncio.AbstractServer] = []
-        self._callers: set[Caller] = set()
+        self._accepting: list[asyncio.AbstractServer | Entrance] = []
+        self._callers: set[Caller | Arrival] = set()
         self._finished: list[tuple[Caller, bytes]] = []
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
 
     async def listen(self, listeners: Iterable[Listener]) -> None:
         for listener in listeners:
-            listening = socket.socket(fileno=listener.descriptor)
-            self._accepting.append(
-                await self._loop.create_server(lambda: Caller(self), sock=listening, backlog=BACKLOG)
-            )
+            self._accepting.append(await self._accept(socket.socket(fileno=listener.descriptor), listener))
+        if self.certificates is not None:
+            self.certificates.start()
+
+    async def _accept(self, listening: socket.socket, listener: Listener) -> asyncio.AbstractServer | Entrance:
+        if listener.scheme == "https":
+            assert self.certificates is not None
+            return Entrance(self, listening, self.certificates.context, is_proxied=listener.is_proxied)
+        if listener.is_proxied:
+            return Entrance(self, listening, None, is_proxied=True)
+        return await self._loop.create_server(lambda: Caller(self), sock=listening, backlog=BACKLOG)
 
     def stop_accepting(self) -> None:
         for accepting in self._accepting:
@@ -119,14 +131,14 @@ class Server:
         """Open connections of callers."""
         return len(self._callers)
 
-    def welcome(self, caller: Caller) -> bool:
+    def welcome(self, caller: "Caller | Arrival") -> bool:
         self._callers.add(caller)
         if len(self._callers) <= self.limits.connections:
             return True
         self.connections_refused += 1
         return False
 
-    def goodbye(self, caller: Caller) -> None:
+    def goodbye(self, caller: "Caller | Arrival") -> None:
         self._callers.discard(caller)
         if self.is_draining and not self._callers:
             self._all_gone.set()
@@ -238,3 +250,5 @@ class Server:
             self.access_log.close()
         if self.tracing is not None:
             self.tracing.close()
+        if self.certificates is not None:
+            self.certificates.stop()

@@ -27,6 +27,9 @@ def worker_report(server: "Server", watch: "Watch", worker: str) -> Report:
     for kind, size in zip(("rate", "quota"), server.counters.sizes, strict=True):
         report.add("limit_counters", (worker, kind), size)
     _add_backends(report, server)
+    for certificate in server.certificates.certificates if server.certificates is not None else ():
+        labels = (worker, str(certificate.pair.certificate))
+        report.add("certificate_expires_timestamp_seconds", labels, certificate.expires)
     return report
 
 

@@ -33,6 +33,11 @@ PORTAL_HOST = env_text("PORTAL_HOST", default="127.0.0.1")
 PORTAL_PORT = env_int("PORTAL_PORT", default=8000, low=1, high=65535)
 GATEWAY_HOST = env_text("GATEWAY_HOST", default="127.0.0.1")
 GATEWAY_PORT = env_int("GATEWAY_PORT", default=8080, low=1, high=65535)
+GATEWAY_TLS_HOST = env_text("GATEWAY_TLS_HOST", default=GATEWAY_HOST)
+GATEWAY_TLS_PORT = env_int("GATEWAY_TLS_PORT", default=0, low=0, high=65535)
+GATEWAY_TLS_CERTIFICATES = env_list("GATEWAY_TLS_CERTIFICATES")
+# On which of the two ports connections begin with a PROXY header.
+GATEWAY_PROXY_PROTOCOL = env_text("GATEWAY_PROXY_PROTOCOL", default="off", choices=("off", "tls", "all"))
 GATEWAY_MANAGEMENT_HOST = env_text("GATEWAY_MANAGEMENT_HOST", default="127.0.0.1")
 # 0: there is no management server.
 GATEWAY_MANAGEMENT_PORT = env_int("GATEWAY_MANAGEMENT_PORT", default=8081, low=0, high=65535)

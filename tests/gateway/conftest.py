@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import pytest
 from gateway import journal, key_digest, snapshot
 from gateway.record import CallRecord
 from gateway.snapshot import API, Operation, Product, Quota, RateLimit, Snapshot, Subscription
-from tests.gateway.raw import Backend, Client
+from tests.gateway.raw import Backend, Client, TLSClient
 
 KEY = b"K1"
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +86,7 @@ class Gateway:
         self.clients: list[Client] = []
         self.revision = 1
         self.port = int(settings.get("GATEWAY_PORT") or free_port())
+        self.tls_port = int(settings.get("GATEWAY_TLS_PORT") or 0)
         if configuration is not None:
             self.configure(configuration)
         environment = {
@@ -137,8 +139,12 @@ class Gateway:
         assert text in written(), self.log.read_text()
         return self
 
-    def connect(self) -> Client:
-        self.clients.append(Client(self.port))
+    def connect(self, port: int | None = None) -> Client:
+        self.clients.append(Client(port or self.port))
+        return self.clients[-1]
+
+    def connect_tls(self, server_name: str | None = None, context: ssl.SSLContext | None = None) -> TLSClient:
+        self.clients.append(TLSClient(self.tls_port, server_name, context))
         return self.clients[-1]
 
     def hang_up(self) -> None:

@@ -128,6 +128,25 @@ class Client(Wire):
         return self.read_response(method)
 
 
+class TLSClient(Client):
+    """Takes any certificate, and takes an end without a close_notify for an error."""
+
+    def __init__(self, port: int, server_name: str | None = None, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(port)
+        self.socket = (context or any_certificate()).wrap_socket(self.socket, server_hostname=server_name)
+
+    @property
+    def certificate(self) -> bytes:
+        return self.socket.getpeercert(binary_form=True)
+
+
+def any_certificate() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 class BackendConnection(Wire):
     """The backend's end. `log` collects all bytes received on it; `body` is the last request's, without coding."""
 
