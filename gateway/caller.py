@@ -30,6 +30,7 @@ from gateway.log import Sparingly
 from gateway.pace import body_deadline
 from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
 from gateway.trace_context import without_context
+from gateway.trailers import last_chunk
 from gateway.tunnel import TunnelEnd, join
 from gateway.unsent import is_reset, unsent_bytes
 
@@ -429,12 +430,18 @@ class Caller(asyncio.Protocol):
             if body:
                 self._outgoing.append(chunk(body))
             if self._reader.is_complete:
-                self._outgoing.append(LAST_CHUNK)
+                self._outgoing.append(self._last_chunk(call) if self._reader.trailers else LAST_CHUNK)
         call.request_bytes = self.request.size + self._reader.body_bytes
         if self._upstream is not None:
             self._send()
         elif not self._reader.is_complete:
             self.pause_reading()
+
+    def _last_chunk(self, call: Call) -> bytes:
+        """With the trailers that the backend may have: what is kept from it in a head is so here."""
+        assert isinstance(call.verdict, Admitted)
+        kept_back = {call.verdict.key_header, *self.backend.added.replaced, *self.request.fields.connection}
+        return last_chunk(self._reader.trailers, kept_back)
 
     def _send(self) -> None:
         """All that is ready for the backend, in one write."""
@@ -509,6 +516,8 @@ class Caller(asyncio.Protocol):
             framing += b"Connection: close\r\n"
         elif old:
             framing += b"Connection: keep-alive\r\n"
+        if rechunk and response.trailer_line and request.fields.takes_trailers:
+            framing += response.trailer_line
         if not response.has_date:  # RFC 9110 6.6.1
             framing += b"Date: %b\r\n" % replies.date()
         start, limit_lines, cors_lines = response.start, call.verdict.limit_lines, call.cors_lines

@@ -1,7 +1,7 @@
 """The chunked transfer coding (RFC 9112 7.1), read strictly.
 
 Only what stands between the chunks is looked at; their data is cut out, whatever is in it.
-Extensions and trailers are thrown away.
+Extensions are thrown away.
 """
 
 import re
@@ -40,13 +40,14 @@ class Chunks:
     """One body, of a request or an answer.
 
     `_left` is what has not arrived of the chunk in hand, `_begun` the start of a line whose end has
-    not, `_expected` how the next line looks.
+    not, `_expected` how the next line looks. `trailers` are lines, without their ends.
     """
 
-    __slots__ = ("_begun", "_expected", "_left", "_trailer_bytes", "is_complete")
+    __slots__ = ("_begun", "_expected", "_left", "_trailer_bytes", "is_complete", "trailers")
 
     def __init__(self) -> None:
         self.is_complete = False
+        self.trailers: list[bytes] = []
         self._expected = _FIRST_SIZE
         self._begun = b""
         self._left = 0
@@ -74,6 +75,7 @@ class Chunks:
                 if line[1] is None:
                     self.is_complete = True
                     return b"".join(parts), data[position:]
+                self.trailers.append(line[1])
             else:
                 left = int(line[1], 16)
                 expected = _NEXT_SIZE if left else _TRAILER

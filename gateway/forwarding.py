@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gateway.head import Fields
+from gateway.trailers import announcement
 
 HOP_BY_HOP = frozenset(
     (
@@ -39,6 +40,8 @@ _NOT_TO_BACKEND = HOP_BY_HOP | {
 _NOT_TO_CALLER = HOP_BY_HOP | {b"x-request-id"}
 # What an accepted handshake and its answer say of the connection (RFC 6455 4.1).
 UPGRADE_LINES = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+# The backend may send trailers, for they will be passed on (RFC 9110 10.1.4).
+_TE_LINES = b"Connection: TE\r\nTE: trailers\r\n"
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 # A Connection option must not take away what frames the message.
 _NOT_BY_CONNECTION = frozenset((b"content-length", b"close", b"keep-alive", b""))
@@ -57,7 +60,8 @@ class ResponseHead:
     """`start` is what the caller gets of it: status line and field lines.
 
     `length` is None where the body is chunked or ends with the connection, 0 where there is none.
-    `idle_seconds` is how long the backend says it keeps the connection open.
+    `idle_seconds` is how long the backend says it keeps the connection open. `trailer_line` announces
+    trailers, for a caller that takes them.
     """
 
     status: int
@@ -68,6 +72,7 @@ class ResponseHead:
     keep_alive: bool
     has_date: bool
     has_limit_fields: bool
+    trailer_line: bytes
     idle_seconds: float | None
 
 
@@ -106,8 +111,11 @@ def backend_lines(fields: Fields, left_out: frozenset[bytes], added: bytes, *, t
         for line, (name, _) in zip(fields.lines, fields.pairs, strict=True)
         if name not in left_out and (trusted or not _is_said_by_proxies(name))
     ]
-    framing = b"Transfer-Encoding: chunked\r\n\r\n" if fields.is_chunked else b"\r\n"
-    return b"\r\n".join([*kept, added]) + framing
+    framing = _TE_LINES if fields.takes_trailers and fields.websocket_key is None else b""
+    if fields.is_chunked:
+        framing += announcement([value for name, value in fields.pairs if name == b"trailer"], left_out)
+        framing += b"Transfer-Encoding: chunked\r\n"
+    return b"%b%b\r\n" % (b"\r\n".join([*kept, added]), framing)
 
 
 def _is_said_by_proxies(name: bytes) -> bool:
@@ -154,6 +162,7 @@ def read_response_head(head: bytes, *, to_head: bool, websocket_key: bytes | Non
         raise BadResponse("the status line is malformed")
     status = int(found[2])
     connection: list[bytes] = []
+    trailer: list[bytes] = []
     codings = length = upgrade = idle_seconds = None
     kept: list[tuple[bytes, bytes]] = []
     for line in head.split(b"\r\n")[1:-2]:
@@ -165,6 +174,8 @@ def read_response_head(head: bytes, *, to_head: bool, websocket_key: bytes | Non
             codings = value if codings is None else codings + b"," + value
         elif name == b"upgrade":
             upgrade = value.strip(b" \t").lower()
+        elif name == b"trailer":
+            trailer.append(value)
         elif name == b"content-length":
             length = int(value)
             if status >= 200 and status != 204:  # RFC 9110 8.6
@@ -190,6 +201,7 @@ def read_response_head(head: bytes, *, to_head: bool, websocket_key: bytes | Non
         b"close" not in connection if found[1] == b"1" else b"keep-alive" in connection,
         b"date" not in dropped and any(name == b"date" for name, _ in kept),
         any(name.startswith(b"ratelimit") for name, _ in kept),
+        announcement(trailer) if trailer else b"",
         idle_seconds,
     )
 

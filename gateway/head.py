@@ -37,6 +37,7 @@ _NOTED = frozenset(
         b"upgrade",
         b"sec-websocket-key",
         b"origin",
+        b"te",
     )
 )
 
@@ -73,6 +74,7 @@ class Fields:
     max_forwards: int | None
     websocket_key: bytes | None
     origin: bytes | None
+    takes_trailers: bool
 
 
 @dataclass(slots=True)
@@ -165,6 +167,7 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
     connection: tuple[bytes, ...] = ()
     passed: tuple[bytes, ...] = ()
     upgrade: tuple[bytes, ...] = ()
+    te: tuple[bytes, ...] = ()
     websocket_keys: list[bytes] = []
     for name, value in pairs:
         if name not in _NOTED:
@@ -187,6 +190,8 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
             upgrade += _listed(value)
         elif name == b"sec-websocket-key":
             websocket_keys.append(value)
+        elif name == b"te":
+            te += _listed(value)
         elif name == b"origin":
             origin = value if origin is None else b""
         else:
@@ -211,6 +216,8 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
         max_forwards,
         _websocket_key(upgrade, connection, websocket_keys) if upgrade and not is_http_1_0 and not codings else None,
         origin,
+        # RFC 9110 10.1.4: TE is for the next hop only, and says so.
+        b"trailers" in te and b"te" in connection and not is_http_1_0,
     )
 
 

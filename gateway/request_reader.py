@@ -29,7 +29,7 @@ _EMPTY_LINES: Final = re.compile(rb"(?:\r\n){1,%d}" % (EMPTY_LINES_LIMIT + 1))
 
 
 class RequestReader:
-    """`waiting` are bytes received and not yet read. `is_complete` and `body_bytes` tell of the message in hand.
+    """`waiting` are bytes received and not yet read. What else has no underscore tells of the message in hand.
 
     A caller on a kept-alive connection repeats itself: a head that equals the one before, or but
     for target and length, is not read again.
@@ -44,6 +44,7 @@ class RequestReader:
         "_request",
         "body_bytes",
         "is_complete",
+        "trailers",
         "waiting",
     )
 
@@ -53,6 +54,7 @@ class RequestReader:
         self.waiting = b""
         self.is_complete = True
         self.body_bytes = 0
+        self.trailers: list[bytes] = []
         self._head = b""
         self._block = b""
         self._chunks: Chunks | None = None
@@ -124,6 +126,7 @@ class RequestReader:
             except BadChunks as error:
                 raise MalformedRequest(400, f"The request body is malformed: {error}.") from error
             if self._chunks.is_complete:
+                self.trailers = self._chunks.trailers
                 self._chunks = None
                 self.is_complete = True
         elif len(body) > self._left:

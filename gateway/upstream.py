@@ -17,6 +17,7 @@ from gateway.chunks import LAST_CHUNK, BadChunks, Chunks, chunk
 from gateway.forwarding import BadResponse, ResponseHead, check_unfinished_answer, read_response_head
 from gateway.head import RequestHead, is_websocket_handshake
 from gateway.request_reader import REMEMBERED_HEAD_BYTES
+from gateway.trailers import last_chunk
 from gateway.unsent import unsent_bytes
 
 if TYPE_CHECKING:
@@ -378,4 +379,9 @@ class Upstream(asyncio.Protocol):
         if not self._rechunk:
             return data
         out = chunk(data) if data else b""
-        return out + LAST_CHUNK if self._is_complete else out
+        return out + self._last_chunk() if self._is_complete else out
+
+    def _last_chunk(self) -> bytes:
+        if self._chunks is None or not self._chunks.trailers or self._caller is None:
+            return LAST_CHUNK
+        return last_chunk(self._chunks.trailers) if self._caller.request.fields.takes_trailers else LAST_CHUNK

@@ -48,6 +48,7 @@ class Wire:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = connection
         self.buffer = b""
+        self.trailers: list[bytes] = []
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -72,12 +73,14 @@ class Wire:
         return data
 
     def read_chunked(self) -> bytes:
-        """Body without its coding; strict about each byte of it."""
+        """Body without its coding; strict about each byte of it. `trailers` are the lines behind it."""
         body = b""
         while size := int(self.read_until(b"\r\n")[:-2], 16):
             body += self.read(size)
             assert self.read(2) == b"\r\n"
-        assert self.read(2) == b"\r\n"
+        self.trailers = []
+        while line := self.read_until(b"\r\n")[:-2]:
+            self.trailers.append(line)
         return body
 
     def read_to_end(self) -> bytes:
