@@ -289,8 +289,9 @@ def test_a_reader_gets_each_record_once_while_two_processes_write_and_parts_are_
     def ingest():
         """As the worker does, which keeps offsets by name for ever."""
         for part in parts(tmp_path):
-            for one, offsets[part.file.name] in read_records(part.file, offsets.get(part.file.name, 0)):
+            for one, end in read_records(part.file, offsets.get(part.file.name, 0)):
                 got.append(one.request_id)
+                offsets[part.file.name] = end
         for file in deletable(tmp_path):
             file.unlink()
 
