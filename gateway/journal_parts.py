@@ -10,6 +10,7 @@ frame is either being written or was torn off by a crash.
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -44,6 +45,15 @@ def parts(directory: Path) -> list[Part]:
     """All parts, each gateway's in the order in which they were written."""
     named = ((file, _PART_NAME.fullmatch(file.name)) for file in directory.glob("*.journal"))
     return sorted(Part(name["gateway"], int(name["sequence"]), file) for file, name in named if name)
+
+
+def backlog(directory: Path) -> tuple[int, int]:
+    """Number and bytes of all parts: one is deleted once it is finished and ingested."""
+    sizes = []
+    for part in parts(directory):
+        with suppress(FileNotFoundError):
+            sizes.append(part.file.stat().st_size)
+    return len(sizes), sum(sizes)
 
 
 def frame(record: CallRecord) -> bytes:

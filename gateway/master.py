@@ -9,11 +9,13 @@ import logging.config
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
 from gateway import management, report, tasks
 from gateway.channel import Status, Stop
+from gateway.journal_parts import backlog
 from gateway.listeners import Address, Listening, listen
 from gateway.log import logger
 from gateway.report import Report
@@ -40,7 +42,7 @@ async def _serve() -> None:
     if settings.GATEWAY_WORKERS > 1 and not settings.REDIS_URL:
         raise StartError("GATEWAY_WORKERS: more than one need REDIS_URL, where they count calls together.")
     addresses = _addresses()
-    master = Master(listen(addresses, settings.GATEWAY_WORKERS), settings.DRAIN_SECONDS)
+    master = Master(listen(addresses, settings.GATEWAY_WORKERS), settings.DRAIN_SECONDS, settings.JOURNAL_DIR)
     async with management.serving(master, settings.GATEWAY_MANAGEMENT_HOST, settings.GATEWAY_MANAGEMENT_PORT):
         await _run(master, [address.url for address in addresses])
 
@@ -79,12 +81,13 @@ def _addresses() -> list[Address]:
 class Master:
     """`workers` are all that live: those of the slots, and those that have handed over and finish their calls."""
 
-    def __init__(self, sockets: Sequence[Sequence[Listening]], drain_seconds: float) -> None:
+    def __init__(self, sockets: Sequence[Sequence[Listening]], drain_seconds: float, journal: Path) -> None:
         self.workers: set[WorkerProcess] = set()
         self.is_stopping = False
         self.slots = [Slot(number, self._start, drain_seconds) for number in range(len(sockets))]
         self._sockets = sockets
         self._drain_seconds = drain_seconds
+        self._journal = journal
         self._keepers: list[asyncio.Task[None]] = []
         self._past = Report()
 
@@ -129,6 +132,8 @@ class Master:
         total = report.merged(reports)
         total.add("workers_silent", (), sum(statuses[worker] is None for worker in alive))
         total.add("worker_restarts", (), sum(slot.restarts for slot in self.slots))
+        for metric, value in zip(("journal_parts", "journal_bytes"), backlog(self._journal), strict=True):
+            total.add(metric, (), value)
         return total
 
     async def _start(self, number: int) -> WorkerProcess:

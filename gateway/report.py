@@ -70,6 +70,8 @@ METRICS: Final[dict[str, Metric]] = {
     "journal_waiting_bytes": Metric("gauge", ("worker",), "Records that the disk has not taken yet."),
     "journal_unsynced_bytes": Metric("gauge", ("worker",), "Records written, which a power failure could take."),
     "journal_dropped_records": Metric("counter", ("worker",), "Records lost because the disk took none for too long."),
+    "journal_parts": Metric("gauge", (), "Files of the journal that are not ingested, those being written included."),
+    "journal_bytes": Metric("gauge", (), "Their size."),
     "access_log_dropped_lines": Metric("counter", ("worker",), "Lines lost because nothing took them for too long."),
     "spans": Metric("counter", ("worker", "outcome"), "Spans made; those not exported or failed wait or were dropped."),
     "snapshot_revision": Metric("gauge", ("worker",), "Revision of the configuration in use; 0 where there is none."),

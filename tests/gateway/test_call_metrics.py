@@ -1,5 +1,8 @@
 """Counts of calls, their sum over workers, and what Prometheus reads of them."""
 
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -169,3 +172,12 @@ def test_a_call_that_was_sent_again_is_counted_so():
     metrics.count_retries(99, 1)
     assert scraped(metrics)["retries_total", "orders"] == 2
     assert scraped(metrics)["retries_total", ""] == 1
+
+
+def test_every_metric_has_its_place_in_the_documents():
+    document = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|([^|]*)\|", document.partition("## Metrics")[2], re.MULTILINE)
+    told = {name: re.findall(r"`(\w+)`", labels) for names, labels in rows for name in re.findall(r"`(\w+)`", names)}
+    suffixes = {"counter": "_total", "gauge": "", "histogram": ""}
+    expected = {name + suffixes[metric.kind]: list(metric.labels) for name, metric in report.METRICS.items()}
+    assert {name: labels for name, labels in told.items() if name in expected} == expected
