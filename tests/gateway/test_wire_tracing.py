@@ -1,6 +1,9 @@
 """Traces through a real gateway, exported to a real receiver of OTLP over HTTP."""
 
+import os
 import re
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -8,7 +11,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.gateway.conftest import free_port, wait_for
+from tests.gateway.conftest import ROOT, free_port, wait_for
 from tests.gateway.raw import Client
 
 TRACE, SPAN = b"0af7651916cd43dd8448eb211c80319c", b"b7ad6b7169203331"
@@ -216,3 +219,20 @@ def test_a_collector_that_is_down_disturbs_no_call(start_gateway, backend):
     assert [client.ask(request(b"/echo/a")).status for _ in range(100)] == [200] * 100
     client.close()
     assert gateway.stop() == 0
+
+
+def test_without_its_packages_the_start_stops_and_says_which(tmp_path):
+    (tmp_path / "opentelemetry.py").write_text("raise ImportError")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "DATA_DIR": str(tmp_path),
+        "GATEWAY_PORT": str(free_port()),
+        "GATEWAY_MANAGEMENT_PORT": "0",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+    }
+    ended = subprocess.run([sys.executable, "-m", "gateway"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in ended.stderr
+    assert "pip install -r requirements-otel.txt" in ended.stderr
+    assert "Traceback" not in ended.stderr
