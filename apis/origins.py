@@ -1,5 +1,6 @@
 """Origins of pages that may call an API from a browser (RFC 6454): `https://host[:port]`, or `*` for all."""
 
+import ipaddress
 import re
 from urllib.parse import urlsplit
 
@@ -27,7 +28,8 @@ def validate_origins(text: str) -> None:
 def origin_of(url: str) -> str:
     """The origin of an absolute http or https URL: in lower case, without the scheme's own port."""
     parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    host = parts.hostname or ""
+    host = f"[{ipaddress.ip_address(host)}]" if ":" in host else host
     port = "" if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
 

@@ -1,5 +1,6 @@
 """Certificates in PEM form: authorities to trust, and the certificate by which the gateway shows who it is."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+
+_PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
 
 SigningKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 
@@ -55,20 +58,21 @@ def validate_authorities(pem: str) -> None:
     _certificates(pem)
 
 
-def client_certificate(certificates_pem: str, key_pem: str) -> str:
-    """The certificate of the key, then its chain, then the key, in one PEM text. Raises ValidationError."""
-    key = _private_key(key_pem)
-    its_public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    certificates = _certificates(certificates_pem)
-    own = [one for one in certificates if _public_key(one) == its_public]
-    if not own:
+def client_certificate(pem: str) -> str:
+    """The certificate of the private key, then its chain, then the key, in PEM form, from a text with all of them.
+
+    Raises ValidationError.
+    """
+    key = _private_key(pem)
+    certificates = _certificates(pem)
+    own = next((one for one in certificates if _public_key(one) == _public_key(key)), None)
+    if own is None:
         raise ValidationError("The private key belongs to none of the certificates: give the pair that was issued.")
-    if own[0].not_valid_after_utc <= timezone.now():
-        raise ValidationError(f"The certificate ended on {own[0].not_valid_after_utc:%Y-%m-%d}: give its successor.")
-    chain = [one for one in certificates if one not in own]
-    blocks = [one.public_bytes(Encoding.PEM) for one in (own[0], *chain)]
-    blocks.append(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return b"".join(blocks).decode()
+    if own.not_valid_after_utc <= timezone.now():
+        raise ValidationError(f"The certificate ended on {own.not_valid_after_utc:%Y-%m-%d}: give its successor.")
+    chain = [one for one in certificates if one != own]
+    blocks = [one.public_bytes(Encoding.PEM) for one in (own, *chain)]
+    return b"".join([*blocks, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())]).decode()
 
 
 def _certificates(pem: str) -> Sequence[x509.Certificate]:
@@ -80,23 +84,24 @@ def _certificates(pem: str) -> Sequence[x509.Certificate]:
         ) from error
 
 
-def _public_key(certificate: x509.Certificate) -> bytes:
+def _public_key(holder: x509.Certificate | SigningKey) -> bytes:
     """Empty where the key is of a kind that cannot be read."""
     try:
-        return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return holder.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm):
         return b""
 
 
 def _private_key(pem: str) -> SigningKey:
     # What the library says of a bad key is not passed on: it could quote it.
+    block = _PRIVATE_KEY.search(pem)
     try:
-        key = load_pem_private_key(pem.encode(), password=None)
+        key = load_pem_private_key(block[0].encode() if block else b"", password=None)
     except TypeError:
         raise ValidationError("The private key has a password: take it off with `openssl pkey -in key.pem`.") from None
     except (ValueError, UnsupportedAlgorithm):
         raise ValidationError(
-            "Give a private key in PEM form: -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----."
+            "Give the private key too: -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----."
         ) from None
     if not isinstance(key, SigningKey):
         raise ValidationError("A key of this kind cannot sign: give an RSA, ECDSA or Ed25519 key.")

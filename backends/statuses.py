@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 MAX_RANGES = 10
 FIRST, LAST = 200, 599
 
-_RANGE = re.compile(r"(\d{3})(?:\s*-\s*(\d{3}))?")
+_RANGE = re.compile(r"([0-9]{3})(?:\s*-\s*([0-9]{3}))?")
 
 
 def parse_ranges(text: str) -> tuple[tuple[int, int], ...]:

@@ -1,6 +1,7 @@
 """What Django's admin finds when it looks for each app's `admin` module."""
 
 from portal.administration import (
+    backends,
     calls,
     catalogue,
     door,
@@ -13,6 +14,7 @@ from portal.administration import (
 )
 
 __all__ = [
+    "backends",
     "calls",
     "catalogue",
     "door",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
-from service.models import Service
+from service.models import Service, current
 
 THIS_MACHINE = "this machine"
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -27,6 +28,12 @@ def leads_to_gateway(url: str, service: Service | None) -> bool:
         (wanted.host, wanted.port) == (own.host, own.port) and (wanted.path + "/").startswith(own.path + "/")
         for own in _own_addresses(service)
     )
+
+
+def refuse_own_address(url: str) -> None:
+    """Raises ValidationError where a valid service URL leads to the gateway."""
+    if leads_to_gateway(url, current()):
+        raise ValidationError("This is the address of the gateway itself: its calls would go round in circles.")
 
 
 def _own_addresses(service: Service | None) -> list[Address]:

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
@@ -17,10 +16,10 @@ from apis.origins import parse_origins
 from portal.administration.branding import service_of
 from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
-from portal.administration.model_admin import ModelAdmin, RowsField
+from portal.administration.model_admin import AutocompleteFilter, ModelAdmin, RowsField
 from portal.administration.products import refuse_second_open_product
 from portal.base_urls import base_urls
-from portal.gateway_addresses import leads_to_gateway
+from portal.gateway_addresses import refuse_own_address
 from service.models import current
 from subscriptions.models import Product
 
@@ -40,7 +39,12 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
             "description": UnfoldAdminTextareaWidget({"rows": 5}),
             "allowed_origins": UnfoldAdminTextareaWidget({"rows": 2, "spellcheck": "false"}),
         }
-        help_texts = {"name": "Identifies the API in the portal's URLs. Empty: made from the display name."}
+        help_texts = {
+            "name": "Identifies the API in the portal's URLs. Empty: made from the display name.",
+            "request_body_limit_bytes": "Past that 413. Empty: the gateway's setting.",
+            "backend_timeout_seconds": "Longest wait for the head of the backend's answer, then 504; and longest "
+            "pause in its body. Empty: the gateway's setting.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -56,7 +60,8 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_service_url(self) -> str:
         url: str = self.cleaned_data["service_url"]
-        refuse_address_of_gateway(url)
+        if url:
+            refuse_own_address(url)
         return url
 
     def clean_allowed_origins(self) -> str:
@@ -72,11 +77,6 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
         products: QuerySet[Product] = self.cleaned_data["products"]
         refuse_second_open_product(products)
         return products
-
-
-def refuse_address_of_gateway(url: str) -> None:
-    if url and leads_to_gateway(url, current()):
-        raise ValidationError("This is the address of the gateway itself: its calls would go round in circles.")
 
 
 def scheme_warning(gateway_url: str) -> str:
@@ -103,11 +103,14 @@ def address_view(request: HttpRequest, *, pk: int, model_admin: ModelAdmin) -> H
 @admin.register(API)
 class APIAdmin(ModelAdmin):
     form = APIForm
-    list_display = ["display_name", "address", "service_url", "shown_scheme", "operation_count"]
-    list_filter = ["scheme", "products"]
+    list_display = ["display_name", "address", "target", "shown_scheme", "operation_count"]
+    list_filter = ["scheme", "products", ("backend", AutocompleteFilter)]
+    list_filter_submit = True
+    list_select_related = ["backend"]
     search_fields = ["display_name", "name", "path", "service_url"]
     list_per_page = 50
     prepopulated_fields = {"name": ["display_name"]}
+    autocomplete_fields = ["backend"]
     readonly_fields = ["public_url"]
     fieldsets = [
         (
@@ -132,7 +135,8 @@ class APIAdmin(ModelAdmin):
                 "fields": [
                     "allow_portal_origin",
                     "allowed_origins",
-                    ("request_body_limit_bytes", "backend_timeout_seconds"),
+                    "request_body_limit_bytes",
+                    "backend_timeout_seconds",
                 ]
             },
         ),
@@ -151,6 +155,10 @@ class APIAdmin(ModelAdmin):
     @admin.display(description="suffix", ordering="path")
     def address(self, api: API) -> str:
         return f"/{api.path}"
+
+    @admin.display(description="backend", ordering="service_url")
+    def target(self, api: API) -> str:
+        return api.backend.title if api.backend else api.service_url
 
     @label_column("scheme", ordering="scheme")
     def shown_scheme(self, api: API) -> str:

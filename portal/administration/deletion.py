@@ -1,4 +1,4 @@
-"""What stands in the way of deleting an API or a product, said in one line instead of a list without end."""
+"""What stands in the way of deleting an API, a product or a backend, in one line instead of a list without end."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,14 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apis.models import API
+from backends.models import Backend
 from subscriptions.models import Subscription
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as "1 API" and "2 APIs"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def subscriptions_in_the_way(objects: Iterable[Model], field: str) -> list[SafeString]:
@@ -17,14 +24,26 @@ def subscriptions_in_the_way(objects: Iterable[Model], field: str) -> list[SafeS
         count = Subscription.objects.filter(**{field: one.pk}).count()
         if count:
             url = f"{reverse('admin:subscriptions_subscription_changelist')}?{field}__id__exact={one.pk}"
-            lines.append(
-                format_html(
-                    '<a href="{}" class="text-primary-600 dark:text-primary-500 underline">{} of {}</a>. '
-                    "Delete {} first.",
-                    url,
-                    "1 subscription" if count == 1 else f"{count} subscriptions",
-                    one,
-                    "it" if count == 1 else "them",
-                )
-            )
+            them = "it" if count == 1 else "them"
+            lines.append(_line(url, f"{counted(count, 'subscription')} of {one}", f"Delete {them} first."))
     return lines
+
+
+def users_in_the_way(backends: Iterable[Backend]) -> list[SafeString]:
+    """A line, with a link, for each backend that APIs or pools use."""
+    lines = []
+    for one in backends:
+        apis, pools = API.objects.filter(backend=one).count(), one.memberships.count()
+        if apis:
+            url = f"{reverse('admin:apis_api_changelist')}?backend__id__exact={one.pk}"
+            lines.append(_line(url, f"{counted(apis, 'API')} of {one}", "Give another backend or a URL first."))
+        if pools:
+            url = reverse("admin:backends_backend_change", args=[one.pk])
+            lines.append(_line(url, f"{counted(pools, 'pool')} with {one}", "Take it out first."))
+    return lines
+
+
+def _line(url: str, who: str, advice: str) -> SafeString:
+    return format_html(
+        '<a href="{}" class="text-primary-600 dark:text-primary-500 underline">{}</a>. {}', url, who, advice
+    )

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold import admin as unfold
 from unfold.contrib.filters import admin as unfold_filters
 from unfold.contrib.filters.forms import AutocompleteDropdownForm
+from unfold.mixins import BaseModelAdminMixin
 
 
 def may_be_id(model: type[Model], text: Any) -> bool:
@@ -55,6 +56,15 @@ class RowsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         return super().clean(value)
 
 
+class TableRowForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A row of a table, where the labels are the column heads, which a screen reader does not tie to the fields."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.setdefault("aria-label", field.label)
+
+
 class _FilterForm(AutocompleteDropdownForm):
     widget = Autocomplete
 
@@ -63,7 +73,7 @@ class AutocompleteFilter(unfold_filters.AutocompleteSelectFilter):
     form_class = _FilterForm
 
 
-class ModelAdmin(unfold.ModelAdmin):
+class _ChoiceOfRows(BaseModelAdminMixin):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if self._is_autocompleted(db_field, request):
             kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site))
@@ -78,6 +88,12 @@ class ModelAdmin(unfold.ModelAdmin):
     def _is_autocompleted(self, db_field: Any, request: HttpRequest) -> bool:
         return db_field.name in self.get_autocomplete_fields(request)
 
+
+class TabularInline(_ChoiceOfRows, unfold.TabularInline):
+    pass
+
+
+class ModelAdmin(_ChoiceOfRows, unfold.ModelAdmin):
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         if not all(may_be_id(self.model, one) for one in request.POST.getlist("_selected_action")):
             messages.error(request, "What was chosen is not in this list.")

@@ -12,6 +12,7 @@ _MENU: dict[str, list[tuple[str, str, str, str]]] = {
     "Catalogue": [
         ("APIs", "api", "apis", "api"),
         ("Operations", "alt_route", "apis", "operation"),
+        ("Backends", "dns", "backends", "backend"),
         ("Products", "inventory_2", "subscriptions", "product"),
     ],
     "People": [

@@ -19,7 +19,7 @@ from apis.models import API, USUAL_METHODS, Operation, Parameter, Representation
 from apis.names import free_name
 from apis.template_parameters import check_agreement, undeclared
 from portal.administration.labels import label_column
-from portal.administration.model_admin import AutocompleteFilter, ModelAdmin
+from portal.administration.model_admin import AutocompleteFilter, ModelAdmin, TableRowForm
 from portal.base_urls import base_urls
 from service.models import current
 
@@ -77,7 +77,7 @@ class LinesField(forms.CharField):
         return bool(list(initial or []) != self.to_python(data))
 
 
-class ParameterForm(forms.ModelForm):  # type: ignore[type-arg]
+class ParameterForm(TableRowForm):
     values = LinesField(
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 1, "placeholder": "one a line"}),
@@ -90,12 +90,6 @@ class ParameterForm(forms.ModelForm):  # type: ignore[type-arg]
             "description": UnfoldAdminTextareaWidget({"rows": 1}),
             "name": UnfoldAdminTextInputWidget({"spellcheck": "false", "autocapitalize": "none"}),
         }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # In a table the labels are the column heads, which a screen reader does not tie to the fields.
-        for field in self.fields.values():
-            field.widget.attrs.setdefault("aria-label", field.label)
 
 
 class TemplateParameterForm(ParameterForm):

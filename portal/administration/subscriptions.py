@@ -25,6 +25,9 @@ STATE_COLOURS = {
     State.CANCELLED: "danger",
     State.EXPIRED: "danger",
 }
+HELP_TEXTS = {
+    "allow_tracing": "Callers who hold a debug token may see how each of its calls was processed.",
+}
 
 
 class EventInline(TabularInline):
@@ -66,7 +69,7 @@ class SubscriptionAdmin(ModelAdmin):
     ordering = ["-created_at"]
     autocomplete_fields = ["owner", "product", "api"]
     add_fieldsets = [
-        (None, {"fields": ["display_name", "owner", "expires_at"]}),
+        (None, {"fields": ["display_name", "owner", "expires_at", "allow_tracing"]}),
         (
             "Scope",
             {
@@ -76,7 +79,20 @@ class SubscriptionAdmin(ModelAdmin):
         ),
     ]
     fieldsets = [
-        (None, {"fields": ["display_name", "shown_owner", "scope", "state", "state_comment", "expires_at"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "display_name",
+                    "shown_owner",
+                    "scope",
+                    "state",
+                    "state_comment",
+                    "expires_at",
+                    "allow_tracing",
+                ]
+            },
+        ),
         ("Keys and dates", {"fields": ["key_beginnings", "created_at", "started_at", "ended_at"]}),
     ]
     inlines = [EventInline]
@@ -90,6 +106,9 @@ class SubscriptionAdmin(ModelAdmin):
         shown = ["shown_owner", "scope", "state", "state_comment", "key_beginnings"]
         fixed = ["created_at", "started_at", "ended_at"] + ([] if obj.is_live else ["expires_at"])
         return [*shown, *fixed]
+
+    def get_form(self, request: HttpRequest, obj: Subscription | None = None, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, **{"help_texts": HELP_TEXTS, **kwargs})
 
     def get_inlines(self, request: HttpRequest, obj: Subscription | None) -> list[Any]:
         return list(self.inlines) if obj else []
@@ -133,7 +152,7 @@ class SubscriptionAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
         if change:
-            changed = [name for name in ("display_name", "expires_at") if name in form.changed_data]
+            changed = [name for name in ("display_name", "expires_at", "allow_tracing") if name in form.changed_data]
             if changed:
                 obj.save(update_fields=changed)
             return
@@ -145,5 +164,7 @@ class SubscriptionAdmin(ModelAdmin):
             api=obj.api,
             expires_at=obj.expires_at,
         )
+        if obj.allow_tracing:
+            Subscription.objects.filter(pk=made.pk).update(allow_tracing=True)
         obj.pk, obj._state.adding = made.pk, False
         obj.refresh_from_db()

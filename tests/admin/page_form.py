@@ -65,7 +65,7 @@ def fields_of(page: HttpResponse, form_id: str) -> dict[str, list[str]]:
     return parser.values
 
 
-def submit(client: Client, url: str, form_id: str, *, button: str = "_save", **changes) -> HttpResponse:
+def submit(client: Client, url: str, form_id: str, /, *, button: str = "_save", **changes) -> HttpResponse:
     """Open the page, change fields (None takes one away), press the button."""
     page = client.get(url)
     assert page.status_code == 200, page

@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from apis.models import API
+from backends.models import Backend
 from subscriptions import lifecycle
 from subscriptions.models import Product
 from tests.admin.page_form import errors_of, submit
@@ -86,6 +87,11 @@ def test_taken_name_gets_a_number(admin, api):
         ("key_query_name", "a=b", "Only letters, digits"),
         ("key_query_name", "a&b", "Only letters, digits"),
         ("name", "a b", "valid “slug”"),
+        ("allowed_origins", "https://app.example.org/path", "is no origin"),
+        ("request_body_limit_bytes", "-1", "greater than or equal to 0"),
+        ("request_body_limit_bytes", "9" * 30, "less than or equal to"),
+        ("backend_timeout_seconds", "0", "greater than or equal to 0.1"),
+        ("backend_timeout_seconds", "300", "less than or equal to 240"),
         ("products", ["999"], "not one of the available choices"),
     ],
 )
@@ -94,6 +100,33 @@ def test_bad_value_is_refused_beside_its_field(admin, field, value, message):
     assert field in response.context["adminform"].form.errors
     assert message in errors_of(response)
     assert not API.objects.exists()
+
+
+def test_backend_stands_in_for_the_url(admin):
+    backend = Backend.objects.create(name="orders", title="Orders", url="https://orders.example.org")
+    submit(admin, ADD, "api_form", **NEW | {"service_url": "", "backend": backend.pk})
+    api = API.objects.get()
+    assert (api.service_url, api.backend) == ("", backend)
+    assert "Orders" in admin.get("/admin/apis/api/").content.decode()
+    assert "choose a backend" in errors_of(submit(admin, change(api), "api_form", backend=""))
+
+
+def test_settings_of_the_gateway_are_kept_as_browsers_and_gateway_know_them(admin, api):
+    fields = {
+        "allow_portal_origin": None,
+        "allowed_origins": "HTTPS://App.Example.org:443/\r\n\r\nhttp://localhost:3000",
+        "request_body_limit_bytes": "1048576",
+        "backend_timeout_seconds": "2.5",
+    }
+    submit(admin, change(api), "api_form", **fields)
+    api.refresh_from_db()
+    assert api.allowed_origins == "https://app.example.org\nhttp://localhost:3000"
+    assert (api.allow_portal_origin, api.request_body_limit_bytes, api.backend_timeout_seconds) == (False, 2**20, 2.5)
+
+
+def test_pages_of_the_portal_may_call_unless_one_says_no(admin):
+    submit(admin, ADD, "api_form", **NEW)
+    assert API.objects.get().allow_portal_origin
 
 
 def test_name_of_another_api_is_refused_in_any_case(admin, api):

@@ -6,6 +6,7 @@ from tests.admin.page_form import submit
 
 NO_IDS = pytest.mark.parametrize("text", ["Rev", "-1", "9" * 30, "\x00"], ids=ascii)
 OPERATION, SUBSCRIPTION = "/admin/apis/operation/", "/admin/subscriptions/subscription/"
+BACKEND = "/admin/backends/backend/"
 PRODUCT, GROUP, API = "/admin/subscriptions/product/", "/admin/accounts/group/", "/admin/apis/api/"
 
 
@@ -20,6 +21,7 @@ PRODUCT, GROUP, API = "/admin/subscriptions/product/", "/admin/accounts/group/",
         (PRODUCT, "product_form", "groups"),
         (GROUP, "group_form", "members"),
         (API, "api_form", "products"),
+        (API, "api_form", "backend"),
     ],
 )
 def test_what_is_no_id_is_refused_beside_its_field(admin, page, form, field, text):
@@ -44,7 +46,13 @@ def test_form_opens_with_any_suggestion(admin, query, text):
 
 @NO_IDS
 @pytest.mark.parametrize(
-    "query", [f"{OPERATION}?api__id__exact=", f"{SUBSCRIPTION}?owner__id__exact=", f"{API}?products__id__exact="]
+    "query",
+    [
+        f"{OPERATION}?api__id__exact=",
+        f"{SUBSCRIPTION}?owner__id__exact=",
+        f"{API}?products__id__exact=",
+        f"{API}?backend__id__exact=",
+    ],
 )
 def test_list_opens_with_any_filter(admin, query, text):
     assert admin.get(query + text, follow=True).status_code == 200
@@ -56,6 +64,7 @@ def test_list_opens_with_any_filter(admin, query, text):
     [
         (OPERATION, "delete_selected"),
         (PRODUCT, "delete_selected"),
+        (BACKEND, "delete_selected"),
         (SUBSCRIPTION, "approve"),
         ("/admin/notifications/outboxmail/", "send_again"),
     ],
@@ -66,6 +75,6 @@ def test_action_on_any_id_is_answered(admin, operation, page, action, text):
 
 
 @NO_IDS
-@pytest.mark.parametrize("page", [OPERATION, PRODUCT, SUBSCRIPTION, API])
+@pytest.mark.parametrize("page", [OPERATION, PRODUCT, SUBSCRIPTION, API, BACKEND])
 def test_page_of_any_id_is_answered(admin, page, text):
     assert admin.get(f"{page}{text}/change/".replace("\x00", "%00"), follow=True).status_code in (200, 404)

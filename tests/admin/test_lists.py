@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Group, User
 from analytics.models import Call, JournalPart
 from apis.models import API, Operation, Parameter, Representation, Response
+from backends.models import Backend, PoolMember
 from notifications.models import OutboxMail
 from service.models import Service
 from subscriptions import lifecycle
@@ -21,6 +22,7 @@ from subscriptions.models import Product
 LISTS = [
     "apis/api",
     "apis/operation",
+    "backends/backend",
     "subscriptions/product",
     "subscriptions/subscription",
     "accounts/user",
@@ -51,7 +53,10 @@ def make_rows(number: int) -> None:
     """Some of everything, each belonging to another one."""
     for _ in range(number):
         name = uuid.uuid4().hex[:12]
-        api = API.objects.create(name=name, display_name=name, path=name, service_url="http://b")
+        backend = Backend.objects.create(name=name, title=name, url="http://b")
+        pool = Backend.objects.create(name=f"{name}-pool", title=name, type="Pool")
+        PoolMember.objects.create(pool=pool, backend=backend)
+        api = API.objects.create(name=name, display_name=name, path=name, backend=pool)
         operation = Operation.objects.create(api=api, name=name, display_name=name, method="GET", url_template="/a")
         product = Product.objects.create(name=name, display_name=name, state="published")
         product.apis.add(api)

@@ -198,3 +198,12 @@ def test_ended_subscription_keeps_its_end(admin, waiting):
 def test_many_cannot_be_deleted_at_once(admin, waiting):
     admin.post(LIST, {"action": "delete_selected", "_selected_action": [waiting.pk], "post": "yes"})
     assert Subscription.objects.exists()
+
+
+def test_tracing_is_allowed_and_forbidden(admin, active, starter):
+    submit(admin, change(active), "subscription_form", allow_tracing="on")
+    assert Subscription.objects.get(pk=active.pk).allow_tracing
+    submit(admin, change(active), "subscription_form", allow_tracing=None)
+    assert not Subscription.objects.get(pk=active.pk).allow_tracing
+    submit(admin, ADD, "subscription_form", display_name="Traced", product=starter.pk, allow_tracing="on")
+    assert Subscription.objects.get(display_name="Traced").allow_tracing

@@ -100,8 +100,41 @@ def test_response_is_added_with_a_header(demo, form):
     form.get_by_role("button", name="Yes").click()
 
 
+def test_backend_and_pool_of_it_are_added(demo, admin):
+    admin.goto(f"{demo['Portal']}/admin/backends/backend/add/")
+    admin.locator("[name=title]").fill("Orders")
+    admin.locator("[name=url]").fill("https://orders.example.org")
+    admin.locator("[name=headers]").fill("x-functions-key: s3cret")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    admin.get_by_role("link", name="Add pool").click()
+    admin.locator("[name=title]").fill("Orders everywhere")
+    admin.locator("#members-group .select2-selection").first.click()
+    admin.get_by_role("option", name="Orders", exact=True).click()
+    admin.get_by_role("button", name="Save and continue editing").click()
+    expect(admin.locator("[name=members-0-backend] option:checked")).to_have_text("Orders")
+    for name in ("Orders everywhere", "Orders"):
+        admin.goto(f"{demo['Portal']}/admin/backends/backend/")
+        admin.get_by_role("link", name=name, exact=True).click()
+        if name == "Orders":
+            expect(admin.locator("[name=headers]")).to_have_value("x-functions-key: ••••••••")
+        admin.get_by_role("link", name="Delete backend").click()
+        admin.get_by_role("button", name="Yes").click()
+    expect(admin.get_by_role("link", name="Orders")).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["", "apis/api/1/change/", "apis/operation/1/change/", "subscriptions/subscription/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "apis/api/1/change/",
+        "apis/operation/1/change/",
+        "backends/backend/",
+        "backends/backend/add/",
+        "backends/backend/add/?type=pool",
+        "subscriptions/subscription/",
+    ],
+)
 def test_page_has_no_serious_violation(demo, admin, path, scheme):
     admin.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     admin.goto(f"{demo['Portal']}/admin/{path}")

@@ -8,10 +8,12 @@ from django.conf import settings
 from apis.models import API
 from backends.credentials import put_credentials
 from backends.models import Backend, PoolMember
-from gateway import sealed
+from gateway import key_digest, routing, sealed
+from gateway.admission import Admitted, admit
 from gateway.snapshot import Backend as PublishedBackend
 from gateway.snapshot import Breaker, Credentials, Member, Retry
 from publisher.compile import read_snapshot
+from subscriptions import keys
 
 CREDENTIALS = Credentials(headers=(("X-Key", "s3cret"),))
 
@@ -133,3 +135,25 @@ def test_backends_cost_no_query_each(shop, django_assert_num_queries):
         make_pool(f"p{number}", make_backend(f"b{number}"))
     with django_assert_num_queries(11):
         read_snapshot()
+
+
+def test_the_gateway_serves_what_is_published(shop):
+    backend = make_backend("a", url="wss://b.example.org/v1")
+    put_credentials(backend, CREDENTIALS)
+    backend.save()
+    API.objects.update(backend=make_pool("p", backend), service_url="")
+    assert isinstance(admitted_by_the_gateway(shop), Admitted)
+
+
+def test_the_gateway_refuses_calls_of_an_api_whose_backend_is_left_out(shop):
+    API.objects.update(backend=make_backend("a", sealed="x"))
+    refused = admitted_by_the_gateway(shop)
+    assert (refused.status, refused.reason) == (500, "BackendMissing")
+
+
+def admitted_by_the_gateway(shop):
+    cipher = sealed.cipher(settings.KEY_ENCRYPTION_KEY)
+    secret = key_digest.digest_secret(settings.KEY_ENCRYPTION_KEY)
+    catalogue = routing.compile_catalogue(read_snapshot(), secret, cipher)
+    headers = [(b"ocp-apim-subscription-key", keys.reveal(shop.subscription, keys.Slot.PRIMARY).encode())]
+    return admit(catalogue, b"GET", b"/echo/q", headers, b"http", b"gw", 0.0)
