@@ -274,6 +274,35 @@ def test_a_caller_that_leaves_within_the_answer_is_recorded_with_its_code(gatewa
     assert (record.response_code, record.backend_code, record.error_reason) == (206, 206, "ClientConnectionFailure")
 
 
+@pytest.mark.parametrize("way", ["reset", "close"])
+@pytest.mark.parametrize("during", ["upload", "download"])
+def test_a_caller_that_leaves_within_a_body_ends_the_call_at_the_backend(during, way, gateway, backend):
+    begun, ended, got = threading.Event(), threading.Event(), []
+
+    def behave(connection: BackendConnection) -> None:
+        got.append(connection.read_until(b"begin"))
+        begun.set()
+        with contextlib.suppress(OSError):
+            while during == "download":
+                connection.send(b"x" * 2**16)
+        got.append(connection.read_to_end())
+        ended.set()
+
+    backend.behave = behave
+    client = gateway.connect()
+    target = f"/echo/leaves-{during}-by-{way}".encode()
+    if during == "upload":
+        client.send(post(target, b"Transfer-Encoding: chunked", body=b"5\r\nbegin\r\n"))
+    else:
+        backend.behave = lambda connection: (connection.send(b"HTTP/1.1 200 OK\r\n\r\n"), behave(connection))
+        client.send(post(target, b"Content-Length: 5", body=b"begin"))
+    assert begun.wait(10)
+    client.reset() if way == "reset" else client.close()
+    assert ended.wait(10)
+    assert b"0\r\n\r\n" not in b"".join(got)
+    assert gateway.record(target).error_reason == "ClientConnectionFailure"
+
+
 def test_a_caller_that_closes_its_half_within_a_request_has_left(gateway, backend):
     client = gateway.connect()
     client.send(post(b"/echo/half", b"Content-Length: 10", body=b"12345"))

@@ -189,6 +189,44 @@ def test_options_go_no_further_than_they_may(method, sent, at_the_backend, clien
     assert len(backend.requests) == 2 * len(at_the_backend)
 
 
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        pytest.param(
+            (b"Accept-Encoding: gzip, br;q=0.5, *;q=0",),
+            b"200 OK\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\n"
+            b'ETag: W/"a"\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x00',
+            id="compressed",
+        ),
+        pytest.param(
+            (b"Range: bytes=2-3", b'If-Range: "a"'),
+            b"206 Partial Content\r\nContent-Range: bytes 2-3/9\r\nAccept-Ranges: bytes\r\nContent-Length: 2\r\n\r\nab",
+            id="a part",
+        ),
+        pytest.param(
+            (b"Range: bytes=0-1,5-6",),
+            b"206 Partial Content\r\nContent-Type: multipart/byteranges; boundary=x\r\nContent-Length: 5\r\n\r\n--x--",
+            id="several parts",
+        ),
+        pytest.param(
+            (b"Range: bytes=90-",),
+            b"416 Range Not Satisfiable\r\nContent-Range: bytes */9\r\nContent-Length: 0\r\n\r\n",
+            id="a part that is not there",
+        ),
+        pytest.param((b'If-None-Match: "a", W/"b"',), b'304 Not Modified\r\nETag: "a"\r\n\r\n', id="not modified"),
+        pytest.param((b'If-Match: "a"',), b"412 Precondition Failed\r\nContent-Length: 0\r\n\r\n", id="precondition"),
+    ],
+)
+def test_codings_ranges_and_conditions_are_the_backends_business(asked, answer, client, backend, arrived):
+    backend.answer_with(b"HTTP/1.1 " + answer)
+    start, _, body = answer.partition(b"\r\n\r\n")
+    for _ in range(2):
+        got = client.ask(request(b"GET /echo/a", *asked))
+        assert got.head.startswith(b"HTTP/1.1 " + start + b"\r\nX-Request-Id: ")
+        assert got.body == body
+    assert [line in backend.requests[0].split(b"\r\n") for line in asked] == [True] * len(asked)
+
+
 @pytest.mark.parametrize("reason", [b"", b" "])
 def test_a_status_without_a_reason_keeps_its_space(reason, client, backend):
     backend.answer_with(b"HTTP/1.1 200" + reason + b"\r\nContent-Length: 0\r\n\r\n")

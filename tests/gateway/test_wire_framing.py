@@ -93,6 +93,53 @@ def test_a_malformed_head_is_refused_and_the_connection_closed(payload, status, 
     assert backend.requests == []
 
 
+UPGRADES = [
+    pytest.param(b"Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n", id="h2c"),
+    pytest.param(
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+        id="websocket",
+    ),
+]
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES)
+@pytest.mark.parametrize(("payload", "status"), [case for case in REFUSED_HEADS if b" HTTP/1.1\r\n" in case.values[0]])
+def test_an_upgrade_makes_no_head_good(payload, status, upgrade, client, backend):
+    """llhttp reads otherwise then, up to where it would switch."""
+    request_line, end, rest = payload.partition(b"\r\n")
+    client.send(request_line + end + upgrade + rest + SMUGGLED)
+    assert client.read_response().status == status
+    assert client.is_closed()
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES)
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"Content-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED, id="sized"),
+        pytest.param(
+            b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(SMUGGLED) + SMUGGLED + b"\r\n0\r\n\r\n", id="chunked"
+        ),
+    ],
+)
+def test_a_request_inside_the_body_of_an_upgrade_is_a_body(body, method, upgrade, client, backend):
+    client.send(method + POST.removeprefix(b"POST") + upgrade + body + GET + b"\r\n")
+    assert [client.read_response().status for _ in range(2)] == [200, 200]
+    assert backend.bodies == [SMUGGLED, b""]
+    assert b"pgrade" not in b"".join(backend.requests).replace(SMUGGLED, b"")
+
+
+def test_a_body_of_no_length_is_the_next_request(client, backend):
+    """CL.0: what stands behind a request without a length is a request, for the gateway and for the backend."""
+    client.send(POST + b"\r\n" + GET + b"X-Second: 1\r\n\r\n")
+    assert [client.read_response().status for _ in range(2)] == [200, 200]
+    assert [request.split(b" ")[0] for request in backend.requests] == [b"POST", b"GET"]
+    assert all(request.count(b"HTTP/1.1") == 1 for request in backend.requests)
+
+
 @pytest.mark.parametrize(
     "chunks",
     [

@@ -99,21 +99,46 @@ def test_a_large_answer_streams_and_waits_for_the_caller(framing, gateway, backe
     assert gateway.resident_bytes() - before < GROWTH_BYTES
 
 
-def test_parts_of_an_answer_arrive_as_they_are_sent(client, backend):
-    may_go_on = threading.Event()
+@pytest.mark.parametrize("framing", ["sized", "chunked", "until the end"])
+def test_each_event_arrives_before_the_next_one_is_sent(framing, client, backend):
+    events = [b"data: %d\n\n" % number for number in range(20)]
+    has_read = threading.Semaphore(0)
+    head = {
+        "sized": b"Content-Length: %d\r\n" % sum(map(len, events)),
+        "chunked": b"Transfer-Encoding: chunked\r\n",
+        "until the end": b"",
+    }[framing]
+
+    def behave(connection: BackendConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + head + b"\r\n")
+        for event in events:
+            connection.send(b"%x\r\n%b\r\n" % (len(event), event) if framing == "chunked" else event)
+            assert has_read.acquire(timeout=10)
+        connection.send(b"0\r\n\r\n" if framing == "chunked" else b"")
+        connection.close()
+
+    backend.behave = behave
+    client.send(b"GET" + HEAD + b"Accept: text/event-stream\r\n\r\n")
+    for event in events:
+        client.read_until(event)
+        has_read.release()
+    if framing != "sized":
+        client.read_until(b"0\r\n\r\n")
+
+
+def test_a_stream_that_says_something_now_and_then_is_not_cut(impatient, backend):
+    """It takes several times as long as every time-out; each comment begins the backend's anew."""
 
     def behave(connection: BackendConnection) -> None:
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        connection.send(b"6\r\nfirst\n\r\n")
-        may_go_on.wait(10)
-        connection.send(b"7\r\nsecond\n\r\n0\r\n\r\n")
+        for _ in paced(range(20)):
+            connection.send(b"2\r\n:\n\r\n")
+        connection.send(b"0\r\n\r\n")
 
     backend.behave = behave
-    client.send(b"GET" + HEAD + b"\r\n")
-    client.read_until(b"first\n\r\n")
-    may_go_on.set()
-    client.read_until(b"second\n\r\n0\r\n\r\n")
+    assert impatient.ask(b"GET" + HEAD + b"\r\n").body == b":\n" * 20
 
 
 def test_a_caller_that_stops_reading_is_given_up(impatient, backend):
