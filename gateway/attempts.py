@@ -71,7 +71,7 @@ class Attempts:
         if backend is None:
             self._refuse()
         else:
-            self._caller.forward(self._enter(backend), backend, self._call)
+            self._caller.outgoing.forward(self._enter(backend), backend, self._call)
 
     def seconds_left(self) -> float:
         return max(self._give_up_at - self._caller.server.time, 0.0)
@@ -179,7 +179,7 @@ class Attempts:
         return head
 
     def _send_again(self, backend: "Backend") -> None:
-        self._caller.forward_again(self._enter(backend), self._kept or b"", backend, self._call)
+        self._caller.outgoing.forward_again(self._enter(backend), self._kept or b"", backend, self._call)
 
     def _refuse(self) -> None:
         server = self._caller.server

@@ -96,14 +96,14 @@ def _forward(caller: "Caller", request: RequestHead, admitted: Admitted, call: C
     caller.invite_body()
     backend = admitted.backend
     if isinstance(backend, Backend):
-        caller.forward(_head_for(backend, admitted, caller, request, fields, call, scheme), backend, call)
+        caller.outgoing.forward(_head_for(backend, admitted, caller, request, fields, call, scheme), backend, call)
     else:
 
         def head_for(member: Backend) -> bytes:
             return _head_for(member, admitted, caller, request, fields, call, scheme)
 
-        caller.attempts = Attempts(caller, call, backend, head_for)
-        caller.attempts.begin()
+        caller.outgoing.attempts = Attempts(caller, call, backend, head_for)
+        caller.outgoing.attempts.begin()
 
 
 def _head_for(
@@ -116,7 +116,7 @@ def _head_for(
     scheme: bytes,
 ) -> bytes:
     target = admitted.target if backend is admitted.backend else backend.target(admitted.target)
-    lines = caller.lines_for_backend(fields, request.authority, admitted.key_header, scheme, backend.added)
+    lines = caller.outgoing.lines(fields, request.authority, admitted.key_header, scheme, backend.added)
     if fields.websocket_key is not None and is_websocket_handshake(request):
         lines = UPGRADE_LINES + lines
     if call.trace is not None:

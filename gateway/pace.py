@@ -6,12 +6,33 @@ from typing import Final
 GRACE_SECONDS: Final = 5.0
 
 
-def body_deadline(now: float, began: float, received: int, *, pause_seconds: float, minimum: int) -> float:
-    """When a body that began to be read at `began`, and of which so many bytes are here, is too slow.
+class Pace:
+    """Of one body after another. Time in which the gateway itself does not read does not count.
 
-    No pause may be too long, and on the whole at least `minimum` bytes must come in a second (0: any).
+    No pause may be longer than `pause_seconds`, and on the whole at least `minimum` bytes must come
+    in a second (0: any number will do).
     """
-    latest = now + pause_seconds
-    if not minimum:
-        return latest
-    return min(latest, began + max(GRACE_SECONDS, received / minimum))
+
+    __slots__ = ("_began", "_minimum", "_pause_seconds", "_paused_at")
+
+    def __init__(self, pause_seconds: float, minimum: int) -> None:
+        self._pause_seconds = pause_seconds
+        self._minimum = minimum
+        self._began = self._paused_at = 0.0
+
+    def begin(self, now: float) -> None:
+        self._began = now
+
+    def pause(self, now: float) -> None:
+        """May come before the body begins."""
+        self._paused_at = now
+
+    def resume(self, now: float) -> None:
+        self._began += now - max(self._paused_at, self._began)
+
+    def deadline(self, now: float, received: int) -> float:
+        """When the body, of which so many bytes are here, is too slow."""
+        latest = now + self._pause_seconds
+        if not self._minimum:
+            return latest
+        return min(latest, self._began + max(GRACE_SECONDS, received / self._minimum))

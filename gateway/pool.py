@@ -144,14 +144,14 @@ class Pool:
 
     async def _connect(self, backend: Backend, caller: "Caller", call: Call) -> None:
         seconds = backend.connect_seconds or self._server.limits.backend_connect_seconds
-        if caller.attempts is not None:
-            seconds = min(seconds, caller.attempts.seconds_left())
+        if caller.outgoing.attempts is not None:
+            seconds = min(seconds, caller.outgoing.attempts.seconds_left())
         try:
             upstream = await self._get(backend, asyncio.get_running_loop().time() + seconds)
         except NoPlaceError:
             if caller.call is call:
                 message = "All connections to the backend service are in use."
-                caller.not_connected(503, message, "BackendConnectionsExhausted")
+                caller.outgoing.not_connected(503, message, "BackendConnectionsExhausted")
             return
         except (OSError, TimeoutError, UnicodeError, ssl.CertificateError) as error:
             api = call.verdict.api
@@ -159,10 +159,10 @@ class Pool:
             if caller.call is call:
                 is_certificate = isinstance(error, ssl.CertificateError)
                 reason = "BackendCertificateInvalid" if is_certificate else "BackendConnectionFailure"
-                caller.not_connected(502, "The backend service cannot be reached.", reason)
+                caller.outgoing.not_connected(502, "The backend service cannot be reached.", reason)
             return
         if caller.call is call:
-            caller.connected(upstream)
+            caller.outgoing.connected(upstream)
         else:
             self.put(upstream)
 

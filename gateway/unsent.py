@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import socket
 import sys
 import termios
 from contextlib import suppress
@@ -15,9 +14,3 @@ def unsent_bytes(transport: asyncio.Transport) -> int:
     with suppress(OSError, ValueError):
         waiting += int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     return waiting
-
-
-def is_reset(transport: asyncio.Transport) -> bool:
-    """Whether the other side has reset the connection; while nothing is read or written, nobody else finds out."""
-    connection = transport.get_extra_info("socket")
-    return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))

@@ -127,10 +127,10 @@ class Upstream(asyncio.Protocol):
             caller.end_response(LAST_CHUNK if self._rechunk else b"")
         elif response is None and not self._waiting and not self._interim:
             message = "The backend service closed the connection without an answer."
-            caller.backend_failed(502, message, "BackendConnectionFailure", may_replay=self.is_reused)
+            caller.outgoing.failed(502, message, "BackendConnectionFailure", may_replay=self.is_reused)
         else:
             message = "The backend service closed the connection within its answer."
-            caller.backend_failed(502, message, "BackendConnectionFailure")
+            caller.outgoing.failed(502, message, "BackendConnectionFailure")
 
     def data_received(self, data: bytes) -> None:
         caller = self._caller
@@ -143,7 +143,7 @@ class Upstream(asyncio.Protocol):
             out = self._read_answer(data, caller) if self._response is None else self._read_body(data)
         except (BadResponse, BadChunks):
             self.abort()
-            caller.backend_failed(502, "The backend service gave an invalid answer.", "BackendConnectionFailure")
+            caller.outgoing.failed(502, "The backend service gave an invalid answer.", "BackendConnectionFailure")
             return
         if self._is_complete:
             self._caller = None
@@ -200,7 +200,7 @@ class Upstream(asyncio.Protocol):
             return
         self.abort()
         if caller is not None:
-            caller.backend_failed(504, "The backend service did not answer in time.", "Timeout")
+            caller.outgoing.failed(504, "The backend service did not answer in time.", "Timeout")
 
     def _takes_the_request(self) -> bool:
         """Whether the backend has read some of it since this was asked last, or since it had to be held back."""
@@ -253,9 +253,9 @@ class Upstream(asyncio.Protocol):
         self._interim = 0
         self._is_complete = False
         self.is_fresh = True
-        self._seconds = caller.backend.seconds or self._server.limits.backend_seconds
-        if caller.attempts is not None:
-            self._seconds = min(self._seconds, caller.attempts.seconds_left())
+        self._seconds = caller.outgoing.backend.seconds or self._server.limits.backend_seconds
+        if caller.outgoing.attempts is not None:
+            self._seconds = min(self._seconds, caller.outgoing.attempts.seconds_left())
         call.backend_started = monotonic()
         if caller.is_slow:
             self.pause_reading()
@@ -310,11 +310,11 @@ class Upstream(asyncio.Protocol):
         self._is_complete = response.length == 0
         ends_with_connection = self._left is None and self._chunks is None
         self._is_reusable = response.keep_alive and not ends_with_connection and not (self._is_complete and data)
-        if caller.attempts is not None:
-            if caller.discards(response):
+        if caller.outgoing.attempts is not None:
+            if caller.outgoing.discards(response):
                 self._throw_away(data)
                 return b""
-            self._seconds = caller.backend.seconds or self._server.limits.backend_seconds
+            self._seconds = caller.outgoing.backend.seconds or self._server.limits.backend_seconds
         start, self._rechunk = caller.response_head(response)
         return start + self._read_body(data) if data and not self._is_complete else start
 
@@ -323,8 +323,8 @@ class Upstream(asyncio.Protocol):
         self._caller = None
         self._waiting = b""
         self.deadline = NEVER
-        if caller.attempts is not None:
-            caller.attempts.answered(response)
+        if caller.outgoing.attempts is not None:
+            caller.outgoing.attempts.answered(response)
         caller.switch(self, self._transport, response, data)
 
     def _read_head(self, head: bytes, request: RequestHead) -> ResponseHead:

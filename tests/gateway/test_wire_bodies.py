@@ -7,7 +7,7 @@ import threading
 import msgspec
 import pytest
 
-from gateway.pace import body_deadline
+from gateway.pace import Pace
 from tests.gateway.conftest import echo_snapshot
 from tests.gateway.raw import BackendConnection
 
@@ -78,11 +78,23 @@ def test_a_request_after_one_to_another_api_has_that_ones_limit(gateway):
     ],
 )
 def test_a_body_has_to_come_by(now, received, deadline):
-    assert body_deadline(now, 100, received, pause_seconds=60, minimum=240) == deadline
+    pace = Pace(60, 240)
+    pace.begin(100)
+    assert pace.deadline(now, received) == deadline
+
+
+def test_time_in_which_nothing_is_read_does_not_count():
+    pace = Pace(60, 240)
+    pace.pause(90)
+    pace.begin(100)
+    pace.resume(101)
+    pace.pause(103)
+    pace.resume(133)
+    assert pace.deadline(133, 0) == 136
 
 
 def test_without_a_minimum_only_pauses_count():
-    assert body_deadline(1000, 100, 1, pause_seconds=60, minimum=0) == 1060
+    assert Pace(60, 0).deadline(1000, 1) == 1060
 
 
 def test_a_body_that_trickles_in_is_a_408_but_not_one_that_the_backend_holds_up(start_gateway, backend):
