@@ -24,10 +24,12 @@ class Load:
     p99: float
 
 
-def full(port: int, kind: str, *, connections: int, seconds: int, prefix: str = "") -> Load:
-    """As many calls as the server answers. Raises LoadError."""
+def full(
+    port: int, kind: str, *, connections: int, seconds: int, prefix: str = "", numbers: tuple[int, ...] = ()
+) -> Load:
+    """As many calls as the server answers; `numbers` are what this kind of call is told. Raises LoadError."""
     command = f"taskset -c 1 wrk -t 1 -c {connections} -d {seconds}s --timeout 20s --latency -s {SCRIPT}"
-    arguments = [*command.split(), f"http://127.0.0.1:{port}", "--", kind, prefix]
+    arguments = [*command.split(), f"http://127.0.0.1:{port}", "--", kind, prefix, *map(str, numbers)]
     output = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
     found = re.search(r"(\d+) requests in", output)
     if "Non-2xx" in output or "Socket errors" in output or found is None:

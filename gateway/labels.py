@@ -1,8 +1,8 @@
-"""What metrics call the APIs, operations and products of a snapshot."""
+"""What metrics call the APIs, operations and products of a catalogue."""
 
 from dataclasses import dataclass, field
 
-from gateway.snapshot import Snapshot
+from gateway.snapshot import API, Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +13,10 @@ class Labels:
     operations: dict[int, str] = field(default_factory=dict)
     products: dict[int, str] = field(default_factory=dict)
 
+    def add_api(self, api: API) -> None:
+        self.apis[api.id] = api.path or "/"
+        for operation in api.operations:
+            self.operations[operation.id] = f"{operation.method} {operation.url_template}"
 
-def labels_of(snapshot: Snapshot) -> Labels:
-    return Labels(
-        {api.id: api.path or "/" for api in snapshot.apis},
-        {
-            operation.id: f"{operation.method} {operation.url_template}"
-            for api in snapshot.apis
-            for operation in api.operations
-        },
-        {product.id: product.name or str(product.id) for product in snapshot.products},
-    )
+    def add_product(self, product: Product) -> None:
+        self.products[product.id] = product.name or str(product.id)

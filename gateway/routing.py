@@ -14,18 +14,21 @@ The rules, where Azure's documents leave a choice:
 """
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from cryptography.fernet import Fernet
 
 from apis import url_templates
-from apis.url_templates import SegmentKind, URLTemplate
+from apis.url_templates import Segment, SegmentKind
 from gateway import key_digest
 from gateway.backend import Backends, Destination, compile_backends, destination_of
 from gateway.call_limits import ProductLimits
 from gateway.cors import CORS, cors_of
-from gateway.labels import Labels, labels_of
+from gateway.labels import Labels
+from gateway.slices import emptied
 from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
 from gateway.subscriptions import Subscriptions
 from gateway.target import climbs, decoded, malformation, parameters_named, requirement, values, without
@@ -33,16 +36,16 @@ from gateway.target import climbs, decoded, malformation, parameters_named, requ
 # No place in the trees is deeper: a suffix has at most 200 segments and a template 64.
 MAX_SEGMENTS = 300
 DEFAULT_KEY_QUERY_NAME = b"subscription-key"
-REMEMBERED_ROUTES = 2048
-REMEMBERED_TARGET_BYTES = 512
+REMEMBERED_ROUTES = 8192
+REMEMBERED_TARGET_BYTES = 256
 
 
 class CatalogueError(ValueError):
     """The snapshot holds something that cannot be served; the text says what and where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+# There are many of each, without cycles: the garbage collector need not walk them.
+class Leaf(msgspec.Struct, frozen=True, gc=False):
     """A template's end: its operation, and the query parameters that it requires."""
 
     operation: int
@@ -52,14 +55,13 @@ class Leaf:
         return all(requirement(name, value).search(query) for name, value in self.query)
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct, gc=False):
     """A place in the tree of one API's templates of one method."""
 
-    literals: dict[bytes, "Node"] = field(default_factory=dict)
+    literals: dict[bytes, "Node"] = {}
     parameter: "Node | None" = None
-    ends: list[Leaf] = field(default_factory=list)
-    wildcards: list[Leaf] = field(default_factory=list)
+    ends: tuple[Leaf, ...] = ()
+    wildcards: tuple[Leaf, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,7 @@ class Suffix:
     api: PublishedAPI | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, gc=False):
     """`target` is what the API's backend makes of the caller's, `url` goes into the record; neither holds the key."""
 
     api: PublishedAPI
@@ -137,7 +138,7 @@ class Catalogue:
     key_parameters: re.Pattern[bytes]
     digest_of: Callable[[bytes], bytes]
     labels: Labels
-    remembered: dict[bytes, dict[bytes, Route]]
+    remembered: dict[bytes, OrderedDict[bytes, Route]]
 
 
 def compile_catalogue(snapshot: Snapshot, digest_secret: bytes, cipher: Fernet | None = None) -> Catalogue:
@@ -168,13 +169,16 @@ def compile_in_steps(
     backends = yield from compile_backends(snapshot.backends, cipher, before.backends if before is not None else None)
     suffixes = Suffix()
     apis: dict[int, PublishedAPI] = {}
+    labels = Labels()
     for api in snapshot.apis:
+        labels.add_api(api)
         earlier = before.apis.get(api.id) if before is not None else None
         apis[api.id] = published = yield from _publish(api, backends, earlier)
         _place_api(suffixes, published)
         yield
     limits: dict[int, ProductLimits] = {}
     for product in snapshot.products:
+        labels.add_product(product)
         is_known = before is not None and before.products.get(product.id) == product
         limits[product.id] = before.limits[product.id] if before is not None and is_known else ProductLimits(product)
         yield
@@ -192,21 +196,15 @@ def compile_in_steps(
         keys=subscriptions.by_key,
         key_parameters=parameters_named(key_names, in_any_case=True),
         digest_of=key_digest.digester(digest_secret),
-        labels=labels_of(snapshot),
-        remembered={method: {} for api in apis.values() for method in api.methods},
+        labels=labels,
+        remembered={method: OrderedDict() for api in apis.values() for method in api.methods},
     )
 
 
 def dismantle(catalogue: Catalogue) -> Iterator[None]:
-    """Free a catalogue that serves no more, in steps: all at once would hold up calls."""
-    for routes in catalogue.remembered.values():
-        while routes:
-            routes.popitem()
-            yield
+    """Free a catalogue that serves no more, in steps."""
     catalogue.suffixes = Suffix()
-    while catalogue.apis:
-        catalogue.apis.popitem()
-        yield
+    return emptied(*catalogue.remembered.values(), catalogue.apis, catalogue.labels.operations)
 
 
 def _publish(api: API, backends: Backends, before: PublishedAPI | None) -> Generator[None, None, PublishedAPI]:
@@ -260,25 +258,28 @@ def _place_operation(root: Node, operation: Operation) -> None:
         template = url_templates.parse(operation.url_template)
     except url_templates.TemplateError as error:
         raise CatalogueError(f"Operation {operation.id}: {error}") from error
-    leaves = _leaves_of(root, template)
+    is_wildcard = template.segments[-1].kind is SegmentKind.WILDCARD
+    node = _place(root, template.segments[:-1] if is_wildcard else template.segments)
+    leaves = node.wildcards if is_wildcard else node.ends
     leaf = Leaf(operation.id, tuple(part.comparable for part in template.query))
     twin = next((other for other in leaves if set(other.query) == set(leaf.query)), None)
     if twin is not None:
         raise CatalogueError(f"Operations {twin.operation} and {operation.id} match the same calls")
-    leaves.append(leaf)
-    leaves.sort(key=_rank, reverse=True)
+    leaves = tuple(sorted((*leaves, leaf), key=_rank, reverse=True))
+    if is_wildcard:
+        node.wildcards = leaves
+    else:
+        node.ends = leaves
 
 
-def _leaves_of(node: Node, template: URLTemplate) -> list[Leaf]:
-    for segment in template.segments:
-        if segment.kind is SegmentKind.WILDCARD:
-            return node.wildcards
+def _place(node: Node, segments: Sequence[Segment]) -> Node:
+    for segment in segments:
         if segment.kind is SegmentKind.LITERAL:
             node = node.literals.setdefault(segment.comparable, Node())
         else:
             node.parameter = node.parameter or Node()
             node = node.parameter
-    return node.ends
+    return node
 
 
 def _rank(leaf: Leaf) -> tuple[int, int]:
@@ -290,7 +291,7 @@ def find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFound
     """The operation that a call names, and the targets made from it.
 
     Routes are remembered, for real callers repeat themselves. Callers who do not can only make the
-    gateway forget: the memory is bounded, and emptied when it is full.
+    gateway forget: the memory is bounded, and what came first goes first.
     """
     remembered = catalogue.remembered.get(method)
     if remembered is not None and (route := remembered.get(target)) is not None:
@@ -303,7 +304,7 @@ def find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFound
         and len(target) <= REMEMBERED_TARGET_BYTES
     ):
         if len(remembered) >= REMEMBERED_ROUTES:
-            remembered.clear()
+            remembered.popitem(last=False)
         remembered[target] = found
     return found
 
@@ -361,7 +362,7 @@ def _match(node: Node, segments: Sequence[bytes], index: int, query: bytes) -> L
     return _accepting(node.wildcards, query)
 
 
-def _accepting(leaves: list[Leaf], query: bytes) -> Leaf | None:
+def _accepting(leaves: Sequence[Leaf], query: bytes) -> Leaf | None:
     for leaf in leaves:
         if not leaf.query or leaf.accepts(query):
             return leaf

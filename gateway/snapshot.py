@@ -20,7 +20,7 @@ import msgspec
 from gateway.frames import DamagedFrame, FrameReader, frame
 
 MAGIC = b"APIMS3\r\n"
-BATCH_ROWS = 100
+BATCH_ROWS = 50
 
 _Row = TypeVar("_Row")
 
@@ -29,13 +29,15 @@ class SnapshotError(ValueError):
     """The file does not hold a snapshot that this gateway can serve."""
 
 
-class Operation(msgspec.Struct, frozen=True, array_like=True):
+# Rows that there can be many of are kept from the garbage collector, which would have to walk them
+# all: they have no cycles.
+class Operation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     id: int
     method: str
     url_template: str
 
 
-class API(msgspec.Struct, frozen=True, array_like=True):
+class API(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`open_product` is the product (id) that lets this API be called without a key, if there is one.
 
     `backend` is the Backend (id) that calls go to; where it is None, `service_url` alone says it.
@@ -170,7 +172,7 @@ class InnerQuota(msgspec.Struct, frozen=True, array_like=True):
     kilobytes: int | None = None
 
 
-class Product(msgspec.Struct, frozen=True, array_like=True):
+class Product(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A product whose policy document is broken refuses its calls rather than let them pass unlimited.
 
     `name` is what metrics call it.
@@ -184,7 +186,6 @@ class Product(msgspec.Struct, frozen=True, array_like=True):
     name: str = ""
 
 
-# There can be 100,000 of them, without cycles: the garbage collector need not walk them.
 class Subscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One scope is set: `product`, `api`, or neither for all APIs. `expires_at` is a Unix time.
 
@@ -238,6 +239,12 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
     backends: tuple[Backend, ...] = ()
     gone: Gone = Gone()
     end: End | None = None
+
+    @property
+    def tells_of_catalogue(self) -> bool:
+        """Whether there is more in it than subscriptions."""
+        gone = self.gone
+        return bool(self.apis or self.products or self.backends or gone.apis or gone.products or gone.backends)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -315,16 +322,16 @@ def append(changed: Snapshot, gone: Gone, file: Path, size: int) -> int:
 def _parts(snapshot: Snapshot, gone: Gone) -> Iterator[Part]:
     for api in snapshot.apis:
         yield Part(apis=(api,))
-    for products in batches(snapshot.products):
+    for products in _batches(snapshot.products):
         yield Part(products=products)
-    for backends in batches(snapshot.backends):
+    for backends in _batches(snapshot.backends):
         yield Part(backends=backends)
-    for subscriptions in batches(snapshot.subscriptions):
+    for subscriptions in _batches(snapshot.subscriptions):
         yield Part(subscriptions=subscriptions)
     yield Part(gone=gone, end=End(snapshot.revision, snapshot.service_name, snapshot.gateway_url, time.time()))
 
 
-def batches(rows: Sequence[_Row]) -> Iterator[tuple[_Row, ...]]:
+def _batches(rows: Sequence[_Row]) -> Iterator[tuple[_Row, ...]]:
     for start in range(0, len(rows), BATCH_ROWS):
         yield tuple(rows[start : start + BATCH_ROWS])
 

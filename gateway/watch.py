@@ -5,6 +5,7 @@ catalogue, which is published once it is complete. Neither holds up calls (see `
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,31 +16,45 @@ from cryptography.fernet import Fernet
 from gateway import tasks
 from gateway.log import logger
 from gateway.routing import Catalogue, CatalogueError, compile_in_steps, dismantle
-from gateway.slices import in_slices
-from gateway.snapshot import BATCH_ROWS, CatalogueRows, End, Part, Reader, SnapshotError, Subscription, batches
+from gateway.slices import emptied, in_slices
+from gateway.snapshot import BATCH_ROWS, CatalogueRows, End, Part, Reader, SnapshotError, Subscription
 from gateway.subscriptions import Subscriptions
 
 POLL_SECONDS = 0.1
 
+Version = tuple[int, int, int, int]
+
 
 @dataclass(slots=True)
 class Change:
-    """What has been read of a change so far. `rows` are all, `subscriptions` only those that differ.
+    """What has been read of a change so far.
 
-    `seen` are the ids of all subscriptions of a file's first change: others are gone.
+    `rows` are all, copied from those of the change before when the first of them differs;
+    `subscriptions` are only those that differ from what is served. `seen` are the ids of all
+    subscriptions of a file's first change: others are gone. They are in many small sets, because a
+    large one holds up calls for milliseconds each time it grows.
     """
 
     rows: CatalogueRows
+    has_own_rows: bool = False
     subscriptions: list[Subscription] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
-    seen: set[bytes] | None = None
+    seen: list[set[bytes]] | None = None
 
     def add(self, part: Part, served: Subscriptions) -> None:
-        self.rows.change(part)
+        if part.tells_of_catalogue:
+            if not self.has_own_rows:
+                self.rows, self.has_own_rows = self.rows.copy(), True
+            self.rows.change(part)
         self.gone += part.gone.subscriptions
         self.subscriptions += [row for row in part.subscriptions if row != served.by_id.get(row.id)]
         if self.seen is not None:
-            self.seen.update([row.id for row in part.subscriptions])
+            for row in part.subscriptions:
+                self.seen[row.id[-1]].add(row.id)
+
+
+def first_change() -> Change:
+    return Change(CatalogueRows(), has_own_rows=True, seen=[set() for _ in range(256)])
 
 
 class Watch:
@@ -61,8 +76,8 @@ class Watch:
         self._cipher = cipher
         self._publish = publish
         self._reader: Reader | None = None
-        self._seen_size = 0
-        self._change = Change(CatalogueRows())
+        self._seen: Version | None = None
+        self._change = first_change()
         self._rows = CatalogueRows()
         self._end: End | None = None
         self._subscriptions = Subscriptions()
@@ -92,12 +107,13 @@ class Watch:
             reader = self._current_reader()
             if reader is not None:
                 yield from self._read_on(reader)
-        except (SnapshotError, CatalogueError, OSError) as error:
+        except (SnapshotError, OSError) as error:
             self._refuse(str(error))
         except Exception as error:
-            # Whatever is wrong with one file, the next one must be looked at.
+            # Whatever is wrong, the next change must be looked at, and nothing of this one may be missed.
             logger.exception("snapshot refused, the last good one serves on")
             self.last_error = repr(error)
+            self._close_reader()
 
     def _current_reader(self) -> Reader | None:
         """None where the file is as it was at the last look."""
@@ -105,79 +121,90 @@ class Watch:
             status = self._file.stat()
         except FileNotFoundError:
             return None
-        identity = (status.st_dev, status.st_ino)
-        if self._reader is None or self._reader.identity != identity or status.st_size < self._seen_size:
-            if self._reader is not None:
-                self._reader.close()
-                self._reader = None
-            self._reader = Reader(self._file)
-            self._change = Change(CatalogueRows(), seen=set())
-        elif status.st_size == self._seen_size:
+        version = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        before, self._seen = self._seen, version
+        if version == before:
             return None
-        self._seen_size = status.st_size
-        return self._reader
+        reader = self._reader
+        if reader is None or reader.identity != version[:2] or status.st_size < reader.position:
+            self._close_reader()
+            self._reader = reader = Reader(self._file)
+            self._change = first_change()
+        return reader
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            # Where the file is deleted, closing it frees its blocks, and may wait for the disk.
+            threading.Thread(target=self._reader.close, name="snapshot close").start()
+            self._reader = None
 
     def _read_on(self, reader: Reader) -> Iterator[None]:
         while (part := reader.next()) is not None:
             self._change.add(part, self._subscriptions)
             yield
             if part.end is not None:
-                change, self._change = self._change, Change(self._change.rows.copy())
-                try:
-                    yield from self._take_over(change, part.end)
-                except CatalogueError as error:
-                    # The next change may mend it; whatever else that one holds counts in any case.
-                    self._refuse(str(error))
+                change, self._change = self._change, Change(self._change.rows)
+                yield from self._take_over(change, part.end)
         if self._change.seen is not None:
             raise SnapshotError(f"{self._file.name}: it is not whole")
 
     def _take_over(self, change: Change, end: End) -> Iterator[None]:
-        """Raises CatalogueError; subscriptions are taken over all the same."""
-        catalogue = before = self._catalogue
-        broken: CatalogueError | None = None
-        if self._is_new(change.rows, end):
+        """Subscriptions in any case, everything else where it can be served."""
+        before, rows_before = self._catalogue, self._rows
+        if not self._is_new(change.rows, end):
+            yield from self._replace_subscriptions(change)
+        else:
             snapshot = change.rows.snapshot(end)
+            steps = compile_in_steps(snapshot, self._digest_secret, self._cipher, self._subscriptions, before)
             try:
-                catalogue = yield from compile_in_steps(
-                    snapshot, self._digest_secret, self._cipher, self._subscriptions, before
-                )
+                catalogue = yield from steps
             except CatalogueError as error:
-                broken = error
-        yield from self._replace_subscriptions(change)
-        if broken is not None:
-            raise broken
-        self._catalogue, self._rows, self._end = catalogue, change.rows, end
+                # The next change may mend it.
+                self._refuse(str(error))
+                yield from self._replace_subscriptions(change)
+                return
+            yield from self._replace_subscriptions(change)
+            self._catalogue, self._end = catalogue, end
+            self._publish(catalogue)
+        self._rows = change.rows
         self.revision, self.published_at, self.loaded_at = end.revision, end.published_at, time.time()
         self.last_error = ""
-        if catalogue is not None and catalogue is not before:
-            self._publish(catalogue)
         logger.info("snapshot in use: revision=%d", self.revision)
-        if before is not None and catalogue is not before:
+        if before is not None and before is not self._catalogue:
             yield from dismantle(before)
+        if rows_before is not change.rows:
+            yield from emptied(rows_before.apis, rows_before.products, rows_before.backends)
 
     def _is_new(self, rows: CatalogueRows, end: End) -> bool:
         last = self._end
-        if last is None or rows != self._rows:
+        if last is None or (rows is not self._rows and rows != self._rows):
             return True
         return (last.service_name, last.gateway_url) != (end.service_name, end.gateway_url)
 
     def _replace_subscriptions(self, change: Change) -> Iterator[None]:
         """Batch by batch; a small change becomes visible all at once."""
         served = self._subscriptions
-        for batch in batches(change.subscriptions):
-            for subscription in batch:
+        while change.subscriptions:
+            for subscription in change.subscriptions[-BATCH_ROWS:]:
                 served.put(subscription)
-            if len(batch) == BATCH_ROWS:
+            del change.subscriptions[-BATCH_ROWS:]
+            if change.subscriptions:
                 yield
-        if change.seen is not None and len(served.by_id) > len(change.seen):
-            change.gone += [row for row in served.by_id if row not in change.seen]
-        for gone in batches(change.gone):
-            for row in gone:
-                served.remove(row)
-            if len(gone) == BATCH_ROWS:
+        if change.seen is not None:
+            yield from self._remove_unseen(change.seen)
+        for row in change.gone:
+            served.remove(row)
+            yield
+
+    def _remove_unseen(self, seen: list[set[bytes]]) -> Iterator[None]:
+        served = self._subscriptions
+        if len(served.by_id) > sum(map(len, seen)):
+            for row in list(served.by_id):
+                if row not in seen[row[-1]]:
+                    served.remove(row)
                 yield
-        while change.seen:
-            change.seen.pop()
+        while seen:
+            seen.pop()
             yield
 
     def _refuse(self, error: str) -> None:

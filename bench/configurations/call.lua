@@ -4,6 +4,7 @@
 --   get       1 KB is asked for
 --   download  1 MB is asked for
 --   upload    10 MB are sent
+--   spread    every operation and subscription of bench.size is called; numbers of both follow the prefix
 -- The second argument is where the calls begin in the path.
 local BODY = '{"Inputs": {"input1": {"ColumnNames": ["Col2"], "Values": [["This is a good day"]]}}, "GlobalParameters": {}, "Padding": "'
 local PATH = "/workspaces/77e3af2d/services/%08x/execute?api-version=2.0&details=true"
@@ -29,10 +30,19 @@ local kinds = {
     upload = function(prefix)
         requests[1] = wrk.format("POST", prefix .. "/upload", headers, string.rep("x", 10 * 1024 * 1024))
     end,
+    spread = function(prefix, operations, subscriptions)
+        math.randomseed(1)
+        for index = 1, 20000 do
+            local operation = math.random(0, operations - 1)
+            local path = ("%s/api-%d/resource-%d/7"):format(prefix, math.floor(operation / 10), operation % 10)
+            headers["Ocp-Apim-Subscription-Key"] = ("key-%032d"):format(math.random(1, subscriptions))
+            requests[index] = wrk.format("GET", path, headers)
+        end
+    end,
 }
 
 function init(arguments)
-    kinds[arguments[1]](arguments[2] or "")
+    kinds[arguments[1]](arguments[2] or "", tonumber(arguments[3]), tonumber(arguments[4]))
 end
 
 function request()
