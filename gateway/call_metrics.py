@@ -67,6 +67,7 @@ class CallMetrics:
         self._apis: dict[int | None, _APICounts] = {}
         self._errors: dict[_ErrorKey, int] = {}
         self._retries: dict[int | None, int] = {}
+        self._unverified = 0
 
     def count(self, record: CallRecord) -> None:
         key = (record.api, record.operation, record.product, _OUTCOME_OF_CODE[record.response_code])
@@ -86,6 +87,8 @@ class CallMetrics:
         api.response_bytes += record.response_bytes
         if record.error_reason:
             self._count_error(record)
+        if record.limits_unverified:
+            self._unverified += 1
 
     def count_retries(self, api: int | None, retries: int) -> None:
         """Of a call that was sent more than once."""
@@ -116,6 +119,7 @@ class CallMetrics:
             report.add("errors", (self._api(api), source, reason), calls)
         for api, retries in self._retries.items():
             report.add("retries", (self._api(api),), retries)
+        report.add("limits_unverified_calls", (), self._unverified)
         return report
 
     def _series_of(self, api: int | None, operation: int | None, product: int | None, outcome: int) -> _Series:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import call_metrics, report
@@ -172,6 +173,11 @@ def test_a_call_that_was_sent_again_is_counted_so():
     metrics.count_retries(99, 1)
     assert scraped(metrics)["retries_total", "orders"] == 2
     assert scraped(metrics)["retries_total", ""] == 1
+
+
+def test_calls_that_no_shared_counter_verified_are_counted():
+    unverified = structs.replace(record(), limits_unverified=True)
+    assert scraped(counted(unverified, record()), counted(unverified))["limits_unverified_calls_total",] == 2
 
 
 def test_every_metric_has_its_place_in_the_documents():
