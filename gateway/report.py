@@ -81,8 +81,8 @@ METRICS: Final[dict[str, Metric]] = {
     "certificate_expires_timestamp_seconds": Metric(
         "gauge", ("worker", "certificate"), "When the certificate in use, by its file, expires."
     ),
-    "loop_stalls": Metric("counter", ("worker",), "Times at which the event loop was late by 0.1 seconds or more."),
-    "loop_stall_seconds": Metric("counter", ("worker",), "By how much it was late then."),
+    "loop_stalls": Metric("counter", ("worker",), "Times that the event loop was stuck for STALL_LOG_SECONDS."),
+    "loop_stall_seconds": Metric("counter", ("worker",), "For how long it was stuck then."),
     "workers_silent": Metric("gauge", (), "Workers that do not answer; their counts are those of their last answer."),
     "worker_restarts": Metric("counter", (), "Workers that ended by themselves."),
     "process_cpu_seconds": Metric("counter", ("worker",), "User and system CPU time."),

@@ -36,8 +36,6 @@ TICK_SECONDS = 0.1
 # How long callers have to send one more request on a connection, or their first, before it ends.
 PARTING_SECONDS = 0.5
 PARTING_STEP_SECONDS = 0.02
-# A tick that is late by so much tells that something held up the loop.
-STALL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +160,10 @@ class Server:
             self._loop.call_soon(self._end_turn)
         self._finished.append((caller, data))
 
+    def count_stall(self, seconds: float) -> None:
+        self.stalls += 1
+        self.stall_seconds += seconds
+
     def _export(self, trace: Trace, record: CallRecord) -> None:
         assert self.tracing is not None
         assert self.catalogue is not None
@@ -174,12 +176,7 @@ class Server:
             caller.send_last(data)
 
     def _tick(self) -> None:
-        now = self._loop.time()
-        late = now - self.time - TICK_SECONDS
-        if late >= STALL_SECONDS:
-            self.stalls += 1
-            self.stall_seconds += late
-        self.time = now
+        self.time = now = self._loop.time()
         for connection in [connection for connection in self._callers if connection.deadline < now]:
             connection.expired()
         for upstream in [upstream for upstream in self.upstreams if upstream.deadline < now]:

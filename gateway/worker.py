@@ -26,6 +26,7 @@ from gateway.sealed import cipher
 from gateway.server import Server
 from gateway.start_error import StartError
 from gateway.watch import Watch
+from gateway.watchdog import Watchdog
 from gateway.worker_process import Assignment
 from gateway.worker_report import worker_report
 from portal.environment import SettingError
@@ -68,6 +69,7 @@ class Worker:
 
         self._assignment = assignment
         self._channel = channel
+        self._stall_seconds = settings.STALL_LOG_SECONDS
         self._drain_seconds = settings.DRAIN_SECONDS
         key = settings.KEY_ENCRYPTION_KEY
         self._watch = Watch(settings.SNAPSHOT_FILE, digest_secret(key), cipher(key), self._publish)
@@ -87,6 +89,8 @@ class Worker:
         if self._catalogue is not None:
             server.publish(self._catalogue)
         await server.listen(self._assignment.listeners)
+        watchdog = Watchdog(self._stall_seconds, server.count_stall)
+        watchdog.start()
         # What is here now stays for good: the collector need not look through it again.
         gc.freeze()
         self._channel.send(Serving())
@@ -101,6 +105,7 @@ class Worker:
             logger.info("stopping: calls in flight have %g seconds", self._drain_seconds)
             await server.drain(self._drain_seconds)
         self._watch.stop()
+        watchdog.stop()
         self._channel.send(self.status(server))
 
     def _publish(self, catalogue: Catalogue) -> None:
