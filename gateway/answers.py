@@ -2,10 +2,11 @@
 
 from gateway import replies
 from gateway.admission import Admitted
-from gateway.call import Call, new_request_id
+from gateway.call import Call
 from gateway.cors import NOT_ALLOWED, without_backends_own
 from gateway.forwarding import UPGRADE_LINES, ResponseHead
 from gateway.head import RequestHead
+from gateway.request_id import new_request_id
 
 
 def backends_answer(call: Call, request: RequestHead, response: ResponseHead, *, is_last: bool) -> tuple[bytes, bool]:

@@ -11,10 +11,10 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 from gateway import replies, tasks
-from gateway.call import new_request_id
 from gateway.caller import NEVER, Caller
 from gateway.log import Sparingly
 from gateway.proxy_protocol import BINARY_LIMIT_BYTES, BadHeader, header_size, source
+from gateway.request_id import new_request_id
 
 if TYPE_CHECKING:
     from gateway.server import Server

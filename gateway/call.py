@@ -1,21 +1,11 @@
 """One call on its way through the gateway: what is known of it so far, and its record at the end."""
 
-import os
 import time
-import uuid
-from itertools import count
 
 from gateway.admission import Admitted, Refusal
 from gateway.record import CallRecord, InnerQuotaStand, InnerRatePeriod
+from gateway.request_id import new_request_id
 from gateway.trace_context import Trace
-
-_REQUEST_ID_PREFIX = str(uuid.UUID(bytes=os.urandom(16), version=4))[:24].encode()
-_numbers = count(int.from_bytes(os.urandom(4), "big"))
-
-
-def new_request_id() -> bytes:
-    """A GUID in text. Random per process, then counted: drawing one per call would cost ten times as much."""
-    return b"%b%012x" % (_REQUEST_ID_PREFIX, next(_numbers) & 0xFFFFFFFFFFFF)
 
 
 class Call:

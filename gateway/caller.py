@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from gateway import replies
 from gateway.answers import backends_answer, own_answer, switching_answer
-from gateway.call import Call, new_request_id
+from gateway.call import Call
 from gateway.forwarding import ResponseHead
 from gateway.half_closed import LOOK_SECONDS, HalfClosed
 from gateway.handling import handle
@@ -20,6 +20,7 @@ from gateway.log import Sparingly
 from gateway.outgoing import Outgoing
 from gateway.pace import Pace
 from gateway.phase import ANSWER, BODY, HEAD, LINGER
+from gateway.request_id import new_request_id
 from gateway.request_reader import RequestReader
 from gateway.tunnel import TunnelEnd, join
 from gateway.unsent import unsent_bytes

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 
 from gateway import replies, tasks
-from gateway.call import new_request_id
 from gateway.channel import Status
 from gateway.head import MalformedRequest, RequestHead
 from gateway.log import logger
+from gateway.request_id import new_request_id
 from gateway.request_reader import RequestReader
 from gateway.start_error import StartError
 from gateway.worker_process import WorkerProcess
