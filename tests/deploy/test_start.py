@@ -1,5 +1,6 @@
 """Starting and stopping everything on one machine."""
 
+import contextlib
 import json
 import os
 import signal
@@ -28,19 +29,24 @@ os.kill(os.getpid(), 9)
 
 SUPERVISE = """import asyncio, json, os, sys
 from deploy import supervise
-commands, is_fine, supervise.RESTART_SECONDS = json.loads(sys.argv[1])
+commands, is_fine, supervise.RESTART_SECONDS, kill_seconds = json.loads(sys.argv[1])
 async def when_started(): return is_fine
-sys.exit(asyncio.run(supervise.run(commands, dict(os.environ), when_started)))
+sys.exit(asyncio.run(supervise.run(commands, dict(os.environ), when_started, kill_seconds=kill_seconds)))
 """
 
 
 @contextmanager
 def supervised(
-    commands: dict[str, str], folder: Path, *, is_fine: bool = True, restart_seconds: float = 0.01
+    commands: dict[str, str],
+    folder: Path,
+    *,
+    is_fine: bool = True,
+    restart_seconds: float = 0.01,
+    kill_seconds: float = 10,
 ) -> Iterator[subprocess.Popen]:
     """A supervisor of its own, for it wants the main thread and its signals."""
     with subprocess.Popen(
-        [sys.executable, "-c", SUPERVISE, json.dumps([commands, is_fine, restart_seconds])],
+        [sys.executable, "-c", SUPERVISE, json.dumps([commands, is_fine, restart_seconds, kill_seconds])],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(start.BASE_DIR)},
         stdout=subprocess.PIPE,
@@ -73,6 +79,13 @@ def test_a_process_that_ends_as_it_was_asked_to_is_started_again_at_once(tmp_pat
     command = "sh -c 'echo start >> starts; wc -l < starts'"
     with supervised({"gateway": command}, tmp_path, restart_seconds=3600) as process:
         lines_until(process, "gateway | 3")
+
+
+def test_a_process_that_does_not_end_is_killed_when_its_time_is_over(tmp_path):
+    command = "sh -c 'trap : TERM; echo 1; while true; do sleep 0.1; done'"
+    with supervised({"gateway": command}, tmp_path, kill_seconds=0.3) as process:
+        lines_until(process, "gateway | 1")
+    assert process.returncode == 0
 
 
 def test_a_start_that_fails_ends_all(tmp_path):
@@ -125,10 +138,14 @@ def test_equal_ports_are_refused(environment):
         start.prepare_environment()
 
 
-def test_a_port_in_use_is_named(environment):
-    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
-        environment.setenv("PORTAL_PORT", str(free.getsockname()[1]))
-        free.close()
-        environment.setenv("GATEWAY_PORT", str(taken.getsockname()[1]))
-        with pytest.raises(SettingError, match=r"GATEWAY_PORT: .* cannot be used"):
+@pytest.mark.parametrize("name", ["GATEWAY_PORT", "GATEWAY_MANAGEMENT_PORT"])
+def test_a_port_in_use_is_named(environment, name):
+    with socket.create_server(("127.0.0.1", 0)) as taken, contextlib.ExitStack() as stack:
+        free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        ports = [listening.getsockname()[1] for listening in free]
+        stack.close()
+        for one, port in zip(("PORTAL_PORT", "GATEWAY_PORT", "GATEWAY_MANAGEMENT_PORT"), ports, strict=True):
+            environment.setenv(one, str(port))
+        environment.setenv(name, str(taken.getsockname()[1]))
+        with pytest.raises(SettingError, match=rf"^{name}: .* cannot be used"):
             start.require_free_ports(start.prepare_environment(), demo=False)
