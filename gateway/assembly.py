@@ -16,6 +16,7 @@ from gateway.server import Server, ServerLimits
 from gateway.start_error import StartError
 
 if TYPE_CHECKING:
+    from gateway.redis_counters import RedisCounters
     from gateway.tracing import Tracing
 
 # A process that was killed holds its locks until the kernel has taken it apart.
@@ -55,7 +56,10 @@ async def assemble(slot: int) -> Server:
         raise StartError(f"the journal in {settings.JOURNAL_DIR} cannot be opened: {error}.") from error
     access_log = _access_log(settings.ACCESS_LOG)
     tracing = _tracing(settings.OTEL_EXPORTER_OTLP_ENDPOINT, settings.OTEL_TRACES_SAMPLER_ARG, name)
-    return Server(name, limits, counters, journal, proxies, access_log, tracing, certificates)
+    shared_counters = (
+        await _redis_counters(settings.REDIS_URL, counters) if settings.GATEWAY_COUNTERS == "redis" else None
+    )
+    return Server(name, limits, counters, journal, proxies, access_log, tracing, certificates, shared_counters)
 
 
 def _certificates(pairs: list[str]) -> Certificates:
@@ -88,6 +92,26 @@ async def _journal(name: str, counters: Counters) -> Journal:
             if loop.time() > end:
                 raise
             await asyncio.sleep(POLL_SECONDS)
+
+
+async def _redis_counters(url: str, local: Counters) -> "RedisCounters":
+    """Raises StartError."""
+    from gateway.redis_connection import address_of
+    from gateway.redis_counters import RedisCounters
+    from portal import settings
+
+    try:
+        address = address_of(url)
+    except ValueError as error:
+        raise StartError(f"REDIS_URL: {error}.") from error
+    counters = RedisCounters(
+        address,
+        local,
+        timeout_seconds=settings.COUNTERS_TIMEOUT_SECONDS,
+        refuses_alone=settings.COUNTERS_DOWN == "refuse",
+    )
+    await counters.start()
+    return counters
 
 
 def _access_log(target: str) -> AccessLog | None:

@@ -29,21 +29,26 @@ Scope: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class RateRule:
-    """At most `calls` in any span of `period` seconds."""
+    """At most `calls` in any span of `period` seconds. `prefix` begins the names of its shared counters."""
 
     scope: Scope
     calls: int
     period: int
+    prefix: str
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaRule:
-    """At most `calls` or `bytes`, where they are not None, in a period of so many seconds; 0 never ends."""
+    """At most `calls` or `bytes`, where they are not None, in a period of so many seconds; 0 never ends.
+
+    `prefix` begins the names of its shared counters.
+    """
 
     scope: Scope
     calls: int | None
     bytes: int | None
     period: int
+    prefix: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,9 +128,9 @@ class ProductLimits:
 
 def _rate_rules(product: int, limit: RateLimit | None) -> Iterator[RateRule]:
     if limit is not None:
-        yield RateRule((product, 0, 0), limit.calls, limit.renewal_period_seconds)
+        yield _rate_rule((product, 0, 0), limit)
         for inner in limit.inner:
-            yield RateRule(_scope(product, inner), inner.calls, inner.renewal_period_seconds)
+            yield _rate_rule(_scope(product, inner), inner)
 
 
 def _quota_rules(product: int, quota: Quota | None) -> Iterator[QuotaRule]:
@@ -139,9 +144,17 @@ def _scope(product: int, inner: InnerRateLimit | InnerQuota) -> Scope:
     return product, inner.api, inner.operation or 0
 
 
+def _rate_rule(scope: Scope, limit: RateLimit | InnerRateLimit) -> RateRule:
+    return RateRule(scope, limit.calls, limit.renewal_period_seconds, _prefix("rate", scope))
+
+
 def _quota_rule(scope: Scope, quota: Quota | InnerQuota) -> QuotaRule:
     limit_bytes = quota.kilobytes * KILOBYTE if quota.kilobytes is not None else None
-    return QuotaRule(scope, quota.calls, limit_bytes, quota.renewal_period_seconds)
+    return QuotaRule(scope, quota.calls, limit_bytes, quota.renewal_period_seconds, _prefix("quota", scope))
+
+
+def _prefix(kind: str, scope: Scope) -> str:
+    return f"gateway:{kind}:{scope[0]}:{scope[1]}:{scope[2]}:"
 
 
 def _lines(rates: Iterable[RateRule], quotas: Iterable[QuotaRule], headers: RateLimit) -> bytes:

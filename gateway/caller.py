@@ -50,6 +50,7 @@ class Caller(asyncio.Protocol):
         "_cut",
         "_half_closed",
         "_head_started",
+        "_is_held",
         "_is_sent",
         "_pace",
         "_phase",
@@ -88,6 +89,7 @@ class Caller(asyncio.Protocol):
         self._tunnel: TunnelEnd | None = None
         self._head_started = True
         self.answer_started = False
+        self._is_held = False
         self._is_sent = True
         self._closing = False
         self._half_closed: HalfClosed | None = None
@@ -131,6 +133,8 @@ class Caller(asyncio.Protocol):
         self.reader.receive(data)
         if self._phase is HEAD:
             self._next_request()
+        elif self._is_held and self._phase is BODY:
+            self.pause_reading()
         elif self._phase is BODY:
             self._read_body()
         elif len(self.reader.waiting) > PIPELINE_LIMIT_BYTES:
@@ -290,6 +294,20 @@ class Caller(asyncio.Protocol):
             self._phase = BODY
             self._pace.begin(self.server.time)
         handle(self, request)
+        if not self._is_held:
+            self._follow()
+
+    def hold(self) -> None:
+        """The call in hand has to wait; nothing of its body is looked at until `release`."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """The call goes on, or has its answer."""
+        self._is_held = False
+        self._follow()
+
+    def _follow(self) -> None:
+        """Let the body follow the head."""
         if self._phase is BODY:
             self.resume_reading()
             if self.reader.waiting:

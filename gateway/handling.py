@@ -1,6 +1,7 @@
 """What becomes of a request whose head has arrived: an answer of the gateway's own, or a call to a backend."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gateway import replies
@@ -45,13 +46,36 @@ def handle(caller: "Caller", request: RequestHead) -> None:
     if isinstance(verdict, Refusal):
         _refuse(caller, call, verdict)
         return
-    refusal = server.counters.take(verdict, now) if verdict.limits is not None else None
+    limit = catalogue.apis[verdict.api].body_limit_bytes
+    caller.body_limit = server.limits.body_bytes if limit is None else limit
+    shared = server.shared_counters
+    if verdict.limits is None:
+        refusal = None
+    elif shared is None:
+        refusal = server.counters.take(verdict, now)
+    elif shared.is_up:
+        caller.hold()
+        shared.ask(verdict, now, partial(_go_on, caller, request, verdict, call, scheme))
+        return
+    else:
+        refusal = shared.take_alone(verdict, now)
     if refusal is not None:
         _refuse(caller, call, refusal)
     else:
-        limit = catalogue.apis[verdict.api].body_limit_bytes
-        caller.body_limit = server.limits.body_bytes if limit is None else limit
         _forward(caller, request, verdict, call, scheme)
+
+
+def _go_on(
+    caller: "Caller", request: RequestHead, admitted: Admitted, call: Call, scheme: bytes, refusal: Refusal | None
+) -> None:
+    """The shared counters have decided, in a later turn. The caller may have gone meanwhile."""
+    if caller.call is not call:
+        return
+    if refusal is not None:
+        _refuse(caller, call, refusal)
+    else:
+        _forward(caller, request, admitted, call, scheme)
+    caller.release()
 
 
 def _refuse(caller: "Caller", call: Call, refusal: Refusal) -> None:

@@ -62,6 +62,13 @@ def refuse_quota(admitted: Admitted, quota: QuotaRule, stand: QuotaStand, now: f
     return _refusal(admitted, 403, message, headers, "quota", "QuotaExceeded", lines)
 
 
+def refuse_uncounted(admitted: Admitted) -> Refusal:
+    """The shared counters cannot be asked, and the setting says that nothing passes uncounted."""
+    headers = (JSON, (b"Retry-After", b"1"))
+    message = "The call limits cannot be checked at the moment."
+    return _refusal(admitted, 503, message, headers, "counters", "CountersUnavailable", b"")
+
+
 def _refusal(
     admitted: Admitted,
     status: int,

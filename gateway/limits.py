@@ -7,6 +7,7 @@ the quota, calls are refused. Counts outlive a change of the limit.
 """
 
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from math import ceil
 from typing import TypeAlias
 
@@ -112,6 +113,20 @@ class Counters:
                 self._quotas[quota.scope][subscription] = (start, calls, used)
             stands.append((start, calls, used))
         admitted.stands = stands
+
+    def follow(self, limits: CallLimits, subscription: bytes, stands: Sequence[QuotaStand], time: float) -> None:
+        """Take over what the shared counters said of a call that they counted."""
+        for rate in limits.rates:
+            self._window(rate, subscription, time).append(time)
+        self.know(limits, subscription, stands)
+
+    def know(self, limits: CallLimits, subscription: bytes, stands: Sequence[QuotaStand]) -> None:
+        """Take over where the shared counters say that the quotas stand."""
+        for index, quota in enumerate(limits.quotas):
+            self._quotas[quota.scope][subscription] = stands[index]
+
+    def stand(self, quota: QuotaRule, subscription: bytes) -> QuotaStand | None:
+        return self._quotas[quota.scope].get(subscription)
 
     def rates(self) -> Windows:
         """A copy of the times of calls that may still count, for the checkpoint."""

@@ -39,7 +39,7 @@ async def _serve() -> None:
     from portal import settings
 
     logging.config.dictConfig(settings.LOGGING)
-    if settings.GATEWAY_WORKERS > 1 and not settings.REDIS_URL:
+    if settings.GATEWAY_WORKERS > 1 and settings.GATEWAY_COUNTERS != "redis":
         raise StartError("GATEWAY_WORKERS: more than one need REDIS_URL, where they count calls together.")
     addresses = _addresses()
     master = Master(listen(addresses, settings.GATEWAY_WORKERS), settings.DRAIN_SECONDS, settings.JOURNAL_DIR)

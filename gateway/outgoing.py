@@ -71,9 +71,9 @@ class Outgoing:
         return self._known_lines
 
     def forward(self, head: bytes, backend: "Backend", call: Call) -> None:
-        """Send the call to its backend: `head` first, then what has come of the body, and what comes."""
+        """Send the call to its backend: `head` now, then what comes of the body."""
         self.backend = backend
-        self._unsent.insert(0, head)
+        self._unsent.append(head)
         pool = self._caller.server.pool
         upstream = pool.take(backend)
         if upstream is None:

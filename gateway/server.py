@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.access_log import AccessLog
     from gateway.arrival import Arrival
     from gateway.call import Call
+    from gateway.redis_counters import RedisCounters
     from gateway.tracing import Tracing
     from gateway.upstream import Upstream
 
@@ -58,7 +59,8 @@ class ServerLimits:
 class Server:
     """`catalogue` is what is served; it changes by one assignment. `time` is the loop's, of the last tick.
 
-    `name` is the gateway's in Via.
+    `name` is the gateway's in Via. Where there are `shared_counters`, they have the word, and
+    `counters` follow them.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Server:
         access_log: "AccessLog | None" = None,
         tracing: "Tracing | None" = None,
         certificates: Certificates | None = None,
+        shared_counters: "RedisCounters | None" = None,
     ) -> None:
         self.name = name.encode()
         self.limits = limits
@@ -80,6 +83,7 @@ class Server:
         self.access_log = access_log
         self.tracing = tracing
         self.certificates = certificates
+        self.shared_counters = shared_counters
         self.catalogue: Catalogue | None = None
         self.is_draining = False
         self.metrics = CallMetrics()
@@ -146,7 +150,8 @@ class Server:
         if call is not None:
             verdict = call.verdict
             if isinstance(verdict, Admitted) and verdict.stands:
-                self.counters.add_bytes(verdict, call.request_bytes + call.response_bytes, time.time())
+                counters = self.shared_counters or self.counters
+                counters.add_bytes(verdict, call.request_bytes + call.response_bytes, time.time())
             record = call.record()
             self.journal.append(record)
             self.metrics.count(record)
@@ -243,6 +248,8 @@ class Server:
         if self._finished:
             self._end_turn()
         self.journal.close()
+        if self.shared_counters is not None:
+            await self.shared_counters.close()
         if self.access_log is not None:
             self.access_log.close()
         if self.tracing is not None:

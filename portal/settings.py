@@ -184,6 +184,13 @@ CACHES = {
     )
 }
 
+# -- Call limits -------------------------------------------------------------------------------
+GATEWAY_COUNTERS = env_text("GATEWAY_COUNTERS", default="redis" if REDIS_URL else "memory", choices=("memory", "redis"))
+if GATEWAY_COUNTERS == "redis" and not REDIS_URL:
+    raise SettingError("GATEWAY_COUNTERS: redis needs REDIS_URL.")
+COUNTERS_TIMEOUT_SECONDS = env_float("COUNTERS_TIMEOUT_SECONDS", default=0.25, low=0.01, high=10.0)
+COUNTERS_DOWN = env_text("COUNTERS_DOWN", default="allow", choices=("allow", "refuse"))
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -80,9 +80,16 @@ class Gateway:
     """A gateway with a data directory of its own. `process` is the master."""
 
     def __init__(
-        self, directory: Path, configuration: Snapshot | None, program: str = "gateway", **settings: object
+        self,
+        directory: Path,
+        configuration: Snapshot | None,
+        program: str = "gateway",
+        within: Sequence[str] = (),
+        **settings: object,
     ) -> None:
+        """`within` is a command that runs it somewhere else, such as in a network namespace."""
         self.directory = directory
+        self.host = str(settings.get("GATEWAY_HOST", "127.0.0.1"))
         self.clients: list[Client] = []
         self.revision = 1
         self.port = int(settings.get("GATEWAY_PORT") or free_port())
@@ -100,7 +107,7 @@ class Gateway:
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", program],
+                [*within, sys.executable, "-W", "error", "-m", program],
                 cwd=ROOT,
                 env=environment,
                 stderr=log,
@@ -129,7 +136,7 @@ class Gateway:
         self.wait_for_log(f"revision={self.revision}\n")
 
     def wait_until_it_listens(self) -> "Gateway":
-        return self.wait_for_log(f"Gateway: http://127.0.0.1:{self.port}")
+        return self.wait_for_log(f"Gateway: http://{self.host}:{self.port}")
 
     def wait_for_log(self, text: str) -> "Gateway":
         def written() -> str:
@@ -140,7 +147,7 @@ class Gateway:
         return self
 
     def connect(self, port: int | None = None) -> Client:
-        self.clients.append(Client(port or self.port))
+        self.clients.append(Client(port or self.port, self.host))
         return self.clients[-1]
 
     def connect_tls(self, server_name: str | None = None, context: ssl.SSLContext | None = None) -> TLSClient:

@@ -109,8 +109,8 @@ class Wire:
 
 
 class Client(Wire):
-    def __init__(self, port: int) -> None:
-        super().__init__(socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS))
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        super().__init__(socket.create_connection((host, port), timeout=TIMEOUT_SECONDS))
 
     def read_response(self, method: str = "GET") -> Response:
         head = self.read_until(b"\r\n\r\n")
@@ -182,10 +182,14 @@ class Backend:
     """Listens; each connection is handled by `behave` in a thread of its own."""
 
     def __init__(
-        self, tls: ssl.SSLContext | None = None, receive_buffer_bytes: int | None = None, port: int = 0
+        self,
+        tls: ssl.SSLContext | None = None,
+        receive_buffer_bytes: int | None = None,
+        port: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
         self._tls = tls
-        self._listening = socket.create_server(("127.0.0.1", port), backlog=128)
+        self._listening = socket.create_server((host, port), backlog=128)
         if receive_buffer_bytes is not None:
             self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.port: int = self._listening.getsockname()[1]

@@ -1,0 +1,62 @@
+"""A Redis server of a test's own: it can be stopped, killed, and started again with or without its data."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.gateway.conftest import free_port
+
+
+class RedisServer:
+    def __init__(self, directory: Path, *, host: str = "127.0.0.1", keeps: bool = True) -> None:
+        if shutil.which("redis-server") is None:
+            if os.environ.get("CI"):
+                pytest.fail("there is no redis-server")
+            pytest.skip("needs redis-server")
+        self.directory, self.host, self.port, self.keeps = directory, host, free_port(), keeps
+        self.url = f"redis://{host}:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        persistence = ["--appendonly", "yes", "--appendfsync", "always"] if self.keeps else ["--save", ""]
+        options = {"bind": self.host, "port": self.port, "dir": self.directory, "protected-mode": "no"}
+        arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+        self.process = subprocess.Popen(["redis-server", *arguments, *persistence], stdout=subprocess.DEVNULL)
+        self.client = redis.Redis(self.host, self.port, decode_responses=True)
+        end = time.monotonic() + 10
+        while True:
+            try:
+                self.client.ping()
+                return
+            except redis.RedisError:
+                if time.monotonic() > end:
+                    self.kill()
+                    raise
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        self.client.close()
+        self.kill()
+
+    def counted(self, kind: str) -> int:
+        """Calls in all rate windows, or in all quotas."""
+        keys = list(self.client.scan_iter(f"gateway:{kind}:*"))
+        if kind == "rate":
+            return sum(self.client.llen(key) for key in keys)
+        return sum(int(self.client.hget(key, "calls")) for key in keys)

@@ -1,0 +1,236 @@
+"""Several gateways that count in one Redis, and one that loses it."""
+
+import contextlib
+import os
+import socket
+
+import pytest
+
+from gateway import key_digest
+from gateway.snapshot import API, InnerQuota, InnerRateLimit, Operation, Product, Quota, RateLimit, Snapshot
+from gateway.snapshot import Subscription as Key
+from tests.gateway.conftest import wait_for
+from tests.gateway.raw import TIMEOUT_SECONDS, Client
+from tests.gateway.redis_server import RedisServer
+
+LIMIT = 100
+PRODUCTS = (
+    Product(1, (1,), RateLimit(LIMIT, 300), Quota(10_000, 3600)),
+    Product(2, (1,), RateLimit(100_000, 300), Quota(LIMIT, 3600)),
+    Product(
+        3,
+        (1,),
+        RateLimit(9, 300, inner=(InnerRateLimit(1, 11, 2, 300),)),
+        Quota(None, 3600, kilobytes=1, inner=(InnerQuota(1, 12, 3, 0),)),
+    ),
+)
+
+
+def limited(port: int, host: str = "127.0.0.1") -> Snapshot:
+    secret = key_digest.digest_secret(os.environ["KEY_ENCRYPTION_KEY"])
+    operations = (Operation(11, "GET", "/a"), Operation(12, "GET", "/b"), Operation(13, "POST", "/*"))
+    service = f"http://{host}:{port}"
+    api = API(1, "one", service, ("http",), True, "Ocp-Apim-Subscription-Key", "subscription-key", None, operations)
+    keys = tuple(
+        Key(
+            bytes([product.id]) * 16, 7, product.id, None, True, None, (key_digest.digest(secret, b"K%d" % product.id),)
+        )
+        for product in PRODUCTS
+    )
+    return Snapshot(1, "test", "", (api,), PRODUCTS, keys)
+
+
+def request(key: int = 1, target: str = "/one/a") -> bytes:
+    return f"GET {target} HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K{key}\r\n\r\n".encode()
+
+
+@pytest.fixture
+def redis(tmp_path):
+    server = RedisServer(tmp_path)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def forgetful_redis(tmp_path):
+    server = RedisServer(tmp_path, keeps=False)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def start(start_gateway, backend):
+    def start_one(redis, **settings):
+        gateway = start_gateway(limited(backend.port), REDIS_URL=redis.url, **settings)
+        return gateway.wait_for_log("shared counters available")
+
+    return start_one
+
+
+def statuses(gateways, calls: int, key: int = 1) -> list[int]:
+    """Of so many calls at once: all connections are open before the first call is made."""
+    clients = [gateways[number % len(gateways)].connect() for number in range(calls)]
+    for client in clients:
+        client.send(request(key))
+    found = [client.read_response().status for client in clients]
+    for gateway in gateways:
+        gateway.hang_up()
+    return found
+
+
+@pytest.mark.parametrize(("key", "refusal"), [(1, 429), (2, 403)], ids=["rate", "quota"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_just_as_many_of_1000_calls_at_once_pass_as_the_limit_says(start, redis, count, key, refusal):
+    found = statuses([start(redis) for _ in range(count)], 1000, key)
+    assert (found.count(200), found.count(refusal)) == (LIMIT, 1000 - LIMIT)
+    assert (redis.counted("rate"), redis.counted("quota")) == (LIMIT, LIMIT)
+
+
+@pytest.mark.parametrize(("key", "refusal"), [(1, 429), (2, 403)], ids=["rate", "quota"])
+def test_without_redis_just_as_many_pass(start_gateway, backend, key, refusal):
+    found = statuses([start_gateway(limited(backend.port))], 1000, key)
+    assert (found.count(200), found.count(refusal)) == (LIMIT, 1000 - LIMIT)
+
+
+def test_answers_are_those_of_counters_in_memory(start, start_gateway, backend, redis):
+    def told(gateway):
+        client = gateway.connect()
+        targets = ["/one/a", "/one/a", "/one/a", "/one/b"]
+        answers = [client.ask(request(3, target)) for target in targets]
+        names = ("RateLimit-Policy", "RateLimit", "Retry-After")
+        return [(answer.status, answer.body, [answer.all(name) for name in names]) for answer in answers]
+
+    backend.answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + b"x" * 100)
+    assert told(start(redis)) == told(start_gateway(limited(backend.port)))
+
+
+def test_bytes_are_counted_over_all_gateways(start, redis, backend):
+    backend.answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024)
+    one, other = start(redis), start(redis)
+    assert one.ask(request(3)).status == 200
+    refused = other.ask(request(3, "/one/b"))
+    assert (refused.status, b"Out of bandwidth quota." in refused.body) == (403, True)
+
+
+def test_a_body_that_arrives_before_redis_has_answered_is_held_back_and_goes_on_whole(start, redis, backend):
+    gateway = start(redis, COUNTERS_TIMEOUT_SECONDS=10)
+    body = bytes(range(256)) * 48_000
+    head = f"POST /one/x HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\nContent-Length: {len(body)}\r\n\r\n"
+    redis.pause()
+    client, before = gateway.connect(), gateway.resident_bytes()
+    client.send(head.encode())
+    sent = send_until_nobody_reads(client, body)
+    # The kernel may hold all of it, the gateway does not.
+    assert gateway.resident_bytes() - before < 4 * 2**20
+    redis.resume()
+    client.send(body[sent:])
+    assert client.read_response().status == 200
+    assert backend.bodies == [body]
+
+
+def send_until_nobody_reads(client: Client, data: bytes) -> int:
+    """How much of it the other side took before it stopped for half a second."""
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)
+    client.socket.settimeout(0.5)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < len(data):
+            sent += client.socket.send(data[sent : sent + 2**16])
+    client.socket.settimeout(TIMEOUT_SECONDS)
+    return sent
+
+
+def test_a_caller_that_leaves_while_redis_is_asked_does_no_harm(start, redis, backend):
+    gateway = start(redis, COUNTERS_TIMEOUT_SECONDS=10)
+    redis.pause()
+    client = gateway.connect()
+    client.send(request())
+    client.reset()
+    gateway.record(b"/one/a")
+    redis.resume()
+    assert gateway.ask(request()).status == 200
+    assert (len(backend.requests), redis.counted("rate")) == (1, 2)
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_calls_pass_and_are_counted_here_while_redis_is_away_and_all_are_settled_once(start, redis, how):
+    gateway = start(redis)
+    assert statuses([gateway], 30) == [200] * 30
+    redis.kill() if how == "killed" else redis.pause()
+    away = statuses([gateway], 100)
+    assert (away.count(200), away.count(429)) == (LIMIT - 30, 30)
+    assert [record.limits_unverified for record in gateway.records()].count(True) == LIMIT - 30
+    redis.start() if how == "killed" else redis.resume()
+    wait_for(lambda: redis.counted("rate") == LIMIT)
+    assert redis.counted("quota") == LIMIT
+    assert statuses([gateway, start(redis)], 20) == [429] * 20
+
+
+def test_a_gateway_without_redis_waits_once_and_then_decides_at_once(start, redis):
+    gateway = start(redis, COUNTERS_TIMEOUT_SECONDS=5)
+    redis.pause()
+    client = gateway.connect()
+    assert client.ask(request()).status == 200
+    redis.pause()
+    client.socket.settimeout(3)
+    assert [client.ask(request()).status for _ in range(5)] == [200] * 5
+
+
+def test_a_gateway_that_may_not_decide_alone_says_so_and_counts_nothing(start, redis, backend):
+    gateway = start(redis, COUNTERS_DOWN="refuse")
+    redis.pause()
+    answer = gateway.ask(request())
+    assert (answer.status, answer.header("Retry-After")) == (503, b"1")
+    assert gateway.ask(request()).status == 503
+    redis.resume()
+    wait_for(lambda: gateway.ask(request()).status == 200)
+    assert (redis.counted("rate"), redis.counted("quota"), len(backend.requests)) == (1, 1, 1)
+
+
+def test_a_gateway_starts_without_redis(start_gateway, backend, redis):
+    redis.kill()
+    gateway = start_gateway(limited(backend.port), REDIS_URL=redis.url)
+    assert gateway.ask(request()).status == 200
+    redis.start()
+    wait_for(lambda: redis.counted("quota") == 1)
+
+
+def test_quotas_come_back_from_gateways_where_redis_lost_its_data(start, forgetful_redis):
+    redis = forgetful_redis
+    one, other = start(redis), start(redis)
+    assert statuses([one], 30, key=2) + statuses([other], 30, key=2) == [200] * 60
+    redis.kill()
+    redis.start()
+    for gateway in (one, other):
+        wait_for(lambda log=gateway.log: log.read_text().count("shared counters available") == 2)
+    assert other.ask(request(2)).status == 200
+    found = statuses([one, other], 60, key=2)
+    assert (found.count(200), found.count(403)) == (39, 21)
+
+
+def test_quotas_come_back_from_journals_where_all_were_killed(start, start_gateway, backend, forgetful_redis):
+    redis = forgetful_redis
+    gateway = start(redis)
+    assert statuses([gateway], 60, key=2) == [200] * 60
+    gateway.kill()
+    redis.kill()
+    redis.start()
+    again = start_gateway(limited(backend.port), again=gateway, REDIS_URL=redis.url)
+    found = statuses([again], 60, key=2)
+    assert (found.count(200), found.count(403)) == (40, 20)
+
+
+def test_a_flush_of_redis_is_noticed(start, redis):
+    gateway = start(redis)
+    assert statuses([gateway], 60, key=2) == [200] * 60
+    redis.client.flushall()
+    found = statuses([gateway], 60, key=2)
+    assert (found.count(200), found.count(403)) == (40, 20)
+    wait_for(lambda: redis.counted("quota") == LIMIT)
+
+
+def test_a_url_that_cannot_be_used_stops_the_start_and_hides_the_password(start_gateway, backend):
+    with pytest.raises(AssertionError) as stopped:
+        start_gateway(limited(backend.port), REDIS_URL="http://user:geheim@127.0.0.1:1/")
+    assert "gateway: REDIS_URL: give a URL such as redis://" in str(stopped.value)
+    assert "geheim" not in str(stopped.value)
