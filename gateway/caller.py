@@ -21,7 +21,7 @@ from gateway.outgoing import Outgoing
 from gateway.pace import Pace
 from gateway.phase import ANSWER, BODY, HEAD, LINGER
 from gateway.request_id import new_request_id
-from gateway.request_reader import RequestReader
+from gateway.request_reader import REMEMBERED_HEAD_BYTES, RequestReader
 from gateway.tunnel import TunnelEnd, join
 from gateway.unsent import unsent_bytes
 
@@ -450,7 +450,8 @@ class Caller(asyncio.Protocol):
         self._head_started = False
         self._unsent = NEVER
         self.deadline = self.server.time + self.server.limits.idle_seconds
-        self.outgoing.forget_large(self.request.size)
+        if self.request.size > REMEMBERED_HEAD_BYTES:
+            self.outgoing.forget_lines()
         if self._reading_paused and len(self.reader.waiting) <= PIPELINE_LIMIT_BYTES:
             self.resume_reading()
         if self.reader.waiting or self._half_closed is not None:

@@ -41,8 +41,9 @@ def handle(caller: "Caller", request: RequestHead) -> None:
     caller.call = call = Call(now, request.method, address, request.size, verdict)
     if server.tracing is not None:
         call.trace = begin_trace(fields.pairs, server.tracing.ratio, scheme)
-    if verdict.api is not None and (cors := catalogue.apis[verdict.api].cors) is not None:
-        call.cors_lines = cors.answer_lines(fields.origin)
+    api = catalogue.apis[verdict.api] if verdict.api is not None else None
+    if api is not None and api.cors is not None:
+        call.cors_lines = api.cors.answer_lines(fields.origin)
     if isinstance(verdict, Refusal):
         _refuse(caller, call, verdict)
         return

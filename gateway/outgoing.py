@@ -8,7 +8,6 @@ from gateway.call import Call
 from gateway.chunks import LAST_CHUNK, chunk
 from gateway.forwarding import ResponseHead, backend_lines, forwarded_lines
 from gateway.head import Fields
-from gateway.request_reader import REMEMBERED_HEAD_BYTES
 from gateway.trace_context import without_context
 from gateway.trailers import last_chunk
 
@@ -128,9 +127,9 @@ class Outgoing:
         unsent = self._unsent
         data = b"".join(unsent) if len(unsent) != 1 else unsent[0]
         unsent.clear()
-        is_whole = self._caller.reader.is_complete
-        is_fresh = upstream.is_fresh
-        self._replay = data if is_whole and is_fresh and self._caller.request.method in IDEMPOTENT else None
+        caller, is_fresh = self._caller, upstream.is_fresh
+        is_whole = caller.reader.is_complete
+        self._replay = data if is_whole and is_fresh and caller.request.method in IDEMPOTENT else None
         if self.attempts is not None:
             self.attempts.keep(data, is_first=is_fresh, is_whole=is_whole)
         upstream.send(data, is_whole=is_whole)
@@ -189,7 +188,7 @@ class Outgoing:
             self.attempts.end()
             self.attempts = None
 
-    def forget_large(self, head_bytes: int) -> None:
-        """So that idle connections cannot fill the memory."""
-        if head_bytes > REMEMBERED_HEAD_BYTES:
-            self._known_fields = None
+    def forget_lines(self) -> None:
+        """Large ones, so that idle connections cannot fill the memory."""
+        self._known_fields = None
+        self._known_lines = b""
