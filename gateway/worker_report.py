@@ -26,6 +26,8 @@ def worker_report(server: "Server", watch: "Watch", worker: str) -> Report:
             report.add("spans", (worker, outcome), spans)
     for kind, size in zip(("rate", "quota"), server.counters.sizes, strict=True):
         report.add("limit_counters", (worker, kind), size)
+    if server.shared_counters is not None:
+        report.add("redis_up", (worker,), server.shared_counters.is_up)
     _add_backends(report, server)
     for certificate in server.certificates.certificates if server.certificates is not None else ():
         labels = (worker, str(certificate.pair.certificate))

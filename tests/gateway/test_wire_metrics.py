@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 from urllib.request import urlopen
 
 import pytest
@@ -12,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.snapshot import Backend, Breaker
 from tests.gateway.conftest import echo_snapshot, free_port, wait_for
 from tests.gateway.raw import OK, BackendConnection
+from tests.gateway.redis_server import RedisServer
 
 Samples = dict[tuple[str, ...], float]
 
@@ -36,12 +36,10 @@ def scrape(port: int) -> Samples:
 
 
 @pytest.fixture
-def redis_url() -> str:
-    try:
-        socket.create_connection(("127.0.0.1", 6379), timeout=2).close()
-    except OSError:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Redis on 127.0.0.1:6379")
-    return "redis://127.0.0.1:6379/13"
+def redis(tmp_path):
+    server = RedisServer(tmp_path)
+    yield server
+    server.close()
 
 
 @pytest.fixture
@@ -90,9 +88,9 @@ def test_the_numbers_are_those_of_the_calls(measured, backend):
     assert samples["response_bytes_total", "echo"] > sum(len(one.head + one.body) for one in sent)
 
 
-def test_two_workers_are_one_gateway(start_gateway, backend, redis_url):
+def test_two_workers_are_one_gateway(start_gateway, backend, redis):
     port = free_port()
-    gateway = start_gateway(GATEWAY_MANAGEMENT_PORT=port, GATEWAY_WORKERS=2, REDIS_URL=redis_url)
+    gateway = start_gateway(GATEWAY_MANAGEMENT_PORT=port, GATEWAY_WORKERS=2, REDIS_URL=redis.url)
     clients = [gateway.connect() for _ in range(40)]
     for client in clients:
         assert [client.ask(request(b"/echo/a")).status for _ in range(3)] == [200] * 3
@@ -103,6 +101,20 @@ def test_two_workers_are_one_gateway(start_gateway, backend, redis_url):
     assert sum(by_worker) == 40
     assert min(by_worker) > 0
     assert samples["workers_silent",] == 0
+    gateway.kill()
+
+
+def test_a_redis_that_is_away_and_calls_without_it_are_told(start_gateway, backend, redis):
+    port = free_port()
+    gateway = start_gateway(GATEWAY_MANAGEMENT_PORT=port, REDIS_URL=redis.url)
+    wait_for(lambda: scrape(port)["redis_up", "0"] == 1)
+    assert gateway.ask(request(b"/echo/a", key=b"K2")).status == 200
+    assert scrape(port)["limits_unverified_calls_total",] == 0
+    redis.kill()
+    wait_for(lambda: scrape(port)["redis_up", "0"] == 0)
+    assert gateway.ask(request(b"/echo/a", key=b"K2")).status == 200
+    assert scrape(port)["limits_unverified_calls_total",] == 1
+    gateway.kill()
 
 
 def test_counts_survive_the_death_of_a_worker(measured, backend):
