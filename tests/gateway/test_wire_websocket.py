@@ -5,6 +5,7 @@ import base64
 import contextlib
 import hashlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 
@@ -13,8 +14,9 @@ import websockets
 from websockets.sync.client import connect
 from websockets.sync.server import Server, ServerConnection, serve
 
-from tests.gateway.conftest import Gateway, echo_snapshot, wait_for
-from tests.gateway.raw import OK, BackendConnection, Client
+from tests.gateway.certificates import write_pair
+from tests.gateway.conftest import Gateway, echo_snapshot, free_port, wait_for
+from tests.gateway.raw import OK, BackendConnection, Client, any_certificate
 
 KEY = b"Ocp-Apim-Subscription-Key: K1\r\n"
 NONCE = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -378,6 +380,37 @@ def test_close_codes_pass(code, address):
             client.recv(timeout=10)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, "as you wish")
+
+
+@pytest.fixture(scope="module")
+def secure_address(start_gateway, tmp_path_factory) -> Iterator[str]:
+    """TLS on both sides of the gateway."""
+    directory = tmp_path_factory.mktemp("certificates")
+    certificate, _, key = write_pair(directory / "pair", "localhost").partition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serve(converse, "127.0.0.1", 0, ssl=context, max_size=2**22) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        gateway = start_gateway(
+            echo_snapshot(f"https://localhost:{server.socket.getsockname()[1]}"),
+            GATEWAY_TLS_PORT=free_port(),
+            GATEWAY_TLS_CERTIFICATES=f"{certificate}:{key}",
+            SSL_CERT_FILE=certificate,
+        )
+        yield f"wss://127.0.0.1:{gateway.tls_port}/echo/chat?subscription-key=K1"
+        server.shutdown()
+
+
+def test_messages_pass_over_tls(secure_address):
+    with connect(secure_address, ssl=any_certificate(), max_size=2**22, proxy=None) as client:
+        for message in ("text", b"x" * 2**20, ""):
+            client.send(message)
+            assert client.recv(timeout=10) == message
+        client.send("3000")
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            client.recv(timeout=10)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 3000
 
 
 def test_a_handshake_without_a_key_fails_with_a_401(address):
