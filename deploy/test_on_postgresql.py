@@ -11,7 +11,7 @@ import sys
 import psycopg
 
 DEFAULT_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
-WITHOUT_DATABASE = ("tests/browser", "tests/deploy", "tests/examples", "tests/gateway", "tests/policies")
+WITHOUT_DATABASE = ("tests/browser", "tests/chaos", "tests/deploy", "tests/examples", "tests/gateway", "tests/policies")
 
 
 def main() -> int:

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
@@ -51,7 +52,9 @@ class Running:
         raise AssertionError(f"no confirmation mail to {address}")
 
 
-def start(data: Path, *arguments: str, last: str) -> tuple[subprocess.Popen, Running]:
+def start(
+    data: Path, *arguments: str, last: str, settings: Mapping[str, str] = MappingProxyType({})
+) -> tuple[subprocess.Popen, Running]:
     """Start the product and read what it prints up to the line that begins with `last`."""
     portal, gateway, management, azureml = free_ports(4)
     process = subprocess.Popen(
@@ -64,6 +67,7 @@ def start(data: Path, *arguments: str, last: str) -> tuple[subprocess.Popen, Run
             "GATEWAY_PORT": str(gateway),
             "GATEWAY_MANAGEMENT_PORT": str(management),
             "AZUREML_PORT": str(azureml),
+            **settings,
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

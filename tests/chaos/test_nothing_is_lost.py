@@ -1,0 +1,161 @@
+"""Processes are killed under load, one after another; then the database is held against what callers saw."""
+
+import os
+import shlex
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.browser.conftest import INHERITED_NOT, ROOT, Running, start, stop
+from tests.chaos.callers import Callers
+from tests.chaos.servers import POSTGRESQL_PROGRAMS, PostgreSQL, Redis, family, wait_until
+
+THREADS = 8
+ANSWERS_BETWEEN_KILLS = 150
+ROUNDS = 2
+INGEST_SECONDS = 90
+PROCESSES = {
+    "worker of the gateway": "-m gateway.worker",
+    "gateway": "-m gateway ",
+    "worker": "portal.celery worker",
+    "publisher": "manage.py publish",
+    "web": "granian",
+}
+# A quota that counts every call, so that its count can be held against them.
+SET_QUOTA = """
+from policies.models import ProductPolicy
+from subscriptions.models import Product
+document = '<policies><inbound><base /><quota calls="1000000000" renewal-period="0" /></inbound></policies>'
+ProductPolicy.objects.update_or_create(product=Product.objects.get(name="unlimited"), defaults={"document": document})
+"""
+
+pytestmark = pytest.mark.chaos
+
+
+def test_no_answered_call_is_lost_or_counted_twice_with_files_alone(tmp_path):
+    with product(tmp_path / "data", {}) as running:
+        callers = disturb(running, [*PROCESSES], {})
+        check(callers, running, lambda query: rows_of_sqlite(running.data / "db.sqlite3", query))
+
+
+@pytest.mark.skipif(
+    not os.environ.get("CI") and (POSTGRESQL_PROGRAMS is None or shutil.which("redis-server") is None),
+    reason="PostgreSQL or Redis is not installed",
+)
+def test_no_answered_call_is_lost_or_counted_twice_with_postgresql_and_redis(tmp_path):
+    with stopped(PostgreSQL()) as database, stopped(Redis()) as redis:
+        settings = {
+            "DATABASE_URL": database.url,
+            "REDIS_URL": redis.url,
+            "CELERY_BROKER_URL": redis.url.replace("/0", "/1"),
+            "GATEWAY_WORKERS": "2",
+        }
+        with product(tmp_path / "data", settings) as running:
+            callers = disturb(running, [*PROCESSES, "database", "redis"], {"database": database, "redis": redis})
+            check(callers, running, lambda query: rows_of_postgresql(database.url, query))
+
+
+# -- The product, and what happens to it ---------------------------------------------------------
+
+
+@contextmanager
+def stopped(server):
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def product(data: Path, settings: dict[str, str]) -> Iterator[Running]:
+    process, running = start(data, "--demo", last="Try", settings=settings)
+    running.lines["pid"] = str(process.pid)
+    environment = {name: value for name, value in os.environ.items() if name not in INHERITED_NOT}
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "--command", SET_QUOTA],
+        cwd=ROOT,
+        env={**environment, "DATA_DIR": str(data), **settings},
+        check=True,
+    )
+    try:
+        yield running
+    finally:
+        assert stop(process) == 0
+
+
+def disturb(running: Running, kills: list[str], servers: dict[str, PostgreSQL | Redis]) -> Callers:
+    """Call without pause, and kill each of these so many times; in between answers go on."""
+    callers = callers_of(running)
+    try:
+        for name in kills * ROUNDS:
+            enough = len(callers.answered) + ANSWERS_BETWEEN_KILLS
+            if name in servers:
+                servers[name].kill()
+                servers[name].start()
+            else:
+                kill_one(int(running["pid"]), PROCESSES[name])
+            wait_until(partial(callers.have_answers, enough), seconds=60)
+    finally:
+        callers.stop()
+    return callers
+
+
+def callers_of(running: Running) -> Callers:
+    """They make the call that the start suggests."""
+    words = shlex.split(running["Try"])
+    url = urlsplit(words[1])
+    headers = dict(words[index + 1].split(": ", 1) for index, word in enumerate(words) if word == "-H")
+    return Callers(url.port, f"{url.path}?{url.query}", headers, words[words.index("-d") + 1], threads=THREADS)
+
+
+def kill_one(starter: int, command: str) -> None:
+    def found() -> list[int]:
+        return [pid for pid, line in family(starter).items() if command in line and not line.startswith("/bin/sh")]
+
+    wait_until(found)
+    os.kill(found()[0], signal.SIGKILL)
+
+
+def check(callers: Callers, running: Running, rows: Callable[[str], list[tuple]]) -> None:
+    """Each answer is in the database once, as the caller saw it; a broken call at most once."""
+    recorded: dict[int, int] = {}
+
+    def all_is_in() -> bool:
+        found = rows("SELECT url, response_code FROM analytics_call WHERE url LIKE '%number=%'")
+        numbers = Counter(number_of(url) for url, _ in found)
+        assert [number for number, times in numbers.items() if times > 1] == []
+        recorded.update({number_of(url): status for url, status in found})
+        return callers.answered.keys() <= recorded.keys()
+
+    wait_until(all_is_in, seconds=INGEST_SECONDS)
+    assert {number: recorded[number] for number in callers.answered} == callers.answered
+    assert recorded.keys() <= callers.answered.keys() | callers.broken
+    assert callers.statuses[200] > ANSWERS_BETWEEN_KILLS
+    ((counted,),) = rows("SELECT max(calls) FROM analytics_quotause")
+    admitted = sum(status == 200 for status in recorded.values())
+    assert admitted <= counted <= len(recorded) + len(callers.broken)
+
+
+def number_of(url: str) -> int:
+    return int(url.rpartition("number=")[2])
+
+
+def rows_of_sqlite(file: Path, query: str) -> list[tuple]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=20)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def rows_of_postgresql(url: str, query: str) -> list[tuple]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query).fetchall()
