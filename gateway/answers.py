@@ -22,6 +22,10 @@ def backends_answer(call: Call, request: RequestHead, response: ResponseHead, *,
         framing += response.trailer_line
     if not response.has_date:  # RFC 9110 6.6.1
         framing += b"Date: %b\r\n" % replies.date()
+    if call.debug_line:
+        framing += call.debug_line
+        if call.debug is not None:
+            call.debug.answered(call, response)
     start, limit_lines, cors_lines = response.start, call.verdict.limit_lines, call.cors_lines
     if limit_lines and isinstance(call.verdict, Admitted) and call.verdict.limits is not None:
         limits = call.verdict.limits
@@ -35,8 +39,10 @@ def backends_answer(call: Call, request: RequestHead, response: ResponseHead, *,
 
 def switching_answer(call: Call, response: ResponseHead) -> bytes:
     """The 101 of a backend that has accepted a WebSocket."""
-    date = b"" if response.has_date else b"Date: %b\r\n" % replies.date()
-    return b"%b%bX-Request-Id: %b\r\n%b\r\n" % (response.start, UPGRADE_LINES, call.request_id, date)
+    lines = call.debug_line if response.has_date else b"Date: %b\r\n%b" % (replies.date(), call.debug_line)
+    if call.debug is not None:
+        call.debug.answered(call, response)
+    return b"%b%bX-Request-Id: %b\r\n%b\r\n" % (response.start, UPGRADE_LINES, call.request_id, lines)
 
 
 def own_answer(
@@ -48,7 +54,7 @@ def own_answer(
         body,
         request_id=call.request_id if call is not None else new_request_id(),
         headers=headers,
-        lines=call.verdict.limit_lines + call.cors_lines if call is not None else b"",
+        lines=call.verdict.limit_lines + call.cors_lines + call.debug_line if call is not None else b"",
         connection=b"close" if is_last else b"keep-alive" if request.fields.is_http_1_0 else b"",
         without_body=request.method == b"HEAD",
     )

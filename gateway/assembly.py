@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from gateway.access_log import AccessLog
 from gateway.certificates import CertificateError, Certificates, pairs_of
 from gateway.client_address import TrustedProxies
+from gateway.debug_token import token_secret
+from gateway.debugging import Debugging
 from gateway.journal import Journal, JournalError, JournalLocked
 from gateway.limits import Counters
 from gateway.name import gateway_name, journal_name
 from gateway.server import Server, ServerLimits
 from gateway.start_error import StartError
+from gateway.trace_store import TraceStore
 
 if TYPE_CHECKING:
     from gateway.redis_counters import RedisCounters
@@ -59,7 +62,10 @@ async def assemble(slot: int) -> Server:
     shared_counters = (
         await _redis_counters(settings.REDIS_URL, counters) if settings.GATEWAY_COUNTERS == "redis" else None
     )
-    return Server(name, limits, counters, journal, proxies, access_log, tracing, certificates, shared_counters)
+    debugging = Debugging(token_secret(settings.KEY_ENCRYPTION_KEY), TraceStore(settings.TRACES_DIR))
+    return Server(
+        name, limits, counters, journal, proxies, access_log, tracing, certificates, shared_counters, debugging
+    )
 
 
 def _certificates(pairs: list[str]) -> Certificates:

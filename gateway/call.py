@@ -1,15 +1,22 @@
 """One call on its way through the gateway: what is known of it so far, and its record at the end."""
 
 import time
+from typing import TYPE_CHECKING
 
 from gateway.admission import Admitted, Refusal
 from gateway.record import CallRecord, InnerQuotaStand, InnerRatePeriod
 from gateway.request_id import new_request_id
 from gateway.trace_context import Trace
 
+if TYPE_CHECKING:
+    from gateway.debug_trace import DebugTrace
+
 
 class Call:
-    """Counts and times of one call. Request bytes are head and body without its coding, response bytes as sent."""
+    """Counts and times of one call. Request bytes are head and body without its coding, response bytes as sent.
+
+    `debug` is there where the caller may see what becomes of the call; `debug_line` is for the answer.
+    """
 
     __slots__ = (
         "at",
@@ -18,6 +25,8 @@ class Call:
         "backend_started",
         "caller_address",
         "cors_lines",
+        "debug",
+        "debug_line",
         "error_reason",
         "error_source",
         "method",
@@ -42,6 +51,8 @@ class Call:
         self.request_bytes = head_bytes
         self.verdict = verdict
         self.cors_lines = b""
+        self.debug: DebugTrace | None = None
+        self.debug_line = b""
         self.response_bytes = 0
         self.response_code = 0
         self.retries = 0

@@ -36,6 +36,8 @@ _NOT_TO_BACKEND = HOP_BY_HOP | {
     b"x-forwarded-for",
     b"x-forwarded-proto",
     b"x-forwarded-host",
+    b"apim-debug-authorization",
+    b"ocp-apim-trace",
 }
 _NOT_TO_CALLER = HOP_BY_HOP | {b"x-request-id"}
 # What an accepted handshake and its answer say of the connection (RFC 6455 4.1).

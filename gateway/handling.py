@@ -9,6 +9,7 @@ from gateway.admission import Admitted, Refusal, admit
 from gateway.attempts import Attempts
 from gateway.backend import Backend
 from gateway.call import Call
+from gateway.debug_token import TRACES_PATH
 from gateway.forwarding import UPGRADE_LINES, backend_head, one_hop_fewer
 from gateway.head import Fields, RequestHead, is_websocket_handshake
 from gateway.preflight import answer_preflight
@@ -17,15 +18,15 @@ from gateway.trace_context import begin_trace
 if TYPE_CHECKING:
     from gateway.caller import Caller
 
-HEALTH_TARGET: Final = b"/status-0123456789abcdef"
+STATUS_TARGET: Final = b"/status-0123456789abcdef"
+TRACES_TARGET: Final = TRACES_PATH.encode()
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
 
 def handle(caller: "Caller", request: RequestHead) -> None:
     """Settle the answer, or begin the call to the backend. The request's body may still be under way."""
     server = caller.server
-    if request.target == HEALTH_TARGET and request.method in (b"GET", b"HEAD"):
-        _answer_health(caller)
+    if request.target.startswith(STATUS_TARGET) and request.method in (b"GET", b"HEAD") and _tells(caller, request):
         return
     if server.catalogue is None:
         caller.end(caller.reply(503, replies.error_body(503, "The gateway has no configuration yet.")))
@@ -44,6 +45,8 @@ def handle(caller: "Caller", request: RequestHead) -> None:
     api = catalogue.apis[verdict.api] if verdict.api is not None else None
     if api is not None and api.cors is not None:
         call.cors_lines = api.cors.answer_lines(fields.origin)
+    if fields.debug_token is not None and server.debugging is not None:
+        server.debugging.begin(fields.debug_token, call, request, scheme, catalogue)
     if isinstance(verdict, Refusal):
         _refuse(caller, call, verdict)
         return
@@ -84,6 +87,32 @@ def _refuse(caller: "Caller", call: Call, refusal: Refusal) -> None:
     call.failed(refusal.source, refusal.reason)
     body = refusal.body if refusal.status < 500 else replies.with_activity(refusal.body, call.request_id)
     caller.answer(refusal.status, body, refusal.headers)
+
+
+def _tells(caller: "Caller", request: RequestHead) -> bool:
+    """Whether it is about the gateway itself, and answered."""
+    if request.target == STATUS_TARGET:
+        _answer_health(caller)
+    elif request.target.startswith(TRACES_TARGET):
+        _answer_trace(caller, request)
+    else:
+        return False
+    return True
+
+
+def _answer_trace(caller: "Caller", request: RequestHead) -> None:
+    """A debug trace, for a token of those whose call it was."""
+    server = caller.server
+    trace: bytes | None = None
+    if server.catalogue is not None and server.debugging is not None:
+        trace_id = request.target.removeprefix(TRACES_TARGET).decode("latin-1")
+        trace = server.debugging.fetch(request.fields.debug_token, trace_id, server.catalogue, time.time())
+    if trace is None:
+        caller.end(caller.reply(401, replies.error_body(401, "A debug token that has not expired is needed.")))
+    elif not trace:
+        caller.end(caller.reply(404, replies.error_body(404, "Resource not found")))
+    else:
+        caller.end(caller.reply(200, trace))
 
 
 def _answer_health(caller: "Caller") -> None:

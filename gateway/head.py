@@ -38,6 +38,7 @@ _NOTED = frozenset(
         b"sec-websocket-key",
         b"origin",
         b"te",
+        b"apim-debug-authorization",
     )
 )
 
@@ -58,7 +59,7 @@ class Fields:
     `length` is what a Content-Length among them says. `connection` are the options of Connection,
     in lower case. `passed` are the names of the intermediaries in Via. `websocket_key` is the
     Sec-WebSocket-Key of fields that, in a GET without a body, ask for a WebSocket. `origin` is empty
-    where several are given.
+    where several are given. `debug_token` is what Apim-Debug-Authorization says.
     """
 
     is_http_1_0: bool
@@ -75,6 +76,7 @@ class Fields:
     websocket_key: bytes | None
     origin: bytes | None
     takes_trailers: bool
+    debug_token: bytes | None
 
 
 @dataclass(slots=True)
@@ -163,7 +165,7 @@ def body_length(fields: Fields, cut: int | None) -> int | None:
 def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
     """Read the lines between request line and body. Raises MalformedRequest."""
     pairs = _Lines(block).pairs
-    host = codings = length = expect = max_forwards = origin = None
+    host = codings = length = expect = max_forwards = origin = debug_token = None
     connection: tuple[bytes, ...] = ()
     passed: tuple[bytes, ...] = ()
     upgrade: tuple[bytes, ...] = ()
@@ -194,6 +196,8 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
             te += _listed(value)
         elif name == b"origin":
             origin = value if origin is None else b""
+        elif name == b"apim-debug-authorization":
+            debug_token = value
         else:
             expect = value
     if host is None and not is_http_1_0:
@@ -218,6 +222,7 @@ def read_fields(block: bytes, *, is_http_1_0: bool) -> Fields:
         origin,
         # RFC 9110 10.1.4: TE is for the next hop only, and says so.
         b"trailers" in te and b"te" in connection and not is_http_1_0,
+        debug_token,
     )
 
 

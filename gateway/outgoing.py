@@ -146,6 +146,9 @@ class Outgoing:
 
     def not_connected(self, status: int, message: str, reason: str) -> None:
         """There is no connection to the backend, and nothing was sent."""
+        call = self._caller.call
+        if call is not None and call.debug is not None:
+            call.debug.backend_failed(message, reason)
         if self.attempts is None or not self.attempts.not_connected():
             self._caller.fail(status, message, "forward-request", reason)
 
@@ -153,6 +156,9 @@ class Outgoing:
         """Whether the answer is not for the caller, for the call is sent once more."""
         if self.attempts is None or not self.attempts.answered(response):
             return False
+        call = self._caller.call
+        if call is not None and call.debug is not None:
+            call.debug.answered(call, response, is_sent_again=True)
         self.upstream = None
         return True
 
@@ -165,6 +171,8 @@ class Outgoing:
         call = caller.call
         assert call is not None
         self.upstream = None
+        if call.debug is not None:
+            call.debug.backend_failed(message, reason)
         if may_replay and self._replay is not None:
             # RFC 9110 9.2.2: it may be sent again although nobody knows whether it was processed.
             head, end, body = self._replay.partition(b"\r\n\r\n")

@@ -140,6 +140,8 @@ class Pool:
 
     def connect(self, backend: Backend, caller: "Caller", call: Call) -> None:
         """Open a connection and give it to the caller, if by then the call still wants one."""
+        if call.debug is not None:
+            call.debug.connects(call, backend)
         tasks.start(self._connect(backend, caller, call), name=f"connect to API {call.verdict.api}")
 
     async def _connect(self, backend: Backend, caller: "Caller", call: Call) -> None:

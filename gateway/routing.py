@@ -320,7 +320,7 @@ def _find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFoun
         return NotFound(None, url)
     segments = path.split(b"/", MAX_SEGMENTS)[1:]
     comparable = [decoded(segment).lower() for segment in segments]
-    api, depth = _longest_suffix(catalogue.suffixes, comparable)
+    api, depth = longest_suffix(catalogue.suffixes, comparable)
     root = api.methods.get(method) if api is not None else None
     if api is None or root is None:
         return NotFound(api, url)
@@ -335,7 +335,7 @@ def _find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFoun
     return Route(api, leaf.operation, backend_target, url, values(query, api.key_parameter) if has_key else ())
 
 
-def _longest_suffix(place: Suffix, segments: Sequence[bytes]) -> tuple[PublishedAPI | None, int]:
+def longest_suffix(place: Suffix, segments: Sequence[bytes]) -> tuple[PublishedAPI | None, int]:
     """The API with the longest suffix that the path begins with, and the suffix's number of segments."""
     found, depth = place.api, 0
     for index, segment in enumerate(segments):

@@ -15,6 +15,7 @@ from gateway.caller import Caller
 from gateway.certificates import Certificates
 from gateway.circuit import Circuits
 from gateway.client_address import TrustedProxies
+from gateway.debugging import Debugging
 from gateway.entrance import Entrance
 from gateway.journal import Journal
 from gateway.limits import Counters
@@ -74,6 +75,7 @@ class Server:
         tracing: "Tracing | None" = None,
         certificates: Certificates | None = None,
         shared_counters: "RedisCounters | None" = None,
+        debugging: Debugging | None = None,
     ) -> None:
         self.name = name.encode()
         self.limits = limits
@@ -84,6 +86,7 @@ class Server:
         self.tracing = tracing
         self.certificates = certificates
         self.shared_counters = shared_counters
+        self.debugging = debugging
         self.catalogue: Catalogue | None = None
         self.is_draining = False
         self.metrics = CallMetrics()
@@ -161,6 +164,8 @@ class Server:
                 self.access_log.append(record, call.retries, trace_id_of(caller.request.fields.pairs, call.trace))
             if call.trace is not None:
                 self._export(call.trace, record)
+            if call.debug is not None and self.debugging is not None:
+                self.debugging.end(call, call.debug)
         if not self._finished:
             self._loop.call_soon(self._end_turn)
         self._finished.append((caller, data))
@@ -191,6 +196,8 @@ class Server:
             unix_time = time.time()
             self.journal.tick(unix_time)
             self.pool.sweep()
+            if self.debugging is not None:
+                self.debugging.traces.tick(unix_time)
             if self.catalogue is not None:
                 self.counters.sweep(self.catalogue, unix_time)
         if self.access_log is not None:
@@ -256,3 +263,5 @@ class Server:
             self.tracing.close()
         if self.certificates is not None:
             self.certificates.stop()
+        if self.debugging is not None:
+            self.debugging.traces.close()

@@ -14,6 +14,7 @@ from gateway.chunks import LAST_CHUNK
 _NEVER: Final = frozenset(
     (
         b"age",
+        b"apim-debug-authorization",
         b"alt-svc",
         b"authorization",
         b"authentication-info",
@@ -29,6 +30,7 @@ _NEVER: Final = frozenset(
         b"keep-alive",
         b"location",
         b"max-forwards",
+        b"ocp-apim-trace",
         b"origin",
         b"pragma",
         b"range",

@@ -257,6 +257,8 @@ class Upstream(asyncio.Protocol):
         if caller.outgoing.attempts is not None:
             self._seconds = min(self._seconds, caller.outgoing.attempts.seconds_left())
         call.backend_started = monotonic()
+        if call.debug is not None:
+            call.debug.sent(call, caller.outgoing.backend, self.address, is_reused=self.is_reused)
         if caller.is_slow:
             self.pause_reading()
 

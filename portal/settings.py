@@ -55,6 +55,7 @@ CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 # -- Gateway -----------------------------------------------------------------------------------
 GATEWAY_WORKERS = env_int("GATEWAY_WORKERS", default=1, low=1, high=64)
 SNAPSHOT_FILE = DATA_DIR / "gateway" / "snapshot.msgpack"
+TRACES_DIR = DATA_DIR / "gateway" / "traces"
 JOURNAL_DIR = DATA_DIR / "journal"
 JOURNAL_PART_BYTES = env_int("JOURNAL_PART_BYTES", default=64 * 2**20, low=2**16, high=2**32)
 JOURNAL_PART_SECONDS = env_int("JOURNAL_PART_SECONDS", default=3600, low=1, high=86400)

@@ -86,6 +86,7 @@ class Form:
     body_error: str = ""
     subscription: str = ""
     subscription_error: str = ""
+    wants_trace: bool = False
     error: str = ""
 
     @property
@@ -198,6 +199,7 @@ def filled(operation: Operation, data: QueryDict, files: "MultiValueDict[str, Up
     form.body_kind = "file" if data.get("body-kind") == "file" else "text"
     form.file = files.get("file")
     form.subscription = data.get("subscription", "")
+    form.wants_trace = "trace" in data
     # A browser sends each line break of a text field as CR LF; only multipart bodies want that (RFC 2046, 5.1.1).
     body = data.get("body", "")
     form.body = body if _content_type(form).startswith("multipart/") else body.replace("\r\n", "\n")

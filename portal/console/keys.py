@@ -39,6 +39,10 @@ class Offer:
     waiting: tuple[Subscription, ...]
     products: tuple[Product, ...]
 
+    @property
+    def allows_tracing(self) -> bool:
+        return any(subscription.allow_tracing for subscription in self.usable)
+
 
 def offer(viewer: Viewer, api: API, now: datetime) -> Offer:
     products = tuple(Product.objects.visible_to(viewer).filter(apis=api, subscription_required=True))

@@ -18,6 +18,7 @@ from portal.console.content import Content
 from portal.console.diagnosis import Diagnosis, Key, Sent
 from portal.console.form import Form, blank
 from portal.console.forward import Answer, Ending, NoAnswer
+from portal.console.trace import Trace
 from portal.http import PageRequest
 from service.models import current
 from subscriptions.models import Subscription
@@ -47,6 +48,7 @@ class Result:
     seconds: float = 0.0
     samples: tuple[str, ...] = ()
     page: str = ""
+    trace: Trace | None = None
 
     @property
     def milliseconds(self) -> int:
@@ -171,6 +173,7 @@ def result_of(
     key: str | None,
     scheme: str,
     response_limit_bytes: int,
+    trace: Trace | None = None,
 ) -> Result:
     """What to show of an outcome; keeps a body that the page cannot show whole as a download."""
     gateway_url = public_url(form.operation.api)
@@ -183,6 +186,7 @@ def result_of(
             diagnosis=diagnosis.of_silence(outcome),
             seconds=outcome.seconds,
             samples=same,
+            trace=trace,
         )
     sent = Sent(
         api=form.operation.api,
@@ -206,6 +210,7 @@ def result_of(
         seconds=outcome.seconds,
         samples=same,
         page=reverse("portal:operation", args=[form.operation.api.name, form.operation.name]),
+        trace=trace,
     )
 
 

@@ -13,7 +13,7 @@ from django_htmx.http import reswap, retarget
 
 from apis.models import Operation
 from portal.access import operation_or_404
-from portal.console import allowance, cancellation, downloads, keys
+from portal.console import allowance, cancellation, downloads, keys, trace
 from portal.console.check import check
 from portal.console.form import Form, add_row, blank, call, filled, reset_body
 from portal.console.forward import forward
@@ -85,13 +85,18 @@ def _send(request: PageRequest, shown: Operation, form: Form) -> HttpResponse:
 
 def _forward(request: PageRequest, shown: Operation, form: Form, subscription: Subscription | None) -> Result:
     requested = call(form, shown.api.path)
-    key = None
+    key = token = None
+    sent = requested
     # A key that the user typed as a header is what he wants to send: the subscription's stays out.
     if subscription is not None and not requested.has_header(shown.api.key_header_name):
         key = subscription_keys.reveal(subscription, SubscriptionKey.Slot.PRIMARY)
+        sent = sent.with_header(shown.api.key_header_name, key)
+        if form.wants_trace and subscription.allow_tracing and not requested.has_header(trace.DEBUG_HEADER):
+            token = trace.token_for(subscription)
+            sent = sent.with_header(trace.DEBUG_HEADER, token)
     seen_at = origin(shown.api)
     outcome = forward(
-        requested if key is None else requested.with_header(shown.api.key_header_name, key),
+        sent,
         gateway_url=settings.GATEWAY_INTERNAL_URL,
         public_url=seen_at,
         caller_address=allowance.caller_address(request),
@@ -108,6 +113,7 @@ def _forward(request: PageRequest, shown: Operation, form: Form, subscription: S
         key=key,
         scheme=seen_at.partition(":")[0],
         response_limit_bytes=settings.CONSOLE_RESPONSE_LIMIT_BYTES,
+        trace=trace.trace_of(outcome, token) if token is not None else None,
     )
 
 
