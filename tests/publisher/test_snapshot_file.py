@@ -235,6 +235,19 @@ def test_a_publisher_that_comes_back_appends_what_it_missed(committed_shop, foll
     assert file.stat().st_ino == before.st_ino
 
 
+def test_publishers_of_several_machines_follow_one_database(committed_shop, followed, file, tmp_path):
+    elsewhere = tmp_path / "elsewhere" / "snapshot.msgpack"
+    other = SnapshotFile(elsewhere)
+    create(display_name="First", by=None)
+    other.update()
+    create(display_name="Second", by=None)
+    API.objects.update(path="other")
+    for snapshot in (followed, other):
+        snapshot.update()
+    assert_is_right(file)
+    assert_is_right(elsewhere)
+
+
 def test_a_publisher_behind_the_log_reads_everything(committed_shop, followed, file, monkeypatch):
     monkeypatch.setattr(changes, "KEPT_CHANGES", 2)
     for name in "abcdefgh":

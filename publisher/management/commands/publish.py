@@ -18,6 +18,8 @@ from publisher.triggers import CHANNEL
 
 POLL_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
+# How often a publisher looks whether the one that has the file is gone.
+TURN_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +32,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         try:
+            if _publish_alone(settings.SNAPSHOT_FILE, once=once):
+                return
+            if once:
+                raise CommandError(f"Another publisher keeps {settings.SNAPSHOT_FILE} up to date.")
+            log.warning("publisher_waits error=another one keeps the file up to date")
             while not _publish_alone(settings.SNAPSHOT_FILE, once=once):
-                if once:
-                    raise CommandError(f"Another publisher keeps {settings.SNAPSHOT_FILE} up to date.")
-                log.warning("publisher_waits error=another one keeps the file up to date")
-                time.sleep(LONGEST_PAUSE_SECONDS)
+                time.sleep(TURN_SECONDS)
         except KeyboardInterrupt:
             log.info("publisher_stopped")
 
