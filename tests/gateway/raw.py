@@ -247,5 +247,6 @@ class Backend:
             connection.close()
 
     def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)  # Else the port is in use until the next one is accepted.
         self._listening.close()
         self.hang_up()

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.gateway.conftest import echo_snapshot, wait_for
-from tests.gateway.raw import OK, BackendConnection
+from tests.gateway.raw import OK, BackendConnection, Client
 
 HEAD = b"Host: a\r\nOcp-Apim-Subscription-Key: K1\r\n"
 
@@ -40,6 +40,7 @@ def read_and(*steps: bytes | str):
     return behave
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 FIELDS = b"".join(b"X: y\r\n" for _ in range(2000))
 
 
@@ -73,6 +74,23 @@ FIELDS = b"".join(b"X: y\r\n" for _ in range(2000))
         pytest.param(read_and(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 2**16 + b"\r\n\r\n", "wait"), id="long field"),
         pytest.param(read_and(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 2**16, "wait"), id="long field without an end"),
         pytest.param(read_and(b"HTTP/1.1 200 OK\r\n" + FIELDS + b"\r\n", "wait"), id="many fields"),
+        pytest.param(read_and(b"HTTP/1.1 200 OK\r\n" + 5 * FIELDS + b"\r\n", "wait"), id="10,000 fields"),
+        pytest.param(read_and(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 2**20 + b"\r\n\r\n", "wait"), id="1 MB in one field"),
+        pytest.param(read_and(b"HTTP/1.1 103 Early\r\nX: " + b"y" * 2**20, "wait"), id="interim answer without an end"),
+        pytest.param(read_and(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "wait"), id="negative length"),
+        pytest.param(read_and(b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nab", "wait"), id="length with a sign"),
+        pytest.param(read_and(b"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nab", "wait"), id="length in hexadecimal"),
+        pytest.param(read_and(b"HTTP/1.1 200 OK\r\nContent-Length: 2 2\r\n\r\nab", "wait"), id="length with a space"),
+        pytest.param(read_and(b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\nab", "wait"), id="empty length"),
+        pytest.param(
+            read_and(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 30 + b"\r\n\r\n", "wait"), id="huge length"
+        ),
+        pytest.param(read_and(b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", "wait"), id="null character"),
+        pytest.param(read_and(b"HTTP/1.1 099 No\r\n\r\n", "wait"), id="status below 100"),
+        pytest.param(read_and(CHUNKED + b"-1\r\na\r\n0\r\n\r\n", "wait"), id="negative chunk"),
+        pytest.param(read_and(CHUNKED + b"1" * 17 + b"\r\n", "wait"), id="chunk too large to count"),
+        pytest.param(read_and(CHUNKED + b"1\r\nabc\r\n0\r\n\r\n", "wait"), id="chunk longer than it says"),
+        pytest.param(read_and(CHUNKED + b"1\na\r\n0\r\n\r\n", "wait"), id="chunk size ends in a bare LF"),
     ],
 )
 def test_a_backend_without_a_good_answer_is_a_502(behave, gateway, backend):
@@ -155,7 +173,12 @@ def test_a_head_that_comes_drop_by_drop_is_a_504(drop, impatient, backend):
 @pytest.mark.parametrize(
     "steps",
     [
+        pytest.param((b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "close"), id="sized, closed after the head"),
         pytest.param((b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "close"), id="sized, closed"),
+        pytest.param((b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "reset"), id="sized, reset"),
+        pytest.param((CHUNKED, "close"), id="chunked, closed after the head"),
+        pytest.param((CHUNKED + b"2\r\nab\r\n", "close"), id="chunked, closed between chunks"),
+        pytest.param((CHUNKED + b"2\r\nab\r\n0\r\n", "close"), id="chunked, closed within the last chunk"),
         pytest.param((b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "wait"), id="sized, stalled"),
         pytest.param((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "close"), id="chunked, closed"),
         pytest.param((b"HTTP/1.1 200 OK\r\n\r\nab", "wait"), id="until the end, stalled"),
@@ -169,6 +192,36 @@ def test_an_answer_that_breaks_off_never_looks_whole(steps, impatient, backend):
     assert head.startswith(b"HTTP/1.1 200 OK")
     assert b"Content-Length: 5" in head or not body.endswith(b"0\r\n\r\n")
     assert len(body) < 5 or b"chunked" in head
+
+
+def test_a_body_byte_by_byte_may_take_longer_than_the_time_out(impatient, backend):
+    def drip(connection: BackendConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
+        for byte in b"abcdefgh":
+            threading.Event().wait(0.1)
+            connection.send(bytes([byte]))
+
+    backend.behave = drip
+    assert impatient.ask(get(b"/echo/a")).body == b"abcdefgh"
+
+
+def test_bad_chunks_later_in_an_answer_cut_it_off(gateway, backend):
+    may_go_on = threading.Event()
+
+    def behave(connection: BackendConnection) -> None:
+        connection.read_request()
+        connection.send(CHUNKED + b"2\r\nab\r\n")
+        may_go_on.wait(10)
+        connection.send(b"zz\r\n0\r\n\r\n")
+        connection.read_to_end()
+
+    backend.behave = behave
+    client = gateway.connect()
+    client.send(get(b"/echo/a"))
+    client.read_until(b"2\r\nab\r\n")
+    may_go_on.set()
+    assert client.read_to_end() == b""
 
 
 def test_an_http_1_0_caller_sees_a_broken_answer_by_a_reset(impatient, backend):
@@ -325,6 +378,31 @@ def test_an_answer_before_the_end_of_the_upload_is_passed_on(gateway, backend):
     assert (answer.status, answer.body, answer.header("Connection")) == (403, b"no", b"close")
     client.send(b"x" * 10_000)
     assert client.is_closed()
+
+
+def test_an_early_answer_arrives_although_the_backend_hangs_up_on_the_upload(gateway, backend):
+    def behave(connection: BackendConnection) -> None:
+        connection.read_until(b"\r\n\r\n")
+        connection.send(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+        connection.socket.shutdown(socket.SHUT_WR)
+        connection.read(2**20)
+        connection.close()
+
+    backend.behave = behave
+    client = gateway.connect()
+    upload = threading.Thread(
+        target=send_quietly, args=(client, post(b"/echo/a", b"Content-Length: 8388608", body=b"x" * 2**23))
+    )
+    upload.start()
+    answer = client.read_response()
+    assert (answer.status, answer.body) == (413, b"no")
+    client.close()
+    upload.join(10)
+
+
+def send_quietly(client: Client, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        client.send(data)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,202 @@
+"""Connections to backends between calls: how long they are kept, which is used next, and when they are left."""
+
+import asyncio
+import socket
+import threading
+from types import SimpleNamespace
+
+import pytest
+import uvloop
+
+from gateway.backend import backend_of
+from gateway.forwarding import read_response_head
+from gateway.pool import Connections
+from gateway.upstream import CHECKED_AFTER_SECONDS, Upstream
+from tests.gateway.conftest import echo_snapshot, wait_for
+from tests.gateway.raw import OK, Backend, BackendConnection
+
+HEAD = b" HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n\r\n"
+GET = b"GET /echo/a" + HEAD
+POST = b"POST /echo/a" + HEAD
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"timeout=5", 5),
+        (b"timeout=5, max=100", 5),
+        (b'max=100,\tTIMEOUT = "7"', 7),
+        (b"max=5", None),
+        (b"no-timeout=5", None),
+        (b"timeout=-5", None),
+        (b"timeout=", None),
+        (b"timeout=99999999999999999999", None),
+    ],
+)
+def test_how_long_a_backend_keeps_a_connection_is_read(value, seconds):
+    head = b"HTTP/1.1 200 OK\r\nKeep-Alive: " + value + b"\r\nContent-Length: 0\r\n\r\n"
+    assert read_response_head(head, to_head=False, websocket_key=None).idle_seconds == seconds
+
+
+@pytest.mark.parametrize("seconds", [b"0", b"1", b"2"])
+def test_an_idle_connection_goes_before_the_backend_closes_it(seconds, gateway, backend):
+    ended = []
+
+    def behave(connection: BackendConnection) -> None:
+        backend.take(connection)
+        connection.send(OK.replace(b"\r\n\r\n", b"\r\nKeep-Alive: timeout=%b\r\n\r\n" % seconds, 1))
+        ended.append(connection.read_to_end())
+
+    backend.behave = behave
+    assert gateway.ask(GET).status == 200
+    wait_for(lambda: ended == [b""])
+    gateway.ask(GET)
+    assert len(backend.connections) == 2
+
+
+def test_what_the_last_answer_said_counts(client, backend):
+    backend.answer = OK.replace(b"\r\n\r\n", b"\r\nKeep-Alive: timeout=2\r\n\r\n", 1)
+    assert client.ask(GET).status == 200
+    backend.answer = OK
+    assert client.ask(GET).status == 200
+    threading.Event().wait(1.5)
+    assert client.ask(GET).status == 200
+    assert len(backend.connections) == 1
+
+
+def test_the_connection_used_last_is_used_next(gateway, backend):
+    gate, arrived = threading.Semaphore(0), []
+
+    def behave(connection: BackendConnection) -> None:
+        while True:
+            connection.read_request()
+            arrived.append(connection)
+            gate.acquire()
+            connection.send(OK)
+
+    backend.behave = behave
+    clients = [gateway.connect() for _ in range(3)]
+    for client in clients:
+        client.send(GET)
+    wait_for(lambda: len(arrived) == 3)
+    for _ in clients:
+        gate.release()
+    for client in clients:
+        client.read_response()
+    for _ in range(4):
+        gate.release()
+        clients[0].ask(GET)
+    assert len({id(connection) for connection in arrived[3:]}) == 1
+
+
+@pytest.mark.parametrize("ends_with", ["close", "bytes"])
+@pytest.mark.parametrize("idle", [0.0, CHECKED_AFTER_SECONDS])
+def test_after_a_pause_an_end_is_seen_that_the_loop_has_not_come_to(idle, ends_with):
+    async def ask() -> None:
+        limits = SimpleNamespace(backend_idle_seconds=30.0, backend_seconds=60.0)
+        server = SimpleNamespace(limits=limits, upstreams=set(), time=100.0)
+        connections = Connections("b.test", 1, None)
+        ours, theirs = socket.socketpair()
+        _, upstream = await asyncio.get_running_loop().create_connection(
+            lambda: Upstream(server, backend_of("http://b.test"), connections), sock=ours
+        )
+        upstream.deadline = server.time + upstream.idle_seconds
+        assert upstream.is_usable(server.time + idle)
+        theirs.close() if ends_with == "close" else theirs.send(b"x")
+        assert upstream.is_usable(server.time + idle) is (idle == 0.0)
+        upstream.abort()
+        theirs.close()
+
+    uvloop.run(ask())
+
+
+def test_a_post_on_a_connection_that_is_closed_at_that_moment_is_sent_once(client, backend):
+    def behave(connection: BackendConnection) -> None:
+        backend.take(connection)
+        connection.send(OK)
+        backend.take(connection)
+        connection.reset()
+
+    backend.behave = behave
+    assert client.ask(POST).status == 200
+    assert client.ask(POST).status == 502
+    assert len(backend.requests) == 2
+    backend.behave = backend.answer_each
+    assert client.ask(POST).status == 200
+
+
+# -- Names that lead elsewhere ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moving(start_gateway, session_backend, backend):
+    """A gateway whose backend is `moving.test`, at 127.0.0.1 until `move` says otherwise; and where it may move to."""
+    other = Backend(host="127.0.0.2", port=backend.port)
+    gateway = start_gateway(without_snapshot=True, program="tests.gateway.with_moving_name")
+
+    def move(address: str) -> None:
+        fresh = gateway.directory / "fresh"
+        fresh.write_text(address)
+        fresh.replace(gateway.directory / "moving.test")
+
+    move("127.0.0.1")
+    gateway.configure(echo_snapshot(f"http://moving.test:{backend.port}"))
+    gateway.wait_for_log("snapshot in use")
+    other.answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+    yield gateway, move, other
+    gateway.kill()
+    other.close()
+
+
+def test_a_backend_that_moves_is_followed_although_its_old_address_still_answers(moving, backend):
+    gateway, move, _ = moving
+    client = gateway.connect()
+    assert client.ask(GET).body == b"ok"
+    move("127.0.0.2")
+    wait_for(lambda: client.ask(GET).body == b"other")
+    assert [client.ask(GET).body for _ in range(5)] == [b"other"] * 5
+
+
+def test_a_call_that_is_under_way_while_its_backend_moves_is_answered(moving, backend):
+    gateway, move, _ = moving
+    may_go_on, ended = threading.Event(), []
+
+    def behave(connection: BackendConnection) -> None:
+        try:
+            while True:
+                connection.read_request()
+                may_go_on.wait(10)
+                connection.send(OK)
+        finally:
+            ended.append(connection)
+
+    backend.behave = behave
+    client = gateway.connect()
+    client.send(GET)
+    wait_for(lambda: backend.connections)
+    move("127.0.0.2")
+    may_go_on.set()
+    assert client.read_response().body == b"ok"
+    wait_for(lambda: gateway.ask(GET).body == b"other")
+    wait_for(lambda: len(ended) == len(backend.connections))
+
+
+@pytest.mark.parametrize("trouble", ["down", "gone"])
+def test_connections_are_kept_while_the_name_server_is_in_trouble(trouble, moving, backend):
+    gateway, move, _ = moving
+    client = gateway.connect()
+    assert client.ask(GET).body == b"ok"
+    move(trouble)
+    for _ in range(15):
+        threading.Event().wait(0.1)
+        assert client.ask(GET).body == b"ok"
+    assert len(backend.connections) == 1
+
+
+@pytest.mark.parametrize("first", ["::1", "192.0.2.1", "127.0.0.3 192.0.2.1 ::1"])
+def test_an_address_that_does_not_accept_does_not_keep_a_call_from_the_others(first, moving, backend):
+    """192.0.2.1 is nobody's (RFC 5737): where packets to it vanish, the next address is tried meanwhile."""
+    gateway, move, _ = moving
+    move(f"{first} 127.0.0.1")
+    assert gateway.ask(GET).body == b"ok"
+    assert gateway.ask(POST).body == b"ok"
