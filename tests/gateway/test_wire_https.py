@@ -1,6 +1,8 @@
 """Callers who come over TLS."""
 
 import contextlib
+import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -307,3 +309,30 @@ def test_curl_verifies_the_certificate(gateway, pairs):
         cwd=ROOT,
     )
     assert (done.stdout, done.stderr) == ("Service Operational", "")
+
+
+def test_workers_are_replaced_without_a_call_over_tls_that_fails(start_gateway, pairs, backend):
+    gateway = start_gateway(GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0])
+    client, calls = gateway.connect_tls(), 0
+    gateway.process.send_signal(signal.SIGHUP)
+    while "workers replaced" not in gateway.log.read_text():
+        for _ in range(5):
+            answer = client.ask(CALL)
+            assert answer.body == b"ok"
+            calls += 1
+            if answer.header("Connection") == b"close":
+                assert client.is_closed()
+                client = gateway.connect_tls()
+    assert gateway.connect_tls().ask(CALL).body == b"ok"
+    assert len(backend.requests) == calls + 1
+
+
+def test_the_date_on_which_a_certificate_expires_is_a_metric(start_gateway, pairs):
+    port = free_port()
+    gateway = start_gateway(
+        GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0], GATEWAY_MANAGEMENT_PORT=port
+    )
+    metrics = gateway.connect(port).ask(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").body.decode()
+    file = re.escape(pairs[0].partition(":")[0])
+    found = re.search(rf'certificate_expires_timestamp_seconds{{certificate="{file}",worker="0"}} (\S+)', metrics)
+    assert float(found[1]) == pytest.approx(time.time() + 90 * 86400, abs=3600)
