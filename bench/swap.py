@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -84,8 +85,9 @@ def main() -> int:
         backend = stack.enter_context(peers.backend(directory / "backend"))
         served = sized(backend.port, *LARGE)
         gateway = stack.enter_context(peers.gateway_with(served, directory / "gateway"))
-        configuration = Configuration(served, different(served), directory / "gateway")
-        measure_compilation(configuration.file)
+        other = different(served)
+        measure_steps(served, other, directory)
+        configuration = Configuration(served, other, directory / "gateway")
         compare(gateway, configuration, options.rounds, options.seconds)
         measure_new_keys(gateway, configuration)
         measure_memory(gateway, configuration, options.swaps)
@@ -104,12 +106,24 @@ def different(served: Snapshot) -> Snapshot:
     )
 
 
-def measure_compilation(file: Path) -> None:
+def measure_steps(served: Snapshot, other: Snapshot, directory: Path) -> None:
+    """What one gateway process does for a new file, in CPU time: no call waits for longer than one step."""
+    file = directory / "measured"
     secret = key_digest.digest_secret(peers.KEY_ENCRYPTION_KEY)
     watch = Watch(file, secret, cipher(peers.KEY_ENCRYPTION_KEY), lambda catalogue: None)
-    started = time.process_time()
-    watch.look()
-    print(f"{file.stat().st_size / 1e6:.1f} MB read and compiled in {time.process_time() - started:.2f} s of CPU time")
+    print("| a file that | CPU s | longest step, CPU ms |\n| --- | ---: | ---: |")
+    for name, content in (
+        ("is the first one", served),
+        ("says the same", served),
+        ("says other things throughout", other),
+    ):
+        snapshot.write(content, file)
+        steps = watch.steps()
+        times = [time.thread_time()]
+        times += [time.thread_time() for _ in steps]
+        times.append(time.thread_time())
+        longest = max(after - before for before, after in pairwise(times))
+        print(f"| {name} | {times[-1] - times[0]:.2f} | {longest * 1e3:.2f} |")
 
 
 def compare(gateway: peers.Peer, configuration: Configuration, rounds: int, seconds: int) -> None:
@@ -154,6 +168,7 @@ def repeating(change: Callable[[], object], pause: float) -> Iterator[None]:
 
 def measure_new_keys(gateway: peers.Peer, configuration: Configuration) -> None:
     print()
+    seconds_until_live(gateway, configuration)  # What was changed before is taken over then.
     for name in ("idle", "under load"):
         with contextlib.ExitStack() as stack:
             if name == "under load":

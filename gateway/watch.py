@@ -94,15 +94,16 @@ class Watch:
 
     def look(self) -> None:
         """Take over what is new in the file, at once."""
-        for _ in self._look():
+        for _ in self.steps():
             pass
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await in_slices(self._look())
+            await in_slices(self.steps())
 
-    def _look(self) -> Iterator[None]:
+    def steps(self) -> Iterator[None]:
+        """Take over what is new in the file, with pauses in between."""
         try:
             reader = self._current_reader()
             if reader is not None:

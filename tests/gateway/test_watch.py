@@ -366,7 +366,7 @@ def test_long_work_lets_calls_in_between(monkeypatch):
 
 def test_work_that_is_cancelled_halfway_leaves_no_noise(follower, recwarn):
     snapshot.write(BASE, follower.file)
-    steps = follower.watch._look()
+    steps = follower.watch.steps()
     next(steps)
     steps.close()
     assert follower.catalogue is None
