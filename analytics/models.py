@@ -82,6 +82,9 @@ class QuotaUse(models.Model):
     product_id = models.BigIntegerField()
     period_start = models.DateTimeField()
     calls = models.PositiveBigIntegerField()
+    bytes = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="In both directions; counted where the quota limits them."
+    )
 
     def __str__(self) -> str:
         return f"{self.subscription_id}: {self.calls}"

@@ -18,7 +18,7 @@ MAX_METHOD_CHARACTERS = 40
 MAX_URL_CHARACTERS = 8192
 MAX_ADDRESS_CHARACTERS = 45
 LIMITS = frozenset({"rate-limit", "quota"})
-NOT_LET_THROUGH = LIMITS | {"authorization", "configuration"}
+NOT_LET_THROUGH = LIMITS | {"authorization", "configuration", "counters"}
 CALL_FIELDS = (
     "at",
     "request_id",
@@ -53,10 +53,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class QuotaStand:
-    """How many calls a quota period had counted."""
+    """How many calls and bytes a quota period had counted."""
 
     period_start: datetime
     calls: int
+    bytes: int
     product: int
 
 
@@ -70,7 +71,7 @@ class Usage:
 
 def usage_of(records: Iterable[CallRecord]) -> Usage:
     quarters: defaultdict[tuple[bytes, int], Counts] = defaultdict(Counts)
-    quotas: dict[bytes, tuple[float, int, int]] = {}
+    quotas: dict[bytes, tuple[float, int, int, int]] = {}
     for record in records:
         subscription = record.subscription
         if subscription is None:
@@ -80,11 +81,11 @@ def usage_of(records: Iterable[CallRecord]) -> Usage:
         elif record.error_source not in NOT_LET_THROUGH:
             quarters[subscription, int(record.at // QUARTER_SECONDS)].calls += 1
         if record.product is not None and record.quota_period_start is not None and record.quota_calls is not None:
-            stand = (record.quota_period_start, record.quota_calls, record.product)
+            stand = (record.quota_period_start, record.quota_calls, record.quota_bytes, record.product)
             quotas[subscription] = max(stand, quotas.get(subscription, stand))
     return Usage(
         {(guid(key), _moment(quarter * QUARTER_SECONDS)): counts for (key, quarter), counts in quarters.items()},
-        {guid(key): QuotaStand(_moment(start), calls, product) for key, (start, calls, product) in quotas.items()},
+        {guid(key): QuotaStand(_moment(start), *rest) for key, (start, *rest) in quotas.items()},
     )
 
 

@@ -24,11 +24,12 @@ _ADD_QUARTER = """
     DO UPDATE SET calls = kept.calls + excluded.calls, refused = kept.refused + excluded.refused
 """
 _RAISE_QUOTA = """
-    INSERT INTO analytics_quotause AS kept (subscription_id, product_id, period_start, calls)
-    VALUES (%s, %s, %s, %s)
+    INSERT INTO analytics_quotause AS kept (subscription_id, product_id, period_start, calls, bytes)
+    VALUES (%s, %s, %s, %s, %s)
     ON CONFLICT (subscription_id)
-    DO UPDATE SET product_id = excluded.product_id, period_start = excluded.period_start, calls = excluded.calls
-    WHERE (excluded.period_start, excluded.calls) > (kept.period_start, kept.calls)
+    DO UPDATE SET product_id = excluded.product_id, period_start = excluded.period_start, calls = excluded.calls,
+        bytes = excluded.bytes
+    WHERE (excluded.period_start, excluded.calls, excluded.bytes) > (kept.period_start, kept.calls, kept.bytes)
 """
 
 
@@ -50,7 +51,7 @@ def add_quarters(quarters: Mapping[tuple[UUID, datetime], Counts]) -> None:
 def raise_quotas(quotas: Mapping[UUID, QuotaStand]) -> None:
     """Keep the latest stand of each subscription, in whatever order they come."""
     stands = ((subscription, quotas[subscription]) for subscription in sorted(quotas))
-    _execute(_RAISE_QUOTA, ((subscription, s.product, s.period_start, s.calls) for subscription, s in stands))
+    _execute(_RAISE_QUOTA, ((subscription, s.product, s.period_start, s.calls, s.bytes) for subscription, s in stands))
 
 
 def _execute(sql: str, rows: Iterable[tuple[Any, ...]]) -> None:

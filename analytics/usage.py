@@ -10,9 +10,11 @@ from uuid import UUID
 from django.db.models import Q, Sum
 
 from analytics.models import QuotaUse, SubscriptionQuarter
+from gateway.call_limits import KILOBYTE
 from gateway.snapshot import Quota, RateLimit
 from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
 from policies.models import ProductPolicy
+from policies.references import NoNames
 from subscriptions.models import Subscription
 
 UNLIMITED = ProductPolicyValues()
@@ -22,8 +24,8 @@ UNLIMITED = ProductPolicyValues()
 class Usage:
     """Calls that were let through today and since Monday, and the limits with what is left of them.
 
-    `quota_resets_at` is None where the quota is never renewed, or where no period runs: the next one
-    begins with the next call.
+    A quota's calls or kilobytes are None where it does not limit them. `quota_resets_at` is None
+    where the quota is never renewed, or where no period runs: the next one begins with the next call.
     """
 
     today: int
@@ -31,6 +33,8 @@ class Usage:
     rate: RateLimit | None
     quota_calls: int | None
     quota_left: int | None
+    quota_kilobytes: int | None
+    quota_kilobytes_left: int | None
     quota_resets_at: datetime | None
 
 
@@ -75,28 +79,31 @@ def _limits(products: set[int | None]) -> dict[int | None, ProductPolicyValues]:
     ):
         # A policy that does not compile is the publisher's to report; the gateway refuses the product's calls.
         with suppress(PolicyError):
-            limits[product] = compile_product_policy(document)
+            limits[product] = compile_product_policy(document, NoNames(), missing=lambda _: None)
     return limits
 
 
 def _usage(sums: _Sums, limits: ProductPolicyValues, use: QuotaUse | None, now: datetime) -> Usage:
-    used, resets_at = _quota_period(limits.quota, use, now)
+    calls, used, resets_at = _quota_period(limits.quota, use, now)
     quota_calls = limits.quota.calls if limits.quota is not None else None
+    quota_kilobytes = limits.quota.kilobytes if limits.quota is not None else None
     return Usage(
         today=sums["today"],
         this_week=sums["this_week"],
         rate=limits.rate_limit,
         quota_calls=quota_calls,
-        quota_left=max(quota_calls - used, 0) if quota_calls is not None else None,
+        quota_left=max(quota_calls - calls, 0) if quota_calls is not None else None,
+        quota_kilobytes=quota_kilobytes,
+        quota_kilobytes_left=max(quota_kilobytes - used // KILOBYTE, 0) if quota_kilobytes is not None else None,
         quota_resets_at=resets_at,
     )
 
 
-def _quota_period(quota: Quota | None, use: QuotaUse | None, now: datetime) -> tuple[int, datetime | None]:
-    """The calls in the period that runs now, and its end."""
+def _quota_period(quota: Quota | None, use: QuotaUse | None, now: datetime) -> tuple[int, int, datetime | None]:
+    """The calls and bytes in the period that runs now, and its end."""
     if quota is None or use is None:
-        return 0, None
+        return 0, 0, None
     if not quota.renewal_period_seconds:
-        return use.calls, None
+        return use.calls, use.bytes, None
     end = use.period_start + timedelta(seconds=quota.renewal_period_seconds)
-    return (use.calls, end) if now < end else (0, None)
+    return (use.calls, use.bytes, end) if now < end else (0, 0, None)

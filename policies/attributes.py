@@ -4,19 +4,44 @@ Each raises PolicyError naming the element, the attribute, and what would be rig
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 from policies.document import Element
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+# What frames an answer, and what the gateway says of it in any case.
+_NOT_TO_CHOOSE = frozenset(
+    (
+        "connection",
+        "content-length",
+        "content-type",
+        "date",
+        "keep-alive",
+        "ratelimit",
+        "ratelimit-policy",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-request-id",
+    )
+)
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}", re.ASCII)
 
 
 def whole_number(element: Element, name: str, *, low: int, high: int) -> int:
     """A required number in plain digits."""
+    number = optional_number(element, name, low=low, high=high)
+    if number is None:
+        raise element.error(f"<{element.name}> needs the attribute '{name}'")
+    return number
+
+
+def optional_number(element: Element, name: str, *, low: int, high: int) -> int | None:
+    """A number in plain digits; None where there is none."""
     text = element.attributes.get(name)
     if text is None:
-        raise element.error(f"<{element.name}> needs the attribute '{name}'")
+        return None
     if text.startswith("@"):
         raise element.error(f"'{name}' of <{element.name}> cannot be an expression")
     if not _WHOLE_NUMBER.fullmatch(text) or not low <= int(text) <= high:
@@ -24,11 +49,17 @@ def whole_number(element: Element, name: str, *, low: int, high: int) -> int:
     return int(text)
 
 
-def header_name(element: Element, name: str, *, default: str) -> str:
-    text = element.attributes.get(name, default)
-    if not _TOKEN.fullmatch(text):
-        raise element.error(f"'{name}' of <{element.name}> must be the name of a header")
-    return text
+def header_names(element: Element, defaults: Mapping[str, str]) -> list[str]:
+    """The headers of the answer that the attributes name, each another one; empty where there is none."""
+    names: list[str] = []
+    for attribute, default in defaults.items():
+        name = element.attributes.get(attribute, default)
+        if (attribute in element.attributes and not _TOKEN.fullmatch(name)) or name.lower() in _NOT_TO_CHOOSE:
+            raise element.error(f"'{attribute}' of <{element.name}> must be the name of a header that is free")
+        if name and name.lower() in [other.lower() for other in names]:
+            raise element.error(f"'{attribute}' of <{element.name}> names a header that another attribute names")
+        names.append(name)
+    return names
 
 
 def refuse_other_attributes(element: Element, known: Container[str], not_supported: Container[str] = ()) -> None:

@@ -4,7 +4,7 @@ A document has four sections, each at most once. Below the global scope `<base /
 stands for the policies of the scope around it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gateway.snapshot import Quota, RateLimit
@@ -13,6 +13,7 @@ from policies.document import Element, parse
 from policies.elements import REGISTRY
 from policies.errors import PolicyError
 from policies.policy import Policy, Scope, Section
+from policies.references import Names, References
 
 __all__ = ["PolicyError", "ProductPolicyValues", "compile_product_policy"]
 
@@ -25,11 +26,16 @@ class ProductPolicyValues:
     quota: Quota | None = None
 
 
-def compile_product_policy(document: str) -> ProductPolicyValues:
-    """Raises PolicyError, which says what is wrong and at which line and column."""
+def compile_product_policy(
+    document: str, names: Names, missing: Callable[[PolicyError], None] | None = None
+) -> ProductPolicyValues:
+    """Raises PolicyError, which says what is wrong and at which line and column.
+
+    Where `missing` is given, a limit of an API or operation that is not there is left out and told to it.
+    """
     rate_limit: RateLimit | None = None
     quota: Quota | None = None
-    for value in _values(document, Scope.PRODUCT):
+    for value in _values(document, Scope.PRODUCT, References(names, missing)):
         if isinstance(value, RateLimit):
             rate_limit = value
         elif isinstance(value, Quota):
@@ -37,7 +43,7 @@ def compile_product_policy(document: str) -> ProductPolicyValues:
     return ProductPolicyValues(rate_limit, quota)
 
 
-def _values(document: str, scope: Scope) -> Iterator[object]:
+def _values(document: str, scope: Scope, references: References) -> Iterator[object]:
     """The values of all policies, in the document's order."""
     seen: set[str] = set()
     for section, element in _sections(parse(document)):
@@ -46,7 +52,7 @@ def _values(document: str, scope: Scope) -> Iterator[object]:
             if policy.once_per_document and policy.name in seen:
                 raise child.error(f"<{policy.name}> can stand only once in a document")
             seen.add(policy.name)
-            yield policy.read(child)
+            yield policy.read(child, references)
 
 
 def _sections(root: Element) -> Iterator[tuple[Section, Element]]:

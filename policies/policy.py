@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from policies.document import Element
+from policies.references import References
 
 
 class Section(Enum):
@@ -28,5 +29,5 @@ class Policy:
     name: str
     sections: frozenset[Section]
     scopes: frozenset[Scope]
-    read: Callable[[Element], object]
+    read: Callable[[Element, References], object]
     once_per_document: bool = False

@@ -7,6 +7,7 @@ stays in, and the gateway refuses its calls: without the document they would be 
 
 import logging
 from collections import defaultdict
+from functools import partial
 
 import msgspec
 from django.conf import settings
@@ -18,6 +19,7 @@ from apis.origins import origin_of, parse_origins
 from gateway.backend import backend_of
 from gateway.snapshot import API, Operation, Product, Snapshot
 from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
+from policies.product_names import ProductNames
 from publisher import changes, watched
 from publisher.backends import read_backends
 from publisher.reading import one_moment, rows
@@ -34,7 +36,10 @@ def read_snapshot() -> Snapshot:
 
 
 def read_catalogue(revision: int) -> Snapshot:
-    """All but the subscriptions; nine queries. For the inside of `one_moment`."""
+    """All but the subscriptions; nine queries, and some for each policy that names APIs.
+
+    For the inside of `one_moment`.
+    """
     service_name = next((name for _, name in rows(watched.SERVICE)), "")
     product_apis: dict[int, list[int]] = defaultdict(list)
     for _, product, api in rows(watched.PRODUCT_API):
@@ -111,7 +116,7 @@ def _operations() -> dict[int, list[Operation]]:
     """By API; of two that match the same calls the older one stays."""
     found: dict[int, list[Operation]] = defaultdict(list)
     shapes: set[tuple[object, ...]] = set()
-    for pk, api, method, url_template in rows(watched.OPERATION):
+    for pk, api, method, url_template, *_ in rows(watched.OPERATION):
         try:
             shape = (api, method, url_templates.parse(url_template).shape)
         except url_templates.TemplateError as error:
@@ -132,8 +137,15 @@ def _products(names: dict[int, str], product_apis: dict[int, list[int]]) -> tupl
 
 def _product(pk: int, name: str, apis: tuple[int, ...], document: str | None) -> Product:
     try:
-        values = compile_product_policy(document) if document is not None else ProductPolicyValues()
+        values = ProductPolicyValues()
+        if document is not None:
+            values = compile_product_policy(document, ProductNames(pk), partial(_log_missing, pk))
     except PolicyError as error:
         log.error("product_refuses_calls product=%d policy_error=%s", pk, error)
         return Product(pk, apis, policy_is_broken=True, name=name)
     return Product(pk, apis, values.rate_limit, values.quota, name=name)
+
+
+def _log_missing(product: int, error: PolicyError) -> None:
+    """Its calls, if there are any, have the product's limits all the same."""
+    log.error("limit_left_out product=%d policy_error=%s", product, error)

@@ -39,6 +39,8 @@ SERVICE = Watched("service.Service", ("name",))
 API = Watched(
     "apis.API",
     (
+        "name",
+        "display_name",
         "path",
         "service_url",
         "scheme",
@@ -52,7 +54,7 @@ API = Watched(
         "backend_timeout_seconds",
     ),
 )
-OPERATION = Watched("apis.Operation", ("api", "method", "url_template"))
+OPERATION = Watched("apis.Operation", ("api", "method", "url_template", "name", "display_name"))
 BACKEND = Watched(
     "backends.Backend",
     (

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
@@ -15,6 +16,7 @@ from apis.models import API
 from apis.names import free_name
 from policies.compiler import PolicyError, compile_product_policy
 from policies.models import ProductPolicy
+from policies.product_names import ProductNames
 from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin
@@ -51,18 +53,25 @@ class ProductPolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         widgets = {"document": UnfoldAdminTextareaWidget({"rows": 18, "spellcheck": "false", "class": "code-field"})}
 
-    def clean_document(self) -> str:
-        document: str = self.cleaned_data["document"]
-        try:
-            compile_product_policy(document)
-        except PolicyError as error:
-            raise ValidationError(str(error)) from error
-        return document
+
+class ProductPolicyFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    def clean(self) -> None:
+        """The document compiles, for the product as it is to be."""
+        super().clean()
+        names = ProductNames(self.instance.pk, getattr(self.instance, "chosen_apis", None))
+        for form in self.forms:
+            document = getattr(form, "cleaned_data", {}).get("document")
+            if document is not None and not form.cleaned_data.get("DELETE"):
+                try:
+                    compile_product_policy(document, names)
+                except PolicyError as error:
+                    form.add_error("document", str(error))
 
 
 class ProductPolicyInline(StackedInline):
     model = ProductPolicy
     form = ProductPolicyForm
+    formset = ProductPolicyFormSet
     verbose_name = "policy"
     verbose_name_plural = "policy"
     extra = 0
@@ -105,6 +114,8 @@ class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        # The policy, on the same page, is checked against these.
+        self.instance.chosen_apis = data.get("apis")
         if data.get("subscription_required") is False and data.get("apis"):
             self._refuse_apis_of_another_open_product(data["apis"])
         return data

@@ -76,6 +76,24 @@ def test_policy_that_does_not_compile_is_refused_with_its_place(admin, starter, 
     assert ProductPolicy.objects.get(product=starter).document == STARTER_POLICY
 
 
+NESTED = POLICY.format('<rate-limit calls="9" renewal-period="60"><api id="azureml" calls="2" /></rate-limit>')
+
+
+def test_policy_may_name_apis_that_are_chosen_on_the_same_page(admin, starter, api):
+    fields = {"policy-0-document": NESTED}
+    refused = errors_of(submit(admin, change(starter), "product_form", apis=[], **fields))
+    assert "No API of the product has the id 'azureml' (line 1, column 70)" in refused
+    saved = submit(admin, change(starter), "product_form", apis=[api.pk], **fields)
+    assert saved.status_code == 302, errors_of(saved)
+    assert "2 calls per minute of AzureML Demo API" in admin.get(change(starter)).content.decode()
+
+
+def test_api_that_the_policy_names_cannot_leave_the_product_on_its_page(admin, starter, api):
+    starter.apis.add(api)
+    ProductPolicy.objects.filter(product=starter).update(document=NESTED)
+    assert "No API of the product" in errors_of(submit(admin, change(starter), "product_form", apis=[]))
+
+
 def test_api_is_in_one_open_product_at_most(admin, api, starter, unlimited):
     unlimited.apis.add(api)
     Product.objects.filter(pk=unlimited.pk).update(subscription_required=False)

@@ -139,6 +139,13 @@ def test_the_latest_stand_of_a_quota_stays_in_whatever_order_they_come(write, tm
     assert use.period_start == datetime(1970, 1, 1, 1, tzinfo=UTC)
 
 
+def test_the_bytes_of_a_quota_stay_with_its_latest_stand(write, tmp_path):
+    for number, (calls, size) in enumerate([(1, 0), (2, 700), (2, 500)]):
+        write(record(number, quota_period_start=0.0, quota_calls=calls, quota_bytes=size))
+        ingest(tmp_path)
+    assert (QuotaUse.objects.get().calls, QuotaUse.objects.get().bytes) == (2, 700)
+
+
 class Crash(Exception):
     """The worker's sudden end."""
 

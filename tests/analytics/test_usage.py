@@ -140,6 +140,17 @@ def test_what_is_left_of_the_quota(mine, product, period, calls, age, left, rese
     assert seen.quota_resets_at == (NOW + timedelta(seconds=resets_in) if resets_in is not None else None)
 
 
+def test_what_is_left_of_the_bandwidth(mine, product):
+    document = '<policies><inbound><quota bandwidth="40" renewal-period="3600" /></inbound></policies>'
+    ProductPolicy.objects.create(product=product, document=document)
+    seen = usage(mine)
+    assert (seen.quota_calls, seen.quota_kilobytes, seen.quota_kilobytes_left) == (None, 40, 40)
+    used(mine, 3, NOW - timedelta(minutes=1))
+    for size, left in ((1023, 40), (1024, 39), (40 * 1024, 0), (41 * 1024, 0)):
+        QuotaUse.objects.update(bytes=size)
+        assert usage(mine).quota_kilobytes_left == left
+
+
 def test_a_quota_that_was_not_touched_is_whole(mine, product):
     limit(product)
     assert (usage(mine).quota_left, usage(mine).quota_resets_at) == (100, None)

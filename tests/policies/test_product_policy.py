@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.snapshot import Quota, RateLimit
+from gateway.snapshot import InnerQuota, InnerRateLimit, Quota, RateLimit
 from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
 from policies.document import MAX_BYTES
+from policies.references import Named
 
 SKELETON = """<policies>
   <inbound>
@@ -21,8 +22,21 @@ SKELETON = """<policies>
 </policies>"""
 
 
+class ProductNames:
+    """A product of three APIs, two of which have the same display name."""
+
+    def apis(self):
+        return [Named(1, "echo", "Echo API"), Named(2, "twin", "Twin"), Named(3, "other", "Twin")]
+
+    def operations(self, api):
+        return [Named(10 * api + 1, "get", "Read it"), Named(10 * api + 2, "put", "Write it")]
+
+
+NAMES = ProductNames()
+
+
 def compiled(inbound):
-    return compile_product_policy(SKELETON.format(inbound))
+    return compile_product_policy(SKELETON.format(inbound), NAMES)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +53,33 @@ def compiled(inbound):
             Quota(9, 300),
         ),
         (
-            '<rate-limit id="mine" calls="1" renewal-period="1" retry-after-header-name="X-R" />',
-            RateLimit(1, 1, "X-R"),
+            '<rate-limit id="mine" calls="1" renewal-period="1" retry-after-header-name="X-R" '
+            'remaining-calls-header-name="X-Left" total-calls-header-name="X-All" />',
+            RateLimit(1, 1, "X-R", "X-Left", "X-All"),
             None,
+        ),
+        (
+            '<rate-limit calls="9" renewal-period="60"><api name="Echo API" calls="5">'
+            '<operation id="PUT" calls="1" renewal-period="10" /><operation name="read it" calls="2" /></api>'
+            '<api id="other" name="ignored" calls="3" renewal-period="30" /></rate-limit>',
+            RateLimit(
+                9,
+                60,
+                inner=(
+                    InnerRateLimit(1, None, 5, 60),
+                    InnerRateLimit(1, 12, 1, 10),
+                    InnerRateLimit(1, 11, 2, 60),
+                    InnerRateLimit(3, None, 3, 30),
+                ),
+            ),
+            None,
+        ),
+        ('<quota bandwidth="40000" renewal-period="3600" />', None, Quota(None, 3600, 40_000)),
+        (
+            '<quota calls="9" bandwidth="7" renewal-period="60"><api id="echo" bandwidth="5" renewal-period="0">'
+            '<operation id="get" calls="2" bandwidth="1" /></api></quota>',
+            None,
+            Quota(9, 60, 7, (InnerQuota(1, None, None, 0, 5), InnerQuota(1, 11, 2, 60, 1))),
         ),
     ],
 )
@@ -53,7 +91,7 @@ def test_a_document_gives_its_limits(inbound, rate_limit, quota):
     "document", ["<policies/>", "<policies><inbound/></policies>", '<?xml version="1.0" encoding="utf-16"?><policies/>']
 )
 def test_sections_may_be_left_out(document):
-    assert compile_product_policy(document) == ProductPolicyValues()
+    assert compile_product_policy(document, NAMES) == ProductPolicyValues()
 
 
 @pytest.mark.parametrize(
@@ -73,17 +111,78 @@ def test_sections_may_be_left_out(document):
         ("<rate-limit calls='5' renewal-period='301'/>", "a whole number from 1 to 300", 5),
         ("<rate-limit calls='5' renewal-period='0'/>", "a whole number from 1 to 300", 5),
         ("<rate-limit calls='5' renewal-period='9' colour='x'/>", "<rate-limit> has no attribute 'colour'", 5),
-        ("<rate-limit calls='5' renewal-period='9' remaining-calls-header-name='x'/>", "is not supported yet", 5),
+        ("<rate-limit calls='5' renewal-period='9' remaining-calls-variable-name='x'/>", "is not supported yet", 5),
         ("<rate-limit calls='5' renewal-period='9' retry-after-header-name='a b'/>", "the name of a header", 5),
+        ("<rate-limit calls='5' renewal-period='9' retry-after-header-name=''/>", "the name of a header", 5),
+        ("<rate-limit calls='5' renewal-period='9' total-calls-header-name='content-Length'/>", "that is free", 5),
+        ("<rate-limit calls='5' renewal-period='9' total-calls-header-name='retry-after'/>", "another attribute", 5),
         ("<rate-limit calls='5' renewal-period='9'>x</rate-limit>", "cannot contain text", 5),
-        ("<rate-limit calls='5' renewal-period='9'><api id='x'/></rate-limit>", "<api> in <rate-limit> is not", 46),
+        (
+            "<rate-limit calls='5' renewal-period='9'><api id='x' calls='1'/></rate-limit>",
+            "No API of the product has the id 'x'",
+            46,
+        ),
+        (
+            "<rate-limit calls='5' renewal-period='9'><api name='echo' calls='1'/></rate-limit>",
+            "No API of the product has the name 'echo'",
+            46,
+        ),
+        (
+            "<rate-limit calls='5' renewal-period='9'><api name='Twin' calls='1'/></rate-limit>",
+            "More than one API of the product is called 'Twin': say its 'id'",
+            46,
+        ),
+        (
+            "<rate-limit calls='5' renewal-period='9'><api calls='1'/></rate-limit>",
+            "<api> needs the attribute 'id' or 'name'",
+            46,
+        ),
+        (
+            "<rate-limit calls='5' renewal-period='9'><api id='echo'/></rate-limit>",
+            "<api> needs the attribute 'calls'",
+            46,
+        ),
+        (
+            "<rate-limit calls='5' renewal-period='9'><api id='echo' calls='1' bandwidth='1'/></rate-limit>",
+            "<api> has no attribute 'bandwidth'",
+            46,
+        ),
+        (
+            "<rate-limit calls='5' renewal-period='9'><api id='echo' calls='1'><operation id='x' calls='1'/></api>"
+            "</rate-limit>",
+            "No operation of the API has the id 'x'",
+            71,
+        ),
+        (
+            "<rate-limit calls='5' renewal-period='9'><api id='echo' calls='1'/><api id='ECHO' calls='1'/>"
+            "</rate-limit>",
+            "This <api> has a limit in <rate-limit> already",
+            72,
+        ),
+        (
+            "<rate-limit calls='5' renewal-period='9'><operation id='get' calls='1'/></rate-limit>",
+            "<rate-limit> cannot contain <operation>",
+            46,
+        ),
+        (
+            "<rate-limit calls='5' renewal-period='9'><api id='echo' calls='1'>x</api></rate-limit>",
+            "<api> cannot contain text",
+            46,
+        ),
+        ("<quota renewal-period='9'/>", "<quota> needs the attribute 'calls' or 'bandwidth'", 5),
+        ("<quota calls='5'/>", "<quota> needs the attribute 'renewal-period'", 5),
+        (f"<quota bandwidth='{10**12}' renewal-period='9'/>", "a whole number from 1 to 900000000000", 5),
+        (
+            "<quota calls='5' renewal-period='9'><api id='echo' renewal-period='1'/></quota>",
+            "<api> needs the attribute 'calls' or 'bandwidth'",
+            41,
+        ),
         ("<rate-limit calls='5' renewal-period='9'><b/></rate-limit>", "<rate-limit> cannot contain <b>", 46),
         (
             "<rate-limit calls='5' renewal-period='9'/><rate-limit calls='5' renewal-period='9'/>",
             "<rate-limit> can stand only once in a document",
             47,
         ),
-        ("<quota bandwidth='5' renewal-period='9'/>", "'bandwidth' of <quota> is not supported yet", 5),
         ("<quota calls='5' renewal-period='-1'/>", "a whole number from 0", 5),
         ("<set-header name='x'/>", "<set-header> is not a policy that this gateway knows", 5),
         ("<base />", "<base> is there twice in <inbound>", 5),
@@ -130,11 +229,25 @@ def test_a_mistake_is_named_with_its_place(inbound, problem, column):
 )
 def test_a_document_that_is_none_is_refused(document, problem):
     with pytest.raises(PolicyError, match=problem):
-        compile_product_policy(document)
+        compile_product_policy(document, NAMES)
+
+
+def test_what_names_nothing_is_left_out_and_told_where_that_is_wanted():
+    missing = []
+    document = SKELETON.format(
+        "<rate-limit calls='5' renewal-period='9'><api id='gone' calls='1'><operation id='get' calls='1'/></api>"
+        "<api id='echo' calls='2'><operation id='gone' calls='1'/></api></rate-limit>"
+    )
+    values = compile_product_policy(document, NAMES, missing.append)
+    assert values.rate_limit.inner == (InnerRateLimit(1, None, 2, 9),)
+    assert [error.message for error in missing] == [
+        "No API of the product has the id 'gone'",
+        "No operation of the API has the id 'gone'",
+    ]
 
 
 @given(st.text(max_size=200))
 def test_any_text_compiles_or_is_refused(text):
     for document in (text, SKELETON.format(text)):
         with suppress(PolicyError):
-            compile_product_policy(document)
+            compile_product_policy(document, NAMES)

@@ -11,8 +11,8 @@ from apis.models import API, Operation
 from gateway import key_digest, routing
 from gateway.admission import Admitted, admit
 from gateway.snapshot import API as PublishedAPI
+from gateway.snapshot import InnerRateLimit, Quota, RateLimit
 from gateway.snapshot import Operation as PublishedOperation
-from gateway.snapshot import Quota, RateLimit
 from policies.models import ProductPolicy
 from publisher.compile import read_snapshot
 from subscriptions import keys
@@ -110,6 +110,24 @@ def test_a_policy_gives_its_limits(shop):
     ProductPolicy.objects.create(product=shop.product, document=f"<policies>{inbound}</policies>")
     (product,) = read_snapshot().products
     assert (product.rate_limit, product.quota) == (RateLimit(5, 60), Quota(9, 0))
+
+
+def test_a_policy_names_the_apis_and_operations_of_its_product(shop, caplog):
+    stranger = API.objects.create(name="stranger", display_name="Stranger", path="stranger", service_url="http://b/")
+    operation = shop.api.operations.get()
+    inbound = (
+        f'<rate-limit calls="5" renewal-period="60"><api id="{shop.api.name}" calls="2">'
+        f'<operation name="{operation.display_name}" calls="1" renewal-period="10" /></api>'
+        f'<api id="{stranger.name}" calls="1" /></rate-limit>'
+    )
+    document = f"<policies><inbound>{inbound}</inbound></policies>"
+    ProductPolicy.objects.create(product=shop.product, document=document)
+    with caplog.at_level(logging.ERROR):
+        (product,) = read_snapshot().products
+    inner = (InnerRateLimit(shop.api.pk, None, 2, 60), InnerRateLimit(shop.api.pk, operation.pk, 1, 10))
+    assert product.rate_limit == RateLimit(5, 60, inner=inner)
+    assert "limit_left_out" in caplog.text
+    assert "No API of the product has the id 'stranger' (line 1, column " in caplog.text
 
 
 def test_a_product_keeps_its_name_for_metrics_whether_its_policy_is_good_or_not(shop):
