@@ -19,7 +19,7 @@ from gateway.log import logger
 from gateway.request_id import new_request_id
 from gateway.request_reader import RequestReader
 from gateway.start_error import StartError
-from gateway.worker_process import WorkerProcess
+from gateway.worker_process import State, WorkerProcess
 
 if TYPE_CHECKING:
     from gateway.master import Master
@@ -35,7 +35,6 @@ HOPELESS_FAILURES: Final = 5
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
 _Answer = tuple[int, bytes, replies.Headers]
-_Statuses = Mapping[WorkerProcess, Status | None]
 
 
 @asynccontextmanager
@@ -128,45 +127,42 @@ async def answer_to(master: "Master", request: RequestHead) -> _Answer:
         return 404, b"Not Found\n", _TEXT
     if request.method not in (b"GET", b"HEAD"):
         return 405, b"Method Not Allowed\n", (*_TEXT, (b"Allow", b"GET, HEAD"))
-    statuses = await master.statuses()
     if target == b"/metrics":
-        return _metrics(master, statuses)
-    answer = _livez(master, statuses) if target == b"/livez" else _readyz(master, statuses)
-    return 200 if answer["ok"] else 503, msgspec.json.encode(answer) + b"\n", replies.JSON
+        return _metrics(master, await master.statuses())
+    statuses = await asyncio.gather(*(slot.status() for slot in master.slots))
+    reason_of = _why_dead if target == b"/livez" else _why_not_ready
+    workers = [
+        _described(slot, reason_of(master, slot, status), status)
+        for slot, status in zip(master.slots, statuses, strict=True)
+    ]
+    is_well = not any(worker["reason"] for worker in workers)
+    body = msgspec.json.encode({"ok": is_well, "workers": workers}) + b"\n"
+    return 200 if is_well else 503, body, replies.JSON
 
 
-def _metrics(master: "Master", statuses: _Statuses) -> _Answer:
+def _metrics(master: "Master", statuses: Mapping[WorkerProcess, Status | None]) -> _Answer:
     # Imported by the first who asks: it takes megabytes.
     from gateway.exposition import CONTENT_TYPE, exposition
 
     return 200, exposition(master.report(statuses)), ((b"Content-Type", CONTENT_TYPE.encode()),)
 
 
-def _livez(master: "Master", statuses: _Statuses) -> dict[str, object]:
+def _why_dead(master: "Master", slot: "Slot", status: Status | None) -> str:
     """A worker that is being started is not dead; one that does not answer is, and so is one that cannot start."""
-    workers = []
-    for slot in master.slots:
-        is_silent = slot.worker is not None and statuses.get(slot.worker, slot) is None
-        reason = "no answer" if is_silent else "starts in vain" if slot.failures >= HOPELESS_FAILURES else ""
-        workers.append(_described(slot, reason))
-    return {"ok": not any(worker["reason"] for worker in workers), "workers": workers}
+    if slot.worker is not None and slot.worker.state is not State.ENDED and status is None:
+        return "no answer"
+    return "starts in vain" if slot.failures >= HOPELESS_FAILURES else ""
 
 
-def _readyz(master: "Master", statuses: _Statuses) -> dict[str, object]:
-    workers = []
-    for slot in master.slots:
-        status = statuses.get(slot.worker) if slot.worker is not None else None
-        if master.is_stopping:
-            reason = "draining"
-        elif status is None:
-            reason = "being started" if slot.worker is None else "no answer"
-        else:
-            reason = "no configuration yet" if status.revision is None else ""
-        workers.append(_described(slot, reason, status))
-    return {"ok": not any(worker["reason"] for worker in workers), "workers": workers}
+def _why_not_ready(master: "Master", slot: "Slot", status: Status | None) -> str:
+    if master.is_stopping:
+        return "draining"
+    if status is None:
+        return "being started" if slot.worker is None else "no answer"
+    return "no configuration yet" if status.revision is None else ""
 
 
-def _described(slot: "Slot", reason: str, status: Status | None = None) -> dict[str, object]:
+def _described(slot: "Slot", reason: str, status: Status | None) -> dict[str, object]:
     described: dict[str, object] = {"slot": slot.number, "pid": slot.worker and slot.worker.pid, "reason": reason}
     if status is not None:
         described |= {"revision": status.revision, "connections": status.connections}

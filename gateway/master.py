@@ -21,7 +21,7 @@ from gateway.log import logger
 from gateway.report import Report
 from gateway.slot import GRACE_SECONDS, Slot, end
 from gateway.start_error import StartError
-from gateway.worker_process import WorkerProcess
+from gateway.worker_process import State, WorkerProcess
 from portal.environment import SettingError
 
 
@@ -116,8 +116,8 @@ class Master:
         await asyncio.gather(*(end(worker, self._drain_seconds + GRACE_SECONDS) for worker in list(self.workers)))
 
     async def statuses(self) -> dict[WorkerProcess, Status | None]:
-        """Of all workers that live; None for those that do not answer in time."""
-        workers = list(self.workers)
+        """Of all workers that serve or finish their calls; None for those that do not answer in time."""
+        workers = [worker for worker in self.workers if worker.state in (State.SERVING, State.HANDED_OVER)]
         return dict(zip(workers, await asyncio.gather(*(worker.status() for worker in workers)), strict=True))
 
     def report(self, statuses: Mapping[WorkerProcess, Status | None]) -> Report:

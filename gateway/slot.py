@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from gateway import tasks
-from gateway.channel import Retire, Serve
+from gateway.channel import Retire, Serve, Status
 from gateway.log import logger
 from gateway.start_error import StartError
 from gateway.worker_process import State, WorkerProcess
@@ -60,6 +60,15 @@ class Slot:
         self._replacing = asyncio.get_running_loop().create_future()
         self._is_to_replace.set()
         return await self._replacing
+
+    async def status(self) -> Status | None:
+        """Of the worker that serves; None where there is none, or it does not answer."""
+        worker = self.worker
+        status = await worker.status() if worker is not None else None
+        if status is None and self.worker is not None and self.worker is not worker:
+            # It was replaced meanwhile.
+            status = await self.worker.status()
+        return status
 
     async def _keep(self) -> None:
         worker = self.worker

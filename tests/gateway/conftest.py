@@ -198,11 +198,11 @@ class Gateway:
         assert "Traceback" not in self.log.read_text(), self.log.read_text()
 
 
-def wait_for(condition: Callable[[], object]) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
     """Poll for something that another process is about to do."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen within 10 seconds"
+        assert time.monotonic() < end, f"it did not happen within {seconds} seconds"
         time.sleep(0.01)
 
 

@@ -77,7 +77,8 @@ class Crowd:
 def reload(gateway: Gateway) -> None:
     before = gateway.log.read_text().count("workers replaced")
     gateway.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: gateway.log.read_text().count("workers replaced") > before)
+    # Each worker's successor has to start, on a machine that the crowd keeps busy.
+    wait_for(lambda: gateway.log.read_text().count("workers replaced") > before, seconds=60)
 
 
 def test_workers_are_replaced_without_a_call_that_fails(start_gateway, backend):
