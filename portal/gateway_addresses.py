@@ -38,8 +38,10 @@ def refuse_own_address(url: str) -> None:
 
 def _own_addresses(service: Service | None) -> list[Address]:
     public = [_address(service.gateway_url)] if service else []
-    listens_at = Address(_canonical(settings.GATEWAY_HOST), settings.GATEWAY_PORT, "")
-    return [*public, _address(settings.GATEWAY_INTERNAL_URL), listens_at]
+    listens_at = [Address(_canonical(settings.GATEWAY_HOST), settings.GATEWAY_PORT, "")]
+    if settings.GATEWAY_TLS_PORT:
+        listens_at.append(Address(_canonical(settings.GATEWAY_TLS_HOST), settings.GATEWAY_TLS_PORT, ""))
+    return [*public, _address(settings.GATEWAY_INTERNAL_URL), *listens_at]
 
 
 def _address(url: str) -> Address:

@@ -13,6 +13,7 @@ def addresses(settings):
     settings.GATEWAY_URL = "https://{service}.example.org/apis"
     settings.GATEWAY_INTERNAL_URL = "http://gateway.internal:8081"
     settings.GATEWAY_HOST, settings.GATEWAY_PORT = "0.0.0.0", 8080
+    settings.GATEWAY_TLS_HOST, settings.GATEWAY_TLS_PORT = "0.0.0.0", 8443
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ def addresses(settings):
     [
         "http://127.0.0.1:8080",
         "https://127.0.0.1:8080/a/b",
+        "https://localhost:8443/a",
         "http://LOCALHOST:8080/",
         "http://localhost.:8080",
         "http://api.localhost:8080",
