@@ -52,6 +52,8 @@ def handle(caller: "Caller", request: RequestHead) -> None:
         return
     limit = catalogue.apis[verdict.api].body_limit_bytes
     caller.body_limit = server.limits.body_bytes if limit is None else limit
+    if _ends_here(caller, request):
+        return
     shared = server.shared_counters
     if verdict.limits is None:
         refusal = None
@@ -132,18 +134,22 @@ def _through_proxies(caller: "Caller", request: RequestHead) -> tuple[str, bytes
     return address, b"https" if protocols == [b"https"] else b"http"
 
 
-def _forward(caller: "Caller", request: RequestHead, admitted: Admitted, call: Call, scheme: bytes) -> None:
-    server, fields = caller.server, request.fields
+def _ends_here(caller: "Caller", request: RequestHead) -> bool:
+    """Whether an admitted call may not go on to the backend, and is answered. No limit counts it."""
     if request.length is not None and request.length > caller.body_limit:
         caller.fail(413, "The request body is too large.", "client", "RequestBodyTooLarge")
-        return
-    if server.name in fields.passed:
+    elif caller.server.name in request.fields.passed:
         caller.fail(508, "The call has come back: the API leads to the gateway itself.", "forward-request", "Loop")
-        return
+    elif request.fields.max_forwards == 0 and request.method == b"OPTIONS":
+        caller.answer(200, b"", ())  # RFC 9110 7.6.2: nobody else may be asked.
+    else:
+        return False
+    return True
+
+
+def _forward(caller: "Caller", request: RequestHead, admitted: Admitted, call: Call, scheme: bytes) -> None:
+    fields = request.fields
     if fields.max_forwards is not None and request.method == b"OPTIONS":
-        if fields.max_forwards == 0:  # RFC 9110 7.6.2: then nobody else may be asked.
-            caller.answer(200, b"", ())
-            return
         fields = one_hop_fewer(fields)
     # The call is admitted and its body will be read, whatever the backend makes of an
     # expectation: many never answer it.

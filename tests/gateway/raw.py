@@ -189,7 +189,8 @@ class Backend:
         host: str = "127.0.0.1",
     ) -> None:
         self._tls = tls
-        self._listening = socket.create_server((host, port), backlog=128)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listening = socket.create_server((host, port), family=family, backlog=128)
         if receive_buffer_bytes is not None:
             self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.port: int = self._listening.getsockname()[1]

@@ -8,10 +8,6 @@ import pytest
 
 from gateway import resolver as resolver_module
 from gateway.resolver import SLOW_THREADS, Resolver
-from tests.gateway.conftest import echo_snapshot, wait_for
-from tests.gateway.raw import OK
-
-HEAD = b" HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n\r\n"
 
 
 class NameServer:
@@ -157,20 +153,3 @@ def test_a_host_that_cannot_be_reached_is_looked_up_again_but_not_each_time(name
 
     asyncio.run(run())
     assert names.asked == ["a.test"] * 2
-
-
-def test_calls_to_a_name_without_an_answer_do_not_stop_the_others(start_gateway, session_backend, backend):
-    others = {f"dead{number}": f"http://{number}.dead.test/" for number in range(8)}
-    snapshot = echo_snapshot(f"http://localhost:{backend.port}", literal=f"http://127.0.0.1:{backend.port}", **others)
-    gateway = start_gateway(snapshot, program="tests.gateway.with_dead_name")
-    stuck = [gateway.connect() for _ in range(40)]
-    for number, client in enumerate(stuck):
-        client.send(b"GET /dead%d/a" % (number % 8) + HEAD)
-    backend.answer_with(OK, then_close=True)
-    for api in (b"echo", b"literal"):
-        assert [gateway.ask(b"GET /" + api + b"/a" + HEAD).status for _ in range(3)] == [200] * 3
-    for client in stuck:
-        client.reset()
-    wait_for(lambda: len([record for record in gateway.records() if record.url.startswith(b"/dead")]) == 40)
-    assert gateway.stop() == 0
-    gateway.hang_up()

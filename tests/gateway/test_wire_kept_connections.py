@@ -12,8 +12,8 @@ from gateway.backend import backend_of
 from gateway.forwarding import read_response_head
 from gateway.pool import Connections
 from gateway.upstream import CHECKED_AFTER_SECONDS, Upstream
-from tests.gateway.conftest import echo_snapshot, wait_for
-from tests.gateway.raw import OK, Backend, BackendConnection
+from tests.gateway.conftest import wait_for
+from tests.gateway.raw import OK, BackendConnection
 
 HEAD = b" HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n\r\n"
 GET = b"GET /echo/a" + HEAD
@@ -123,80 +123,3 @@ def test_a_post_on_a_connection_that_is_closed_at_that_moment_is_sent_once(clien
     assert len(backend.requests) == 2
     backend.behave = backend.answer_each
     assert client.ask(POST).status == 200
-
-
-# -- Names that lead elsewhere ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def moving(start_gateway, session_backend, backend):
-    """A gateway whose backend is `moving.test`, at 127.0.0.1 until `move` says otherwise; and where it may move to."""
-    other = Backend(host="127.0.0.2", port=backend.port)
-    gateway = start_gateway(without_snapshot=True, program="tests.gateway.with_moving_name")
-
-    def move(address: str) -> None:
-        fresh = gateway.directory / "fresh"
-        fresh.write_text(address)
-        fresh.replace(gateway.directory / "moving.test")
-
-    move("127.0.0.1")
-    gateway.configure(echo_snapshot(f"http://moving.test:{backend.port}"))
-    gateway.wait_for_log("snapshot in use")
-    other.answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
-    yield gateway, move, other
-    gateway.kill()
-    other.close()
-
-
-def test_a_backend_that_moves_is_followed_although_its_old_address_still_answers(moving, backend):
-    gateway, move, _ = moving
-    client = gateway.connect()
-    assert client.ask(GET).body == b"ok"
-    move("127.0.0.2")
-    wait_for(lambda: client.ask(GET).body == b"other")
-    assert [client.ask(GET).body for _ in range(5)] == [b"other"] * 5
-
-
-def test_a_call_that_is_under_way_while_its_backend_moves_is_answered(moving, backend):
-    gateway, move, _ = moving
-    may_go_on, ended = threading.Event(), []
-
-    def behave(connection: BackendConnection) -> None:
-        try:
-            while True:
-                connection.read_request()
-                may_go_on.wait(10)
-                connection.send(OK)
-        finally:
-            ended.append(connection)
-
-    backend.behave = behave
-    client = gateway.connect()
-    client.send(GET)
-    wait_for(lambda: backend.connections)
-    move("127.0.0.2")
-    may_go_on.set()
-    assert client.read_response().body == b"ok"
-    wait_for(lambda: gateway.ask(GET).body == b"other")
-    wait_for(lambda: len(ended) == len(backend.connections))
-
-
-@pytest.mark.parametrize("trouble", ["down", "gone"])
-def test_connections_are_kept_while_the_name_server_is_in_trouble(trouble, moving, backend):
-    gateway, move, _ = moving
-    client = gateway.connect()
-    assert client.ask(GET).body == b"ok"
-    move(trouble)
-    for _ in range(15):
-        threading.Event().wait(0.1)
-        assert client.ask(GET).body == b"ok"
-    assert len(backend.connections) == 1
-
-
-@pytest.mark.parametrize("first", ["::1", "192.0.2.1", "127.0.0.3 192.0.2.1 ::1"])
-def test_an_address_that_does_not_accept_does_not_keep_a_call_from_the_others(first, moving, backend):
-    """192.0.2.1 is nobody's (RFC 5737): where packets to it vanish, the next address is tried meanwhile."""
-    gateway, move, _ = moving
-    move(f"{first} 127.0.0.1")
-    assert gateway.ask(GET).body == b"ok"
-    assert gateway.ask(POST).body == b"ok"

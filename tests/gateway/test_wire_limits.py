@@ -7,7 +7,7 @@ import pytest
 from gateway import key_digest
 from gateway.snapshot import API, InnerQuota, InnerRateLimit, Operation, Product, Quota, RateLimit, Snapshot
 from gateway.snapshot import Subscription as Key
-from tests.gateway.conftest import wait_for
+from tests.gateway.conftest import echo_snapshot, wait_for
 
 NAMED = {"remaining_calls_header_name": "X-Left", "total_calls_header_name": "X-Total"}
 PRODUCTS = (
@@ -86,6 +86,29 @@ def test_a_counted_call_whose_backend_fails_is_told_too(gateway, backend):
     backend.answer_with(b"nonsense\r\n\r\n")
     answer = ask(gateway.connect(), 1)
     assert (answer.status, answer.header("X-Left")) == (502, b"4")
+
+
+def test_only_calls_that_may_go_to_the_backend_count(start_gateway, backend):
+    gateway = start_gateway(echo_snapshot(f"http://127.0.0.1:{backend.port}"))
+
+    def statuses(*requests: tuple[str, str]) -> list[int]:
+        head = "{} HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K2\r\n{}\r\n"
+        method_and_lines = [(start.split()[0], head.format(start, lines).encode()) for start, lines in requests]
+        return [gateway.ask(sent, method).status for method, sent in method_and_lines]
+
+    not_counted = {
+        ("BREW /echo/a", ""): 404,
+        ("GET /echo/%zz", ""): 400,
+        ("POST /echo/a", f"Content-Length: {2**40}\r\n"): 413,
+        ("GET /echo/a", f"Via: 1.1 {gateway.name.decode()}\r\n"): 508,
+        ("OPTIONS /echo/a", "Max-Forwards: 0\r\n"): 200,
+    }
+    assert statuses(*not_counted) == [*not_counted.values()]
+    assert statuses(("HEAD /echo/a", ""), *not_counted, ("GET /echo/a", "")) == [200, *not_counted.values(), 200]
+    assert statuses(("GET /echo/a", ""), ("HEAD /echo/a", "")) == [429, 429]
+    assert statuses(*not_counted) == [*not_counted.values()]
+    assert len(backend.requests) == 2
+    gateway.hang_up()
 
 
 def test_apis_and_operations_have_limits_of_their_own(gateway):
