@@ -54,6 +54,9 @@ class Connections:
         if self.most_open is None or self.open < self.most_open:
             self.open += 1
             return None
+        if self.idle:
+            # It has become idle since the pool was asked for one.
+            return self.idle.pop()
         place: asyncio.Future[Upstream | None] = asyncio.get_running_loop().create_future()
         self.waiting[place] = None
         try:

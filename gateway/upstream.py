@@ -5,7 +5,9 @@ llhttp checks heads; where a body ends is found out here and in `chunks`.
 """
 
 import asyncio
+import os
 import select
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.server import Server
 
 INTERIM_LIMIT: Final = 16
+READ_BYTES: Final = 64 * 2**10
 # What the kernel takes at once from every request: nobody needs to ask how much of it has left.
 SMALL_REQUEST_BYTES: Final = 16 * 2**10
 # A connection that was idle for so long is looked at before it is used.
@@ -117,6 +120,8 @@ class Upstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.upstreams.discard(self)
         self.connections.vacate()
+        if exc is not None and self._caller is not None:
+            self._read_what_has_come()
         caller, response = self._caller, self._response
         self.abort()
         if caller is None:
@@ -131,6 +136,15 @@ class Upstream(asyncio.Protocol):
         else:
             message = "The backend service closed the connection within its answer."
             caller.outgoing.failed(502, message, "BackendConnectionFailure")
+
+    def _read_what_has_come(self) -> None:
+        """Writing failed, but the answer may have come before the backend hung up on the request (RFC 9112 9.5)."""
+        if self.backend.is_tls:
+            return
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        with suppress(OSError):
+            while self._caller is not None and (data := os.read(descriptor, READ_BYTES)):
+                self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
         caller = self._caller

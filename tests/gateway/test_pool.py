@@ -82,3 +82,14 @@ def test_without_a_limit_nobody_waits():
         assert connections.open == 100
 
     run(ask())
+
+
+def test_nobody_waits_beside_a_connection_that_has_become_idle_meanwhile():
+    async def ask() -> None:
+        connections, idle = Connections("b.test", 1, 1), object()
+        await connections.place()
+        connections.idle.append(idle)
+        assert await connections.place() is idle
+        assert connections.idle == []
+
+    run(ask())
