@@ -81,8 +81,8 @@ local function has_ended(start, period)
     return period > 0 and start + period <= now
 end
 
--- Where a quota stands, when what the gateway knows is taken into account: it knows more only after
--- a loss of data here. A period that began later than one that still runs was begun by that loss.
+-- Where a quota stands. What the gateway knows is taken into account as far as it is more, which it
+-- is after a loss of data here: then the earliest period that still runs holds, and the highest counts.
 local function stand(key, period, known)
     local kept = redis.call('HMGET', key, 'start', 'calls', 'bytes')
     local start, calls, bytes = tonumber(kept[1]), tonumber(kept[2]) or 0, tonumber(kept[3]) or 0
@@ -90,12 +90,8 @@ local function stand(key, period, known)
         start, calls, bytes = nil, 0, 0
     end
     if known and known[1] >= 0 and not has_ended(known[1], period) then
-        local known_start = math.min(known[1], now)
-        if not start or start == known_start then
-            start, calls, bytes = known_start, math.max(calls, known[2]), math.max(bytes, known[3])
-        elseif known_start < start then
-            start, calls, bytes = known_start, calls + known[2], bytes + known[3]
-        end
+        start = math.min(start or now, known[1])
+        calls, bytes = math.max(calls, known[2]), math.max(bytes, known[3])
     end
     return start or now, calls, bytes
 end

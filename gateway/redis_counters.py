@@ -376,7 +376,7 @@ class RedisCounters:
             passed_at = question.now + self._clock_offset
             self._unsettled.add_call(limits, who, question.admitted.stands, passed_at)
         elif counted_at is not None and not question.passed:
-            stands = [self.local.stand(quota, who) or (counted_at, 0, 0) for quota in limits.quotas]
+            stands = [self.local.stand(quota, who) for quota in limits.quotas]
             self._unsettled.take_back_call(limits, who, stands, counted_at)
 
     def _settle_more(self) -> None:
@@ -404,7 +404,8 @@ class RedisCounters:
             known = self.local.stand(quota.rule, who)
             calls, used = (known[1], known[2]) if known is not None and known[0] == quota.start else (0, 0)
             before = (quota.start, max(calls - quota.calls, 0), max(used - quota.bytes, 0))
-            quotas.append((quota.rule.prefix, quota.rule.period, _in_microseconds(before), quota.calls, quota.bytes))
+            added = quota.calls - quota.taken_back
+            quotas.append((quota.rule.prefix, quota.rule.period, _in_microseconds(before), added, quota.bytes))
         return rates, quotas
 
 

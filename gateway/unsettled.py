@@ -21,12 +21,13 @@ class UnsettledRate:
 
 @dataclass(slots=True)
 class UnsettledQuota:
-    """Calls and bytes to add to what is counted; calls may be below 0."""
+    """Calls and bytes to add to what is counted, and calls to take back, in the period that began then."""
 
     rule: QuotaRule
     start: float
     calls: int = 0
     bytes: int = 0
+    taken_back: int = 0
 
 
 @dataclass(slots=True)
@@ -52,13 +53,18 @@ class Unsettled:
         for quota, stand in zip(limits.quotas, stands, strict=True):
             self._quota(of, quota, stand[0]).calls += 1
 
-    def take_back_call(self, limits: CallLimits, who: bytes, stands: Sequence[QuotaStand], time: float) -> None:
-        """A call that the shared counters counted at this time, and that did not pass."""
+    def take_back_call(self, limits: CallLimits, who: bytes, stands: Sequence[QuotaStand | None], time: float) -> None:
+        """A call that the shared counters counted at this time, and that did not pass.
+
+        A stand is None where nothing is known but that the period runs at this time.
+        """
         of = self._of.setdefault(who, UnsettledOf())
         for rate in limits.rates:
             self._rate(of, rate).not_to_count.append(time)
         for quota, stand in zip(limits.quotas, stands, strict=True):
-            self._quota(of, quota, stand[0]).calls -= 1
+            known = of.quotas.get(quota.prefix)
+            start = stand[0] if stand is not None else known.start if known is not None else time
+            self._quota(of, quota, start).taken_back += 1
 
     def add_bytes(self, quota: QuotaRule, who: bytes, start: float, size: int) -> None:
         self._quota(self._of.setdefault(who, UnsettledOf()), quota, start).bytes += size
@@ -78,6 +84,7 @@ class Unsettled:
             if quota.start == other.start:
                 quota.calls += other.calls
                 quota.bytes += other.bytes
+                quota.taken_back += other.taken_back
 
     def _rate(self, of: UnsettledOf, rule: RateRule) -> UnsettledRate:
         rate = of.rates.get(rule.prefix)

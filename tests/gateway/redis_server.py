@@ -41,6 +41,7 @@ class RedisServer:
                 time.sleep(0.02)
 
     def kill(self) -> None:
+        self.client.close()
         self.process.kill()
         self.process.wait()
 
@@ -51,7 +52,6 @@ class RedisServer:
         self.process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        self.client.close()
         self.kill()
 
     def counted(self, kind: str) -> int:

@@ -9,6 +9,7 @@ import pytest
 from gateway import key_digest
 from gateway.snapshot import API, InnerQuota, InnerRateLimit, Operation, Product, Quota, RateLimit, Snapshot
 from gateway.snapshot import Subscription as Key
+from tests.gateway.cable import Cable
 from tests.gateway.conftest import wait_for
 from tests.gateway.raw import TIMEOUT_SECONDS, Client
 from tests.gateway.redis_server import RedisServer
@@ -84,6 +85,11 @@ def test_just_as_many_of_1000_calls_at_once_pass_as_the_limit_says(start, redis,
     found = statuses([start(redis) for _ in range(count)], 1000, key)
     assert (found.count(200), found.count(refusal)) == (LIMIT, 1000 - LIMIT)
     assert (redis.counted("rate"), redis.counted("quota")) == (LIMIT, LIMIT)
+
+
+def test_the_workers_of_a_gateway_count_together(start, redis):
+    found = statuses([start(redis, GATEWAY_WORKERS=3)], 300)
+    assert (found.count(200), found.count(429)) == (LIMIT, 200)
 
 
 @pytest.mark.parametrize(("key", "refusal"), [(1, 429), (2, 403)], ids=["rate", "quota"])
@@ -164,6 +170,108 @@ def test_calls_pass_and_are_counted_here_while_redis_is_away_and_all_are_settled
     wait_for(lambda: redis.counted("rate") == LIMIT)
     assert redis.counted("quota") == LIMIT
     assert statuses([gateway, start(redis)], 20) == [429] * 20
+
+
+@pytest.fixture
+def cable(redis):
+    cable = Cable(redis.port)
+    yield cable
+    cable.close()
+
+
+@pytest.mark.parametrize("when_down", ["allow", "refuse"])
+@pytest.mark.parametrize("calls", [30, 130])
+def test_calls_whose_answer_is_lost_are_counted_once(start, redis, cable, calls, when_down):
+    gateway = start(cable, COUNTERS_DOWN=when_down)
+    cable.swallows_answers = True
+    found = statuses([gateway], calls)
+    passed = min(calls, LIMIT) if when_down == "allow" else 0
+    assert found.count(200) == passed
+    assert cable.swallowed > 0
+    cable.swallows_answers = False
+    is_settled(gateway)
+    assert (redis.counted("rate"), redis.counted("quota")) == (passed, passed)
+    assert statuses([gateway], LIMIT).count(200) == LIMIT - passed
+    assert (redis.counted("rate"), redis.counted("quota")) == (LIMIT, LIMIT)
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["lost", "late"])
+@pytest.mark.parametrize("when_down", ["allow", "refuse"])
+def test_calls_whose_question_is_lost_or_late_are_counted_once(start, redis, cable, when_down, is_late):
+    gateway = start(cable, COUNTERS_DOWN=when_down)
+    cable.holds_commands = True
+    found = statuses([gateway], 30)
+    passed = 30 if when_down == "allow" else 0
+    assert found.count(200) == passed
+    assert cable.held_bytes > 0
+    held, cable.holds_commands = cable.held_bytes, False
+    cable.cut()
+    is_settled(gateway)
+    if is_late:
+        # What was said on a connection before is no longer valid.
+        assert cable.held_bytes >= held
+        cable.let_go()
+    assert statuses([gateway], LIMIT).count(200) == LIMIT - passed
+    assert (redis.counted("rate"), redis.counted("quota")) == (LIMIT, LIMIT)
+
+
+def test_a_connection_that_is_cut_again_and_again_loses_and_doubles_nothing(start, redis, cable):
+    gateway, passed = start(cable), 0
+    for number in range(20):
+        cable.swallows_answers = number % 3 == 0
+        cable.holds_commands = number % 3 == 1
+        passed += statuses([gateway], 4).count(200)
+        if number % 2:
+            cable.cut()
+    cable.swallows_answers = cable.holds_commands = False
+    cable.cut()
+    wait_for(lambda: redis.counted("quota") == passed == redis.counted("rate"))
+    cable.let_go()
+    assert statuses([gateway], LIMIT).count(200) == LIMIT - passed
+    assert (redis.counted("rate"), redis.counted("quota")) == (LIMIT, LIMIT)
+
+
+def is_settled(gateway):
+    """Wait until the gateway asks Redis again."""
+    log = gateway.log.read_text
+    wait_for(lambda: log().rfind("shared counters available") > log().rfind("shared counters unavailable"))
+
+
+def test_bytes_of_calls_that_end_while_redis_is_away_are_settled_once(start, redis, cable, backend):
+    backend.answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + b"x" * 500)
+    gateway = start(cable)
+    cable.swallows_answers = True
+    assert gateway.ask(request(3)).status == 200
+    cable.swallows_answers = False
+    is_settled(gateway)
+    (record,) = gateway.records()
+    key = f"gateway:quota:3:0:0:{'03' * 16}"
+    wait_for(lambda: redis.client.hget(key, "bytes") == str(record.request_bytes + record.response_bytes))
+    assert redis.client.hget(key, "calls") == "1"
+
+
+def test_a_clock_of_redis_that_is_set_back_makes_nobody_wait_longer_than_a_period(start, redis):
+    gateway = start(redis)
+    assert statuses([gateway], LIMIT) == [200] * LIMIT
+    (key,) = redis.client.scan_iter("gateway:rate:*")
+    times = [str(int(time) + 10**10) for time in redis.client.lrange(key, 0, -1)]
+    redis.client.delete(key)
+    redis.client.rpush(key, *times)
+    assert 1 <= int(gateway.ask(request()).header("Retry-After")) <= 300
+    assert redis.client.llen(key) == LIMIT
+
+
+def test_calls_that_are_over_no_longer_count_in_redis(start, redis):
+    gateway = start(redis)
+    assert statuses([gateway], LIMIT) == [200] * LIMIT
+    (key,) = redis.client.scan_iter("gateway:rate:*")
+    times = redis.client.lrange(key, 0, -1)
+    redis.client.delete(key)
+    old = [str(int(time) - 300 * 10**6) for time in times[:40]]
+    redis.client.rpush(key, *old, *times[40:])
+    found = statuses([gateway], LIMIT)
+    assert (found.count(200), redis.client.llen(key)) == (40, LIMIT)
+    assert 0 < redis.client.ttl(key) <= 301
 
 
 def test_a_gateway_without_redis_waits_once_and_then_decides_at_once(start, redis):
