@@ -20,6 +20,14 @@ def post(*lines: bytes, key: bytes = KEY) -> bytes:
     return b"POST /echo/a HTTP/1.1\r\n" + HOST + key + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
 
 
+def test_an_idle_connection_takes_little_memory(gateway, backend):
+    before = gateway.resident_bytes()
+    clients = [gateway.connect() for _ in range(400)]
+    for _ in range(2):
+        assert [client.ask(get(b"/echo/a")).status for client in clients] == [200] * 400
+    assert gateway.resident_bytes() - before < 400 * 8 * 2**10
+
+
 def test_a_hundred_requests_at_once_are_answered_in_order(client, backend):
     def echo(connection: BackendConnection) -> None:
         while True:
@@ -153,6 +161,11 @@ def test_a_refusal_is_azures_byte_for_byte(key, message, length, client):
         b'AzureApiManagementKey realm="http://a/echo",name="Ocp-Apim-Subscription-Key",type="header"'
     )
     assert answer.header("Content-Length") == b"%d" % length
+
+
+def test_options_of_no_path_concern_no_api(client):
+    assert client.ask(b"OPTIONS * HTTP/1.1\r\n" + HOST + KEY + b"\r\n").status == 400
+    assert client.ask(get(b"/echo/a")).status == 200
 
 
 def test_a_refusal_of_head_has_no_body(client):
