@@ -52,19 +52,24 @@ def handle(caller: "Caller", request: RequestHead) -> None:
         return
     limit = catalogue.apis[verdict.api].body_limit_bytes
     caller.body_limit = server.limits.body_bytes if limit is None else limit
-    if _ends_here(caller, request):
-        return
+    if not _ends_here(caller, request):
+        _count(caller, request, verdict, call, scheme)
+
+
+def _count(caller: "Caller", request: RequestHead, verdict: Admitted, call: Call, scheme: bytes) -> None:
+    """Ask the call's limits, and do what they say: at once, or when the shared counters have answered."""
+    server = caller.server
     shared = server.shared_counters
     if verdict.limits is None:
         refusal = None
     elif shared is None:
-        refusal = server.counters.take(verdict, now)
+        refusal = server.counters.take(verdict, call.at)
     elif shared.is_up:
         caller.hold()
-        shared.ask(verdict, now, partial(_go_on, caller, request, verdict, call, scheme))
+        shared.ask(verdict, call.at, partial(_go_on, caller, request, verdict, call, scheme))
         return
     else:
-        refusal = shared.take_alone(verdict, now)
+        refusal = shared.take_alone(verdict, call.at)
     if refusal is not None:
         _refuse(caller, call, refusal)
     else:

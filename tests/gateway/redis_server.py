@@ -14,21 +14,27 @@ from tests.gateway.conftest import free_port
 
 
 class RedisServer:
-    def __init__(self, directory: Path, *, host: str = "127.0.0.1", keeps: bool = True) -> None:
+    """`options` are more of the server's own. `client` uses database 0, or `db`."""
+
+    def __init__(
+        self, directory: Path, *, host: str = "127.0.0.1", keeps: bool = True, db: int = 0, **options: object
+    ) -> None:
         if shutil.which("redis-server") is None:
             if os.environ.get("CI"):
                 pytest.fail("there is no redis-server")
             pytest.skip("needs redis-server")
-        self.directory, self.host, self.port, self.keeps = directory, host, free_port(), keeps
-        self.url = f"redis://{host}:{self.port}/0"
+        self.directory, self.host, self.port, self.keeps, self.db = directory, host, free_port(), keeps, db
+        self.url = f"redis://{host}:{self.port}/{db}"
+        self._options = options
         self.start()
 
     def start(self) -> None:
         persistence = ["--appendonly", "yes", "--appendfsync", "always"] if self.keeps else ["--save", ""]
-        options = {"bind": self.host, "port": self.port, "dir": self.directory, "protected-mode": "no"}
+        options = {"bind": self.host, "port": self.port, "dir": self.directory, "protected-mode": "no"} | self._options
         arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
         self.process = subprocess.Popen(["redis-server", *arguments, *persistence], stdout=subprocess.DEVNULL)
-        self.client = redis.Redis(self.host, self.port, decode_responses=True)
+        password = self._options.get("requirepass")
+        self.client = redis.Redis(self.host, self.port, self.db, password, decode_responses=True)
         end = time.monotonic() + 10
         while True:
             try:

@@ -3,15 +3,17 @@
 import contextlib
 import os
 import socket
+from urllib.parse import quote
 
 import pytest
+import trustme
 
 from gateway import key_digest
 from gateway.snapshot import API, InnerQuota, InnerRateLimit, Operation, Product, Quota, RateLimit, Snapshot
 from gateway.snapshot import Subscription as Key
 from tests.gateway.cable import Cable
-from tests.gateway.conftest import wait_for
-from tests.gateway.raw import TIMEOUT_SECONDS, Client
+from tests.gateway.conftest import free_port, wait_for
+from tests.gateway.raw import TIMEOUT_SECONDS, Backend, Client
 from tests.gateway.redis_server import RedisServer
 
 LIMIT = 100
@@ -335,6 +337,55 @@ def test_a_flush_of_redis_is_noticed(start, redis):
     found = statuses([gateway], 60, key=2)
     assert (found.count(200), found.count(403)) == (40, 20)
     wait_for(lambda: redis.counted("quota") == LIMIT)
+
+
+@pytest.mark.parametrize("url", ["redis://:{password}@127.0.0.1:{port}/3", "unix://:{password}@{socket}?db=3"])
+def test_redis_is_reached_by_its_url(start_gateway, backend, tmp_path, url):
+    password, socket_file = "ge/h:eim", tmp_path / "redis.sock"
+    redis = RedisServer(tmp_path, db=3, requirepass=password, unixsocket=socket_file)
+    try:
+        url = url.format(password=quote(password, safe=""), port=redis.port, socket=socket_file)
+        gateway = start_gateway(limited(backend.port), REDIS_URL=url).wait_for_log("shared counters available")
+        assert gateway.ask(request()).status == 200
+        assert redis.counted("quota") == 1
+        assert "eim" not in gateway.log.read_text()
+    finally:
+        redis.close()
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_redis_behind_tls_needs_a_good_certificate(start_gateway, backend, tmp_path, is_trusted):
+    authority, port = trustme.CA(), free_port()
+    certificate = authority.issue_cert("localhost")
+    certificate.private_key_pem.write_to_path(tmp_path / "key")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "certificate")
+    (authority if is_trusted else trustme.CA()).cert_pem.write_to_path(tmp_path / "trusted")
+    tls = {"tls-port": port, "tls-auth-clients": "no", "tls-ca-cert-file": tmp_path / "certificate"}
+    files = {"tls-cert-file": tmp_path / "certificate", "tls-key-file": tmp_path / "key"}
+    redis = RedisServer(tmp_path, **tls, **files)
+    try:
+        settings = {"REDIS_URL": f"rediss://localhost:{port}/0", "SSL_CERT_FILE": tmp_path / "trusted"}
+        gateway = start_gateway(limited(backend.port), **settings)
+        gateway.wait_for_log("shared counters " + ("available" if is_trusted else "unavailable"))
+        assert gateway.ask(request()).status == 200
+        assert redis.counted("quota") == is_trusted
+    finally:
+        redis.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"*1\r\n", b"$-1\r\n", b"$9999999999\r\n", b"\0" * 1000, b"+OK\r\n" * 9],
+)
+def test_what_is_no_redis_is_none(start_gateway, backend, said):
+    nonsense = Backend()
+    nonsense.behave = lambda connection: (connection.receive(), connection.send(said), connection.read_to_end())
+    try:
+        gateway = start_gateway(limited(backend.port), REDIS_URL=f"redis://127.0.0.1:{nonsense.port}/0")
+        gateway.wait_for_log("shared counters unavailable, deciding alone")
+        assert gateway.ask(request()).status == 200
+    finally:
+        nonsense.close()
 
 
 def test_a_url_that_cannot_be_used_stops_the_start_and_hides_the_password(start_gateway, backend):
