@@ -141,20 +141,6 @@ class Catalogue:
     remembered: dict[bytes, OrderedDict[bytes, Route]]
 
 
-def compile_catalogue(snapshot: Snapshot, digest_secret: bytes, cipher: Fernet | None = None) -> Catalogue:
-    """Raises CatalogueError; takes about 20 microseconds per operation and 1 per subscription.
-
-    `cipher` opens the credentials of backends; those that have some cannot be used without it.
-    """
-    compiling = compile_in_steps(snapshot, digest_secret, cipher, Subscriptions(snapshot.subscriptions))
-    while True:
-        try:
-            next(compiling)
-        except StopIteration as done:
-            catalogue: Catalogue = done.value
-            return catalogue
-
-
 def compile_in_steps(
     snapshot: Snapshot,
     digest_secret: bytes,

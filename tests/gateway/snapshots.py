@@ -1,8 +1,11 @@
 """Small snapshots for tests of the gateway's core."""
 
+from cryptography.fernet import Fernet
+
 from gateway import key_digest
-from gateway.routing import Catalogue, compile_catalogue
+from gateway.routing import Catalogue, compile_in_steps
 from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
+from gateway.subscriptions import Subscriptions
 
 SECRET = key_digest.digest_secret("only-for-tests-" + "y" * 40)
 ALICE = b"A" * 16
@@ -38,4 +41,14 @@ def snapshot(*parts: API | Product | Subscription, **fields) -> Snapshot:
 
 
 def catalogue(*parts: API | Product | Subscription, **fields) -> Catalogue:
-    return compile_catalogue(snapshot(*parts, **fields), SECRET)
+    return compiled(snapshot(*parts, **fields), SECRET)
+
+
+def compiled(snapshot: Snapshot, digest_secret: bytes, cipher: Fernet | None = None) -> Catalogue:
+    """All its steps at once. `cipher` opens the credentials of backends."""
+    steps = compile_in_steps(snapshot, digest_secret, cipher, Subscriptions(snapshot.subscriptions))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value

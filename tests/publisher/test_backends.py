@@ -8,12 +8,13 @@ from django.conf import settings
 from apis.models import API
 from backends.credentials import put_credentials
 from backends.models import Backend, PoolMember
-from gateway import key_digest, routing, sealed
+from gateway import key_digest, sealed
 from gateway.admission import Admitted, admit
 from gateway.snapshot import Backend as PublishedBackend
 from gateway.snapshot import Breaker, Credentials, Member, Retry
 from publisher.compile import read_snapshot
 from subscriptions import keys
+from tests.gateway.snapshots import compiled
 
 CREDENTIALS = Credentials(headers=(("X-Key", "s3cret"),))
 
@@ -154,6 +155,6 @@ def test_the_gateway_refuses_calls_of_an_api_whose_backend_is_left_out(shop):
 def admitted_by_the_gateway(shop):
     cipher = sealed.cipher(settings.KEY_ENCRYPTION_KEY)
     secret = key_digest.digest_secret(settings.KEY_ENCRYPTION_KEY)
-    catalogue = routing.compile_catalogue(read_snapshot(), secret, cipher)
+    catalogue = compiled(read_snapshot(), secret, cipher)
     headers = [(b"ocp-apim-subscription-key", keys.reveal(shop.subscription, keys.Slot.PRIMARY).encode())]
     return admit(catalogue, b"GET", b"/echo/q", headers, b"http", b"gw", 0.0)

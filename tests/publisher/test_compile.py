@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts.models import User
 from apis.models import API, Operation
-from gateway import key_digest, routing
+from gateway import key_digest
 from gateway.admission import Admitted, admit
 from gateway.snapshot import API as PublishedAPI
 from gateway.snapshot import InnerRateLimit, Quota, RateLimit
@@ -18,6 +18,7 @@ from publisher.compile import read_snapshot
 from subscriptions import keys
 from subscriptions.lifecycle import State, change_state, create
 from subscriptions.models import Product, Subscription, SubscriptionKey
+from tests.gateway.snapshots import compiled
 
 SECRET = key_digest.digest_secret(settings.KEY_ENCRYPTION_KEY)
 
@@ -54,7 +55,7 @@ def test_rows_become_the_snapshot(shop, settings):
 
 @pytest.mark.parametrize("slot", SubscriptionKey.Slot)
 def test_the_gateway_admits_both_keys_of_a_subscription(shop, slot):
-    catalogue = routing.compile_catalogue(read_snapshot(), SECRET)
+    catalogue = compiled(read_snapshot(), SECRET)
     key = keys.reveal(shop.subscription, slot).encode()
     headers = [(b"ocp-apim-subscription-key", key)]
     admitted = admit(catalogue, b"GET", b"/echo/q", headers, b"http", b"gw", 0.0)
@@ -156,7 +157,7 @@ def test_an_operation_that_cannot_be_served_is_left_out(shop, caplog, fields):
         snapshot = read_snapshot()
     assert [one.id for one in snapshot.apis[0].operations] == [shop.operation.pk]
     assert "operation_left_out" in caplog.text
-    routing.compile_catalogue(snapshot, SECRET)
+    compiled(snapshot, SECRET)
 
 
 def test_an_api_whose_service_url_is_broken_is_left_out(shop, caplog):
