@@ -21,7 +21,10 @@ from gateway.snapshot import InnerQuota, InnerRateLimit, Product, Quota, RateLim
 KILOBYTE = 1024
 
 QuotaStand: TypeAlias = tuple[float, int, int]
-"""When a quota's period began, and the calls and bytes in it. A later stand is always the greater one."""
+"""When a quota's period began, and the calls and bytes in it.
+
+A later stand is the greater one, unless the clock was set back.
+"""
 
 Scope: TypeAlias = tuple[int, int, int]
 """Product, API and operation. 0 stands for all APIs, and for all operations of the API."""

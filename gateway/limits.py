@@ -92,7 +92,12 @@ class Counters:
 
     def _stand(self, quota: QuotaRule, subscription: bytes, now: float) -> QuotaStand:
         stand = self._quotas[quota.scope].get(subscription)
-        return (now, 0, 0) if stand is None or _has_ended(stand, quota, now) else stand
+        if stand is None or _has_ended(stand, quota, now):
+            return now, 0, 0
+        if stand[0] > now:
+            # The clock was set back: the period began by now, so that it does not last any longer.
+            stand = self._quotas[quota.scope][subscription] = (now, *stand[1:])
+        return stand
 
     def _lines(self, limits: CallLimits, subscription: bytes, now: float) -> bytes:
         """What a call that is refused is told."""

@@ -81,21 +81,6 @@ local function has_ended(start, period)
     return period > 0 and start + period <= now
 end
 
--- Where a quota stands. What the gateway knows is taken into account as far as it is more, which it
--- is after a loss of data here: then the earliest period that still runs holds, and the highest counts.
-local function stand(key, period, known)
-    local kept = redis.call('HMGET', key, 'start', 'calls', 'bytes')
-    local start, calls, bytes = tonumber(kept[1]), tonumber(kept[2]) or 0, tonumber(kept[3]) or 0
-    if not start or has_ended(start, period) then
-        start, calls, bytes = nil, 0, 0
-    end
-    if known and known[1] >= 0 and not has_ended(known[1], period) then
-        start = math.min(start or now, known[1])
-        calls, bytes = math.max(calls, known[2]), math.max(bytes, known[3])
-    end
-    return start or now, calls, bytes
-end
-
 local function keep_stand(key, period, start, calls, bytes)
     redis.call('HSET', key, 'start', integer(start), 'calls', integer(calls), 'bytes', integer(bytes))
     if period > 0 then
@@ -103,6 +88,25 @@ local function keep_stand(key, period, start, calls, bytes)
     else
         redis.call('PERSIST', key)
     end
+end
+
+-- Where a quota stands. What the gateway knows is taken into account as far as it is more, which it
+-- is after a loss of data here: then the earliest period that still runs holds, and the highest counts.
+local function stand(key, period, known)
+    local kept = redis.call('HMGET', key, 'start', 'calls', 'bytes')
+    local start, calls, bytes = tonumber(kept[1]), tonumber(kept[2]) or 0, tonumber(kept[3]) or 0
+    if not start or has_ended(start, period) then
+        start, calls, bytes = nil, 0, 0
+    elseif start > now then
+        -- The clock was set back: the period began by now, so that it does not last any longer.
+        start = now
+        keep_stand(key, period, start, calls, bytes)
+    end
+    if known and known[1] >= 0 and not has_ended(known[1], period) then
+        start = math.min(start or now, known[1])
+        calls, bytes = math.max(calls, known[2]), math.max(bytes, known[3])
+    end
+    return start or now, calls, bytes
 end
 
 local function take(who, rates, quotas)

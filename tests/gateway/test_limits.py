@@ -180,6 +180,15 @@ def test_a_clock_that_is_set_back_makes_nobody_wait_longer_than_a_period():
     assert statuses(counters, [START - 9999 + 60], limit) == [200]
 
 
+def test_a_clock_that_is_set_back_makes_no_quota_period_longer():
+    counters, quota = Counters(), Quota(2, 60)
+    assert statuses(counters, [START, START - 3600], None, quota) == [200, 200]
+    refusal = counters.take(call(None, quota), START - 3590)
+    assert dict(refusal.headers)[b"Retry-After"] == b"50"
+    assert refusal.limit_lines.endswith(b'RateLimit: "quota";r=0;t=50\r\n')
+    assert statuses(counters, [START - 3541, START - 3540], None, quota) == [403, 200]
+
+
 PRODUCT = Product(1, (1,), RateLimit(5, 60), Quota(100, 1000))
 
 

@@ -393,3 +393,16 @@ def test_a_url_that_cannot_be_used_stops_the_start_and_hides_the_password(start_
         start_gateway(limited(backend.port), REDIS_URL="http://user:geheim@127.0.0.1:1/")
     assert "gateway: REDIS_URL: give a URL such as redis://" in str(stopped.value)
     assert "geheim" not in str(stopped.value)
+
+
+def test_a_quota_that_began_later_than_now_lasts_no_longer_than_its_period(start, redis):
+    """The clock of Redis was set back by an hour."""
+    key = f"gateway:quota:2:0:0:{bytes([2]).hex() * 16}"
+    later = int((redis.client.time()[0] + 3600) * 1e6)
+    redis.client.hset(key, mapping={"start": later, "calls": LIMIT - 1, "bytes": 0})
+    gateway = start(redis)
+    answers = [gateway.ask(request(2)) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 403]
+    assert 3590 <= int(answers[1].header("Retry-After")) <= 3600
+    assert int(redis.client.hget(key, "start")) < later
+    assert redis.client.ttl(key) <= 3600
