@@ -6,7 +6,7 @@ RUN := $(BIN)/python
 ANY_SECRETS := SECRET_KEY=for-checks-only-for-checks-only-for-checks KEY_ENCRYPTION_KEY=for-checks-only-for-checks-only-for-checks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo start test test-sqlite test-postgresql lint format bench lock clean
+.PHONY: help demo start test test-sqlite test-postgresql fuzz lint format bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,6 +38,9 @@ lint: .venv/installed-dev  ## Check style, types, imports and migrations
 format: .venv/installed-dev  ## Bring the code into shape
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
+
+fuzz: .venv/installed-dev  ## Try the parsers with FUZZ_EXAMPLES (20000) made-up inputs for each test
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(RUN) -m pytest -n 2 tests/fuzz
 
 bench: .venv/installed-dev build/bench/installed  ## Measure the gateway against its peers (needs wrk, hey, nginx, its Lua module, HAProxy and Node.js)
 	$(RUN) -m bench.gateway

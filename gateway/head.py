@@ -101,7 +101,15 @@ def check_unfinished(received: bytes) -> None:
     lines = received.count(b"\r\n")
     if received.count(b"\n") != lines or received.count(b"\r") != lines + received.endswith(b"\r"):
         raise MalformedRequest(400, "A line of the request head does not end in CRLF.")  # RFC 9112 2.2
-    if not lines and len(received) > TARGET_LIMIT_BYTES:
+    if not lines:
+        target, _, version = received.partition(b" ")[2].partition(b" ")
+        check_target_size(target)
+        if len(version) > len(b"HTTP/1.1\r"):
+            raise MalformedRequest(400, "The request line is malformed.")
+
+
+def check_target_size(target: bytes) -> None:
+    if len(target) > TARGET_LIMIT_BYTES:
         raise MalformedRequest(414, "The request target is too long.")
 
 
@@ -123,8 +131,6 @@ def asked_of(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
     if method == b"CONNECT" or method == b"TRACE":
         # RFC 9110 15.6.2: served for no resource at all. A 405 would have to list the methods of one.
         raise MalformedRequest(501, "CONNECT and TRACE are not served here.")
-    if len(target) > TARGET_LIMIT_BYTES:
-        raise MalformedRequest(414, "The request target is too long.")
     if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
         return target, host
     # RFC 9112 3.2.2: the authority of an absolute target replaces what Host says.

@@ -14,6 +14,7 @@ from gateway.head import (
     RequestHead,
     asked_of,
     body_length,
+    check_target_size,
     check_unfinished,
     check_without_request_line,
     cut_length,
@@ -96,13 +97,14 @@ class RequestReader:
         if found is None:
             check_without_request_line(waiting)
             return None
+        method, target, minor_version = found.groups()
+        check_target_size(target)
         end = waiting.find(b"\r\n\r\n", found.end() - 2) + 4
         if end == 3 and len(waiting) <= limit_bytes:
             check_unfinished(waiting)
             return None
         if end == 3 or end > limit_bytes:
             raise MalformedRequest(431, "The request head is too large.")  # RFC 6585 5
-        method, target, minor_version = found.groups()
         # The block begins with the minor version, on which the meaning of the lines depends.
         block, cut = cut_length(waiting[found.start(3) : end])
         if block == self._block:

@@ -14,9 +14,11 @@ from accounts.models import User
 CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct horse battery"
 
-# A busy machine must not fail a test.
-hypothesis.settings.register_profile("without deadline", deadline=None)
-hypothesis.settings.load_profile("without deadline")
+# A busy machine must not fail a test, and in CI neither must chance. `make fuzz` sets FUZZ_EXAMPLES.
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=EXAMPLES)
+hypothesis.settings.load_profile("fuzz" if "FUZZ_EXAMPLES" in os.environ else "tests")
 
 
 @pytest.fixture(autouse=True)

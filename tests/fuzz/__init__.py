@@ -1,0 +1,1 @@
+"""Parsers against bytes that nobody chose: briefly in `make test`, for long in `make fuzz`."""
