@@ -106,13 +106,14 @@ def backend_lines(fields: Fields, left_out: frozenset[bytes], added: bytes, *, t
     """What follows Host, Content-Length and X-Request-Id at the backend. `added` are lines, each with its CRLF.
 
     What only a proxy can know is passed on from a trusted one only: else callers could say where they are.
+    An underscore counts as a hyphen too: to programs behind CGI and WSGI both are the same (RFC 3875 4.1.18).
     """
     left_out |= _named(fields.connection) | _NOT_TO_BACKEND
-    kept = [
-        line
-        for line, (name, _) in zip(fields.lines, fields.pairs, strict=True)
-        if name not in left_out and (trusted or not _is_said_by_proxies(name))
-    ]
+    kept = []
+    for line, (name, _) in zip(fields.lines, fields.pairs, strict=True):
+        alias = name.replace(b"_", b"-")
+        if name not in left_out and alias not in left_out and (trusted or not _is_said_by_proxies(alias)):
+            kept.append(line)
     framing = _TE_LINES if fields.takes_trailers and fields.websocket_key is None else b""
     if fields.is_chunked:
         framing += announcement([value for name, value in fields.pairs if name == b"trailer"], left_out)

@@ -84,6 +84,8 @@ def announcement(values: Iterable[bytes], left_out: Container[bytes] = ()) -> by
 
 
 def _may_pass(name: bytes, left_out: Container[bytes]) -> bool:
-    if name in _NEVER or name in left_out:
+    """As in a head, an underscore counts as a hyphen too (see `forwarding.backend_lines`)."""
+    alias = name.replace(b"_", b"-")
+    if alias in _NEVER or name in left_out or alias in left_out:
         return False
-    return name == _CONTENT_DIGEST or not name.startswith(_NEVER_BEGINNING)
+    return alias == _CONTENT_DIGEST or not alias.startswith(_NEVER_BEGINNING)

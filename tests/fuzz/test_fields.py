@@ -59,6 +59,7 @@ def test_only_what_is_for_the_backend_goes_on(block, trusted, is_http_1_0):
     own = set(re.findall(rb"(?m)^([A-Za-z-]+):", added.lower())) | OURS
     gone = HOP_BY_HOP | {b"expect", b"k"} | (options - {b"", b"close", b"keep-alive"})
     assert not (set(names) & gone) - own
+    assert not [name for name in names if b"_" in name and name.replace(b"_", b"-") in OURS | gone]
     if not trusted:
         assert {name for name in names if name.startswith(b"x-forwarded")} <= own
         assert not {b"forwarded", b"x-real-ip"} & set(names)

@@ -112,6 +112,25 @@ def test_connection_cannot_take_away_what_the_gateway_adds_or_frames_by(client, 
     assert backend.requests == [arrived(b"POST /base/a", b"Content-Length: 2", forwarded=forwarded, body=b"ab")]
 
 
+ALIASES = [
+    *(b"Content_Length: 9", b"Transfer_Encoding: chunked", b"X_Forwarded_For: 10.0.0.1", b"X-Forwarded_Proto: https"),
+    *(
+        b"x_real_ip: 10.0.0.1",
+        b"X_Request_Id: 7",
+        b"Ocp_Apim_Subscription_Key: K1",
+        b"Proxy_Authorization: x",
+        b"X_Y: 1",
+    ),
+]
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_underscore_makes_no_other_field_of_what_is_the_gateways(alias, client, backend, arrived):
+    """Programs behind CGI and WSGI take one for the other."""
+    client.ask(request(b"GET /echo/a", alias, b"Connection: x-y", b"My_Own: stays"))
+    assert backend.requests == [arrived(b"GET /base/a", b"My_Own: stays")]
+
+
 def test_an_upgrade_with_a_body_is_answered_without_the_upgrade(client, backend, arrived):
     lines = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMA", b"Content-Length: 2")
     assert client.ask(request(b"POST /echo/a", *lines, body=b"ab") + request(b"GET /echo/b")).status == 200
