@@ -46,9 +46,11 @@ class Balancer:
         )
 
     def seconds_to_wait(self, guarded: Guarded, now: float) -> float:
-        """Until the first circuit lets a call pass, where none does now."""
+        """Until the first circuit lets a call pass, where none does now; to the millisecond, as the clock."""
         circuits = [self.circuit_of(guarded, member.backend) for group in guarded.groups for member in group]
-        return max(min((circuit.open_until for circuit in circuits if circuit is not None), default=now) - now, 0.0)
+        until = min((circuit.open_until for circuit in circuits if circuit is not None), default=now)
+        # The difference of two times can be a little more than the seconds that were added to the one.
+        return max(round(until - now, 3), 0.0)
 
     def keep_only(self, pools: Set[int]) -> None:
         for pool in self._turns.keys() - pools:

@@ -98,3 +98,13 @@ def test_shares_stay_right_after_a_member_was_away():
     circuits.of(1, None).enter()
     circuits.of(1, None).succeeded(is_trial=True)
     assert Counter(calls(balancer, guarded, 40, now=5.0)) == {1: 30, 2: 10}
+
+
+@pytest.mark.parametrize("now", [0.0, 2.002, 9.99, 4700.123, 131071.934])
+def test_the_wait_is_no_longer_than_the_trip_whatever_the_clock_says(now):
+    circuits = Circuits()
+    balancer, guarded = Balancer(circuits), pool((1, 1, 1), breaker=STRICT)
+    circuits.of(1, STRICT).failed(now, is_trial=False)
+    assert balancer.seconds_to_wait(guarded, now) == 30
+    assert balancer.seconds_to_wait(guarded, now + 29.5) == 0.5
+    assert balancer.seconds_to_wait(guarded, now + 31) == 0
