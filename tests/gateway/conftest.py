@@ -18,7 +18,7 @@ import pytest
 from gateway import journal, key_digest, snapshot
 from gateway.record import CallRecord
 from gateway.snapshot import API, Operation, Product, Quota, RateLimit, Snapshot, Subscription
-from tests.gateway.raw import Backend, Client, TLSClient
+from tests.gateway.raw import Backend, Client, Closed, TLSClient
 
 KEY = b"K1"
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,6 +158,13 @@ class Gateway:
         while self.clients:
             self.clients.pop().close()
 
+    def settle(self) -> None:
+        """Hang up, and wait until the calls that were under way have ended, so that the next test sees none of them."""
+        self.hang_up()
+        with contextlib.suppress(Closed, OSError):
+            self.ask(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.hang_up()
+
     def ask(self, request: bytes, method: str = "GET"):
         return self.connect().ask(request, method)
 
@@ -216,8 +223,7 @@ def session_backend() -> Iterator[Backend]:
 @pytest.fixture
 def backend(session_backend: Backend) -> Backend:
     """Answers 200 `ok`, unless the test wants otherwise; forgets what it was told before."""
-    session_backend.hang_up()
-    session_backend.reset()
+    session_backend.start_afresh()
     return session_backend
 
 
@@ -260,7 +266,7 @@ def session_gateway(start_gateway) -> Gateway:
 @pytest.fixture
 def gateway(session_gateway: Gateway, backend: Backend) -> Iterator[Gateway]:
     yield session_gateway
-    session_gateway.hang_up()
+    session_gateway.settle()
 
 
 @pytest.fixture(scope="session")
@@ -280,7 +286,7 @@ def session_impatient(start_gateway) -> Gateway:
 def impatient(session_impatient: Gateway, backend: Backend) -> Iterator[Gateway]:
     """A gateway with short time-outs and low limits."""
     yield session_impatient
-    session_impatient.hang_up()
+    session_impatient.settle()
 
 
 @pytest.fixture
@@ -303,4 +309,4 @@ def start_with(session_configurable: Gateway, backend: Backend) -> Iterator[Call
         return session_configurable
 
     yield start
-    session_configurable.hang_up()
+    session_configurable.settle()

@@ -201,6 +201,7 @@ class Backend:
         self.requests: list[bytes] = []
         self.bodies: list[bytes] = []
         self.connections: list[BackendConnection] = []
+        self._peers: list[object] = []
         self.answer = OK
         self.behave: Behaviour = self.answer_each
         self.arrived = threading.Semaphore(0)
@@ -211,8 +212,10 @@ class Backend:
             connection.send(self.answer)
 
     def take(self, connection: BackendConnection) -> None:
-        self.requests.append(connection.read_request())
-        self.bodies.append(connection.body)
+        # Bound now: what comes late for one test must not be told to the next.
+        requests, bodies = self.requests, self.bodies
+        requests.append(connection.read_request())
+        bodies.append(connection.body)
 
     def answer_with(self, answer: bytes, *, then_close: bool = False) -> None:
         """Answer each request so; `then_close` ends the connection after it."""
@@ -228,18 +231,30 @@ class Backend:
     def _accept(self) -> None:
         while True:
             try:
-                connection, _ = self._listening.accept()
+                accepted, peer = self._listening.accept()
             except OSError:
                 return
-            self.connections.append(BackendConnection(connection))
-            threading.Thread(target=self._run, args=(self.connections[-1],), daemon=True).start()
+            connection = BackendConnection(accepted)
+            self.connections.append(connection)
+            self._peers.append(peer)
+            self.arrived.release()
+            threading.Thread(target=self._run, args=(connection,), daemon=True).start()
 
     def _run(self, connection: BackendConnection) -> None:
-        self.arrived.release()
         with contextlib.suppress(Closed, OSError, TimeoutError):
+            # How to behave is asked when the first byte is there, not when the connection is.
+            connection.socket.recv(1, socket.MSG_PEEK)
             if self._tls is not None:
                 connection.socket = self._tls.wrap_socket(connection.socket, server_side=True)
             self.behave(connection)
+
+    def start_afresh(self) -> None:
+        """End all connections, also those that are still to be accepted, and forget what was told."""
+        with socket.create_connection(self._listening.getsockname()[:2], timeout=TIMEOUT_SECONDS) as last:
+            while last.getsockname() not in self._peers:
+                assert self.arrived.acquire(timeout=TIMEOUT_SECONDS)
+        self.hang_up()
+        self.reset()
 
     def hang_up(self) -> None:
         for connection in self.connections:

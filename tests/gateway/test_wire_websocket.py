@@ -187,8 +187,7 @@ def test_a_request_behind_a_handshake_waits_for_what_becomes_of_it(gateway, back
     client.send(get() + get(b"/echo/b", b""))
     assert [client.read_response().status for _ in range(2)] == [200, 200]
     assert [request.split(b" ")[1] for request in backend.requests] == [b"/base/a", b"/base/b"]
-    backend.hang_up()
-    backend.reset()
+    backend.start_afresh()
     backend.behave = accept_and(echo)
     client = gateway.connect()
     client.send(get() + get(b"/echo/c", b""))
