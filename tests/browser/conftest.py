@@ -75,7 +75,7 @@ def start(
     )
     printed: queue.Queue[str] = queue.Queue()
     threading.Thread(target=read_lines, args=(process, printed), daemon=True).start()
-    lines, log = {"Backend port": str(azureml)}, []
+    lines, log = {"Backend port": str(azureml), "Management port": str(management)}, []
     deadline = time.monotonic() + START_SECONDS
     while last not in lines:
         try:

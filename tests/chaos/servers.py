@@ -1,24 +1,19 @@
-"""A PostgreSQL and a Redis of the test's own, which it may kill."""
+"""A PostgreSQL of the test's own, which it may kill; and who the processes of the product are."""
 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import psycopg
-import redis
+
+from tests.gateway.conftest import free_port
 
 POSTGRESQL_PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 START_SECONDS = 30
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
 
 
 class PostgreSQL:
@@ -54,7 +49,7 @@ class PostgreSQL:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait()
         shutil.rmtree(self._directory)
@@ -74,33 +69,6 @@ class PostgreSQL:
 
     def _quiet(self) -> dict[str, object]:
         return {"user": self._user, "cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-
-class Redis:
-    """Without persistence: what it holds is gone when it is killed."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        options = ("--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
-        self.process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
-        wait_until(self._answers)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    stop = kill
-
-    def _answers(self) -> bool:
-        try:
-            with redis.Redis(port=self.port) as client:
-                return bool(client.ping())
-        except redis.ConnectionError:
-            return False
 
 
 def wait_until(condition, *, seconds: float = START_SECONDS) -> None:

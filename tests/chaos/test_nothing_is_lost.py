@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,13 +12,15 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import psycopg
 import pytest
 
 from tests.browser.conftest import INHERITED_NOT, ROOT, Running, start, stop
 from tests.chaos.callers import Callers
-from tests.chaos.servers import POSTGRESQL_PROGRAMS, PostgreSQL, Redis, family, wait_until
+from tests.chaos.servers import POSTGRESQL_PROGRAMS, PostgreSQL, family, wait_until
+from tests.gateway.redis_server import RedisServer
 
 THREADS = 8
 ANSWERS_BETWEEN_KILLS = 150
@@ -49,12 +50,10 @@ def test_no_answered_call_is_lost_or_counted_twice_with_files_alone(tmp_path):
         check(callers, running, lambda query: rows_of_sqlite(running.data / "db.sqlite3", query))
 
 
-@pytest.mark.skipif(
-    not os.environ.get("CI") and (POSTGRESQL_PROGRAMS is None or shutil.which("redis-server") is None),
-    reason="PostgreSQL or Redis is not installed",
-)
+@pytest.mark.skipif(not os.environ.get("CI") and POSTGRESQL_PROGRAMS is None, reason="PostgreSQL is not installed")
 def test_no_answered_call_is_lost_or_counted_twice_with_postgresql_and_redis(tmp_path):
-    with stopped(PostgreSQL()) as database, stopped(Redis()) as redis:
+    """This Redis keeps what it has answered: one that loses its data may miss calls of the moment of the loss."""
+    with closing(RedisServer(tmp_path)) as redis, closing(PostgreSQL()) as database:
         settings = {
             "DATABASE_URL": database.url,
             "REDIS_URL": redis.url,
@@ -67,14 +66,6 @@ def test_no_answered_call_is_lost_or_counted_twice_with_postgresql_and_redis(tmp
 
 
 # -- The product, and what happens to it ---------------------------------------------------------
-
-
-@contextmanager
-def stopped(server):
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 @contextmanager
@@ -94,7 +85,7 @@ def product(data: Path, settings: dict[str, str]) -> Iterator[Running]:
         assert stop(process) == 0
 
 
-def disturb(running: Running, kills: list[str], servers: dict[str, PostgreSQL | Redis]) -> Callers:
+def disturb(running: Running, kills: list[str], servers: dict[str, PostgreSQL | RedisServer]) -> Callers:
     """Call without pause, and kill each of these so many times; in between answers go on."""
     callers = callers_of(running)
     try:
@@ -103,12 +94,20 @@ def disturb(running: Running, kills: list[str], servers: dict[str, PostgreSQL | 
             if name in servers:
                 servers[name].kill()
                 servers[name].start()
+                wait_until(partial(counts_are_settled, running), seconds=60)
             else:
                 kill_one(int(running["pid"]), PROCESSES[name])
             wait_until(partial(callers.have_answers, enough), seconds=60)
     finally:
         callers.stop()
     return callers
+
+
+def counts_are_settled(running: Running) -> bool:
+    """Whether all workers count in Redis, if at all: who is killed before may lose what it decided alone."""
+    with urlopen(f"http://127.0.0.1:{running['Management port']}/metrics", timeout=30) as answer:
+        lines = answer.read().decode().splitlines()
+    return all(line.endswith(" 1.0") for line in lines if line.startswith("apim_gateway_redis_up{"))
 
 
 def callers_of(running: Running) -> Callers:

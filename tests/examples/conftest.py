@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,15 +14,11 @@ import requests
 from azure.storage.blob import BlobServiceClient
 
 from examples.azureml.settings import EMULATOR_KEY, SERVICE_ID, WORKSPACE_ID, connection_string
+from tests.gateway.conftest import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 API_KEY = "only-for-tests-" + "z" * 32
 SERVICE_PATH = f"/workspaces/{WORKSPACE_ID}/services/{SERVICE_ID}"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import sys
 import pytest
 import requests
 
-from tests.examples.conftest import API_KEY, ROOT, free_port
+from tests.examples.conftest import API_KEY, ROOT
+from tests.gateway.conftest import free_port
 
 
 def command(folder, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
