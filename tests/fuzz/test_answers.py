@@ -175,7 +175,7 @@ def answered(parts: list[bytes], method: bytes = b"GET") -> Caller:
     connections = SimpleNamespace(vacate=lambda: None, idle=[])
     upstream = Upstream(server, SimpleNamespace(is_tls=False), connections)
     upstream.connection_made(transport)
-    upstream.begin(caller, SimpleNamespace(backend_started=None))
+    upstream.begin(caller, SimpleNamespace(backend_started=None, debug=None))
     upstream.send(b"GET / HTTP/1.1\r\n\r\n", is_whole=True)
     for part in parts:
         if transport.is_open and not caller.end:

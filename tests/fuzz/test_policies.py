@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
 from policies.document import MAX_BYTES, parse
 from tests.fuzz.pieces import mutated
+from tests.policies.test_product_policy import NAMES as NAMED
 
-NUMBERS = st.sampled_from(["0", "1", "60", "-1", "+1", "1e3", "99999999999999999999", "", " 1", "\u0661", "@(1)", "x"])
+NUMBERS = st.sampled_from(
+    ["echo", "get", "twin", "0", "1", "60", "-1", "+1", "1e3", "99999999999999999999", "", " 1", "\u0661", "@(1)", "x"]
+)
 NAMES = st.sampled_from(
     ["calls", "renewal-period", "bandwidth", "id", "name", "retry-after-header-name", "xmlns", "a:b"]
 )
@@ -80,7 +83,7 @@ DOCUMENTS = st.one_of(
 def test_any_document_compiles_or_is_refused_at_a_place(document):
     refused = None
     try:
-        values = compile_product_policy(document)
+        values = compile_product_policy(document, NAMED)
     except PolicyError as error:
         refused = error
     if refused is not None:
