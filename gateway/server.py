@@ -38,6 +38,8 @@ TICK_SECONDS = 0.1
 # How long callers have to send one more request on a connection, or their first, before it ends.
 PARTING_SECONDS = 0.5
 PARTING_STEP_SECONDS = 0.02
+# For connections that are cut off to end: over TLS that takes some turns of the loop.
+CUTTING_OFF_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,10 @@ class Server:
         self.pool.close()
         for caller in list(self._callers):
             caller.give_up()
-        await asyncio.sleep(0)
+        if self._callers:
+            # Their calls are recorded when they have ended, and the journal must still be open then.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_gone.wait(), CUTTING_OFF_SECONDS)
         self._ticking.cancel()
         if self._finished:
             self._end_turn()

@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -336,3 +337,21 @@ def test_the_date_on_which_a_certificate_expires_is_a_metric(start_gateway, pair
     file = re.escape(pairs[0].partition(":")[0])
     found = re.search(rf'certificate_expires_timestamp_seconds{{certificate="{file}",worker="0"}} (\S+)', metrics)
     assert float(found[1]) == pytest.approx(time.time() + 90 * 86400, abs=3600)
+
+
+def test_a_call_that_the_stop_cuts_off_is_recorded(start_gateway, pairs, backend):
+    gateway = start_gateway(GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0], DRAIN_SECONDS=0.2)
+    asked, is_over = threading.Event(), threading.Event()
+
+    def never_answer(connection: BackendConnection) -> None:
+        connection.read_request()
+        asked.set()
+        is_over.wait()
+
+    backend.behave = never_answer
+    gateway.connect_tls().send(CALL)
+    assert asked.wait(10)
+    assert gateway.stop() == 0
+    is_over.set()
+    (record,) = gateway.records()
+    assert (record.error_source, record.error_reason) == ("gateway", "ShuttingDown")
