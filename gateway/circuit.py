@@ -114,7 +114,7 @@ def retry_after(head: bytes, unix_time: float) -> float | None:
     else:
         try:
             date = parsedate_to_datetime(value.decode("ascii"))
-        except (ValueError, UnicodeDecodeError):
+        except (ValueError, OverflowError):
             return None
         seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - unix_time
     return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_AT_MOST)

@@ -129,6 +129,8 @@ def test_circuits_outlive_a_change_that_leaves_their_rule():
         (b"-5", None),
         (b"1.5", None),
         (b"soon", None),
+        (b"Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
+        (b"Wed, 21 Oct 2015 99999999999999999999:28:00 GMT", None),
         (b"\xff", None),
         (b"", None),
     ],
