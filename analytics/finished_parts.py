@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from analytics.ingest import advance
 from analytics.models import JournalPart
-from gateway.checkpoint import close_abandoned, deletable
-from gateway.journal_parts import MAGIC, read_records
-from gateway.record import CallRecord
+from gateway.journal.checkpoint import close_abandoned, deletable
+from gateway.journal.parts import MAGIC, read_records
+from gateway.journal.record import CallRecord
 
 FRAME_HEAD_BYTES = 8
 # Each record's payload begins as an array of so many items.

@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from analytics import records, rows
 from analytics.models import JournalPart
-from gateway.journal_parts import Part, parts, read_records
-from gateway.record import CallRecord
+from gateway.journal.parts import Part, parts, read_records
+from gateway.journal.record import CallRecord
 
 BATCH_RECORDS = 5000
 BATCH_BYTES = 8 * 2**20

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from gateway.record import CallRecord
+from gateway.journal.record import CallRecord
 
 QUARTER_SECONDS = 15 * 60
 MAX_METHOD_CHARACTERS = 40

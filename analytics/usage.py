@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db.models import Q, Sum
 
 from analytics.models import QuotaUse, SubscriptionQuarter
-from gateway.call_limits import KILOBYTE
-from gateway.snapshot import Quota, RateLimit
+from gateway.catalogue.call_limits import KILOBYTE
+from gateway.configuration.snapshot import Quota, RateLimit
 from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
 from policies.models import ProductPolicy
 from policies.references import NoNames

@@ -8,8 +8,8 @@ from django.conf import settings
 
 from backends.models import Backend
 from backends.pairs import Pairs
-from gateway import sealed
-from gateway.snapshot import Credentials
+from gateway.configuration import sealed
+from gateway.configuration.snapshot import Credentials
 
 _AUTHORIZATION = "authorization"
 _BASIC = "Basic "

@@ -48,7 +48,9 @@ class Backend(models.Model):
         validators=[validate_service_url],
         help_text="Where the service answers, with the path under which it lies: https://api.example.org/v1.",
     )
-    sealed = models.TextField(blank=True, editable=False, help_text="A token of gateway.sealed, or empty.")
+    sealed = models.TextField(
+        blank=True, editable=False, help_text="A token of gateway.configuration.sealed, or empty."
+    )
 
     verify_chain = models.BooleanField(
         "check the certificate's chain",

@@ -48,8 +48,8 @@ def measure(folder: Path, count: int) -> None:
 
 
 def write_journal(directory: Path, count: int, gateway: str) -> int:
-    from gateway.journal_parts import MAGIC, frame, part_file
-    from gateway.record import CallRecord
+    from gateway.journal.parts import MAGIC, frame, part_file
+    from gateway.journal.record import CallRecord
 
     directory.mkdir()
     draw = random.Random(1)

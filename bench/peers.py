@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import key_digest, snapshot
-from gateway.snapshot import API, Operation, Product, Quota, RateLimit, Snapshot, Subscription
+from gateway.configuration import key_digest, snapshot
+from gateway.configuration.snapshot import API, Operation, Product, Quota, RateLimit, Snapshot, Subscription
 
 HERE = Path(__file__).parent
 CONFIGURATIONS = HERE / "configurations"

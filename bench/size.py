@@ -16,7 +16,7 @@ from statistics import median
 from msgspec.structs import replace
 
 from bench import load, peers
-from gateway.snapshot import API, Operation, Snapshot
+from gateway.configuration.snapshot import API, Operation, Snapshot
 
 Size = tuple[int, int]
 """Operations and subscriptions."""

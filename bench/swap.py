@@ -24,10 +24,10 @@ from msgspec.structs import replace
 
 from bench import load, peers
 from bench.size import LARGE, sized
-from gateway import key_digest, snapshot
-from gateway.sealed import cipher
-from gateway.snapshot import Gone, Snapshot
-from gateway.watch import Watch
+from gateway.catalogue.watch import Watch
+from gateway.configuration import key_digest, snapshot
+from gateway.configuration.sealed import cipher
+from gateway.configuration.snapshot import Gone, Snapshot
 
 CONNECTIONS = 32
 NEW_KEYS = 20

@@ -8,30 +8,30 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.admission import Admitted
-from gateway.balancing import Balancer
-from gateway.call_metrics import CallMetrics
-from gateway.caller import Caller
-from gateway.certificates import Certificates
-from gateway.circuit import Circuits
-from gateway.client_address import TrustedProxies
-from gateway.debugging import Debugging
-from gateway.entrance import Entrance
-from gateway.journal import Journal
-from gateway.limits import Counters
-from gateway.listeners import BACKLOG, Listener
-from gateway.pool import Pool
-from gateway.record import CallRecord
-from gateway.routing import Catalogue
-from gateway.trace_context import Trace, trace_id_of
+from gateway.calls.caller import Caller
+from gateway.catalogue.admission import Admitted
+from gateway.catalogue.routing import Catalogue
+from gateway.http.client_address import TrustedProxies
+from gateway.http.trace_context import Trace, trace_id_of
+from gateway.journal.record import CallRecord
+from gateway.journal.writer import Journal
+from gateway.limits.counters import Counters
+from gateway.listeners.certificates import Certificates
+from gateway.listeners.entrance import Entrance
+from gateway.listeners.sockets import BACKLOG, Listener
+from gateway.telemetry.call_metrics import CallMetrics
+from gateway.telemetry.debugging import Debugging
+from gateway.upstream.balancing import Balancer
+from gateway.upstream.circuit import Circuits
+from gateway.upstream.pool import Pool
 
 if TYPE_CHECKING:
-    from gateway.access_log import AccessLog
-    from gateway.arrival import Arrival
-    from gateway.call import Call
-    from gateway.redis_counters import RedisCounters
-    from gateway.tracing import Tracing
-    from gateway.upstream import Upstream
+    from gateway.calls.call import Call
+    from gateway.limits.redis_counters import RedisCounters
+    from gateway.listeners.arrival import Arrival
+    from gateway.telemetry.access_log import AccessLog
+    from gateway.telemetry.tracing import Tracing
+    from gateway.upstream.connection import Upstream
 
 # Deadlines are kept by looking at all of them this often: a timer per call would cost more than a call.
 TICK_SECONDS = 0.1

@@ -7,7 +7,7 @@ stands for the policies of the scope around it.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gateway.snapshot import Quota, RateLimit
+from gateway.configuration.snapshot import Quota, RateLimit
 from policies.attributes import refuse_children, refuse_other_attributes, refuse_text
 from policies.document import Element, parse
 from policies.elements import REGISTRY

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import User
-from gateway.client_address import TrustedProxies
+from gateway.http.client_address import TrustedProxies
 from service.models import current
 
 

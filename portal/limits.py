@@ -2,7 +2,7 @@
 
 import logging
 
-from gateway.snapshot import InnerQuota, InnerRateLimit, Quota, RateLimit
+from gateway.configuration.snapshot import InnerQuota, InnerRateLimit, Quota, RateLimit
 from policies.compiler import PolicyError, compile_product_policy
 from policies.models import ProductPolicy
 from policies.product_names import ProductNames

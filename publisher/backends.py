@@ -15,9 +15,9 @@ from django.core.exceptions import ValidationError
 from backends.certificates import validate_authorities
 from backends.models import Backend as BackendRow
 from backends.statuses import parse_ranges
-from gateway import sealed
-from gateway.backend import backend_of
-from gateway.snapshot import Backend, Breaker, Member, Retry
+from gateway.configuration import sealed
+from gateway.configuration.snapshot import Backend, Breaker, Member, Retry
+from gateway.upstream.backend import backend_of
 from publisher import watched
 from publisher.reading import rows
 

@@ -16,8 +16,8 @@ from django.core.exceptions import ValidationError
 from apis import url_templates
 from apis.models import API as APIRow
 from apis.origins import origin_of, parse_origins
-from gateway.backend import backend_of
-from gateway.snapshot import API, Operation, Product, Snapshot
+from gateway.configuration.snapshot import API, Operation, Product, Snapshot
+from gateway.upstream.backend import backend_of
 from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
 from policies.product_names import ProductNames
 from publisher import changes, watched

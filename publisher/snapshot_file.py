@@ -14,8 +14,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from gateway import snapshot as snapshot_file
-from gateway.snapshot import Content, Gone, Snapshot, SnapshotError
+from gateway.configuration import snapshot as snapshot_file
+from gateway.configuration.snapshot import Content, Gone, Snapshot, SnapshotError
 from publisher import changes
 from publisher.compile import read_catalogue, read_snapshot
 from publisher.reading import one_moment

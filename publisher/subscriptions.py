@@ -7,7 +7,7 @@ from django.db.models import CharField, Q
 from django.db.models.functions import Cast
 
 from accounts.models import User
-from gateway.snapshot import Subscription
+from gateway.configuration.snapshot import Subscription
 from publisher import watched
 from publisher.changes import Changed
 from publisher.watched import Watched

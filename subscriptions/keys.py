@@ -6,7 +6,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.db import transaction
 
-from gateway import key_digest, sealed
+from gateway.configuration import key_digest, sealed
 from subscriptions.models import Subscription, SubscriptionKey
 
 Slot = SubscriptionKey.Slot

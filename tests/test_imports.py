@@ -20,5 +20,5 @@ def test_a_worker_of_the_gateway_does_not_carry_the_text_format_of_metrics():
 
 
 def modules_of_the_gateway() -> set[str]:
-    code = "import sys, gateway.worker_report, gateway.server, portal.settings; print(*sys.modules)"
+    code = "import sys, gateway.process.worker_report, gateway.server, portal.settings; print(*sys.modules)"
     return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())

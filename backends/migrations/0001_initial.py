@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('description', models.TextField(blank=True, max_length=2000)),
                 ('type', models.CharField(choices=[('Single', 'Single'), ('Pool', 'Pool')], default='Single', editable=False, max_length=6)),
                 ('url', models.CharField(blank=True, help_text='Where the service answers, with the path under which it lies: https://api.example.org/v1.', max_length=2000, validators=[backends.validators.validate_service_url], verbose_name='URL')),
-                ('sealed', models.TextField(blank=True, editable=False, help_text='A token of gateway.sealed, or empty.')),
+                ('sealed', models.TextField(blank=True, editable=False, help_text='A token of gateway.configuration.sealed, or empty.')),
                 ('verify_chain', models.BooleanField(default=True, help_text='Off: any certificate will do, so whoever is on the way can read and change the calls.', verbose_name="check the certificate's chain")),
                 ('verify_name', models.BooleanField(default=True, help_text="Off: the certificate may be another host's.", verbose_name="check the certificate's name")),
                 ('ca_pem', models.TextField(blank=True, help_text="Certificates (PEM) that are trusted instead of the system's.", max_length=200000, validators=[backends.certificates.validate_authorities], verbose_name='own authorities')),

@@ -7,7 +7,7 @@ in `rate_limit`. Source: Azure's quota policy.
 
 from functools import partial
 
-from gateway.snapshot import InnerQuota, Quota
+from gateway.configuration.snapshot import InnerQuota, Quota
 from policies.attributes import optional_number, refuse_other_attributes, refuse_text, whole_number
 from policies.document import Element
 from policies.elements.inner_limits import parts_of

@@ -7,7 +7,7 @@ Source: Azure's rate-limit policy. The period has at most 300 seconds.
 
 from functools import partial
 
-from gateway.snapshot import InnerRateLimit, RateLimit
+from gateway.configuration.snapshot import InnerRateLimit, RateLimit
 from policies.attributes import header_names, optional_number, refuse_other_attributes, refuse_text, whole_number
 from policies.document import Element
 from policies.elements.inner_limits import parts_of

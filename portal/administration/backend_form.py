@@ -16,8 +16,8 @@ from backends import pairs
 from backends.certificates import client_certificate
 from backends.credentials import basic_authorization, credentials_of, put_credentials, split_basic
 from backends.models import Backend
-from gateway.sealed import SealedError
-from gateway.snapshot import Credentials
+from gateway.configuration.sealed import SealedError
+from gateway.configuration.snapshot import Credentials
 from portal.gateway_addresses import refuse_own_address
 
 CREDENTIAL_FIELDS = ("headers", "query", "basic_user", "basic_password", "new_certificate", "remove_certificate")

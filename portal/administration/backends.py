@@ -17,7 +17,7 @@ from unfold.forms import PaginationInlineFormSet
 from backends.certificates import facts
 from backends.credentials import credentials_of
 from backends.models import MOST_MEMBERS, Backend, PoolMember
-from gateway.sealed import SealedError
+from gateway.configuration.sealed import SealedError
 from portal.administration.backend_form import BackendForm, PoolForm
 from portal.administration.deletion import counted, users_in_the_way
 from portal.administration.labels import label_column

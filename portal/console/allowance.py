@@ -13,7 +13,7 @@ from threading import Lock
 
 from django.conf import settings
 
-from gateway.client_address import TrustedProxies
+from gateway.http.client_address import TrustedProxies
 from portal.http import PageRequest
 
 # The Procfile gives a web process 8 threads.

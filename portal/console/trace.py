@@ -14,7 +14,7 @@ import requests
 from django.conf import settings
 from requests.exceptions import RequestException
 
-from gateway.debug_token import TRACES_PATH, make_token, token_secret
+from gateway.telemetry.debug_token import TRACES_PATH, make_token, token_secret
 from portal.console.forward import Answer, NoAnswer
 from subscriptions.models import Subscription
 

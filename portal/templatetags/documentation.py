@@ -9,7 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apis.models import Parameter
-from gateway.snapshot import Quota, RateLimit
+from gateway.configuration.snapshot import Quota, RateLimit
 from portal import highlighting, limits, markdown
 from portal.console.headers import looks_secret
 

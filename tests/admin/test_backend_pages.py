@@ -9,7 +9,7 @@ from apis.models import API
 from backends.credentials import credentials_of, put_credentials
 from backends.models import Backend, PoolMember
 from backends.pairs import HIDDEN
-from gateway.snapshot import Credentials
+from gateway.configuration.snapshot import Credentials
 from tests.admin.page_form import errors_of, fields_of, rows, submit
 from tests.backends.certificate_makers import pair_pem
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.journal import Journal
-from gateway.limits import Counters
-from gateway.record import CallRecord
+from gateway.journal.record import CallRecord
+from gateway.journal.writer import Journal
+from gateway.limits.counters import Counters
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 MINE = uuid.UUID(int=1)

@@ -7,7 +7,7 @@ import pytest
 from analytics.finished_parts import retire
 from analytics.ingest import ingest
 from analytics.models import Call, JournalPart
-from gateway.journal_parts import MAGIC, frame, parts
+from gateway.journal.parts import MAGIC, frame, parts
 from tests.analytics.conftest import record
 
 pytestmark = pytest.mark.django_db

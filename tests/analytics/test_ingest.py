@@ -11,7 +11,7 @@ from analytics import ingest as ingesting
 from analytics import rows
 from analytics.ingest import ingest
 from analytics.models import Call, JournalPart, QuotaUse, SubscriptionQuarter
-from gateway.journal_parts import MAGIC, frame, part_file, parts
+from gateway.journal.parts import MAGIC, frame, part_file, parts
 from tests.analytics.conftest import MINE, NOON, record
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ import pytest
 
 from analytics.models import QuotaUse, SubscriptionQuarter
 from analytics.usage import usage_of
-from gateway.snapshot import RateLimit
+from gateway.configuration.snapshot import RateLimit
 from policies.models import ProductPolicy
 from subscriptions import lifecycle
 from subscriptions.models import Product

@@ -4,8 +4,8 @@ import pytest
 
 from backends.credentials import basic_authorization, credentials_of, put_credentials, split_basic
 from backends.models import Backend
-from gateway.sealed import SealedError
-from gateway.snapshot import Credentials
+from gateway.configuration.sealed import SealedError
+from gateway.configuration.snapshot import Credentials
 
 CREDENTIALS = Credentials(headers=(("X-Key", "s3cret"),), query=(("code", "c0de"),))
 

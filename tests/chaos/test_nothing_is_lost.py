@@ -27,7 +27,7 @@ ANSWERS_BETWEEN_KILLS = 150
 ROUNDS = 2
 INGEST_SECONDS = 90
 PROCESSES = {
-    "worker of the gateway": "-m gateway.worker",
+    "worker of the gateway": "-m gateway.process.worker",
     "gateway": "-m gateway ",
     "worker": "portal.celery worker",
     "publisher": "manage.py publish",

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import h11
 from hypothesis import strategies as st
 
-from gateway.head import MalformedRequest, RequestHead
-from gateway.request_reader import RequestReader
+from gateway.http.head import MalformedRequest, RequestHead
+from gateway.http.request_reader import RequestReader
 from tests.fuzz.pieces import mutated
 
 HEAD_LIMIT_BYTES = 2**15

@@ -7,8 +7,8 @@ import h11
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from gateway.chunks import chunk
-from gateway.upstream import Upstream
+from gateway.http.chunks import chunk
+from gateway.upstream.connection import Upstream
 from tests.fuzz.pieces import CUTS, mutated, pieces
 
 FRAGMENTS = [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.chunks import LAST_CHUNK, LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES, BadChunks, Chunks, chunk
+from gateway.http.chunks import LAST_CHUNK, LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES, BadChunks, Chunks, chunk
 from tests.fuzz.pieces import CUTS, mutated, pieces
 
 FRAGMENTS = [

@@ -6,10 +6,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.client_address import TrustedProxies
-from gateway.forwarding import HOP_BY_HOP, backend_head, backend_lines, forwarded_lines
-from gateway.head import MalformedRequest, read_fields
-from gateway.trace_context import begin_trace, trace_id_of
+from gateway.http.client_address import TrustedProxies
+from gateway.http.forwarding import HOP_BY_HOP, backend_head, backend_lines, forwarded_lines
+from gateway.http.head import MalformedRequest, read_fields
+from gateway.http.trace_context import begin_trace, trace_id_of
 
 OURS = {b"host", b"content-length", b"transfer-encoding", b"x-request-id", b"via", b"te", b"connection", b"trailer"}
 NAMES = st.sampled_from(

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import checkpoint, snapshot
-from gateway.access_log import LINE_BYTES, line
-from gateway.frames import frame as framed
-from gateway.journal_parts import MAGIC, frame, read_records
-from gateway.record import CallRecord
-from gateway.snapshot import Gone, Snapshot, SnapshotError
+from gateway.configuration import snapshot
+from gateway.configuration.frames import frame as framed
+from gateway.configuration.snapshot import Gone, Snapshot, SnapshotError
+from gateway.journal import checkpoint
+from gateway.journal.parts import MAGIC, frame, read_records
+from gateway.journal.record import CallRecord
+from gateway.telemetry.access_log import LINE_BYTES, line
 from tests.gateway.snapshots import api, subscription
 from tests.gateway.snapshots import snapshot as made_of
 

@@ -4,8 +4,8 @@ import http_sfv
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.limits import Counters
-from gateway.snapshot import InnerQuota, InnerRateLimit, Product, Quota, RateLimit
+from gateway.configuration.snapshot import InnerQuota, InnerRateLimit, Product, Quota, RateLimit
+from gateway.limits.counters import Counters
 from tests.gateway.snapshots import api, catalogue, subscription
 from tests.gateway.test_limits import START, call
 

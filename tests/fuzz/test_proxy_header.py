@@ -6,7 +6,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.proxy_protocol import BINARY_LIMIT_BYTES, BadHeader, header_size, source
+from gateway.listeners.proxy_protocol import BINARY_LIMIT_BYTES, BadHeader, header_size, source
 from tests.fuzz.pieces import mutated
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"

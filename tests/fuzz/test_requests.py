@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from gateway.head import TARGET_LIMIT_BYTES
+from gateway.http.head import TARGET_LIMIT_BYTES
 from tests.fuzz.pieces import CUTS, pieces
 from tests.fuzz.requests import CONVERSATIONS, FIELDS_LIMIT, HEAD_LIMIT_BYTES, WIRES, Message, read, read_by_h11
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote_to_bytes
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from gateway.routing import Catalogue, CatalogueError, Malformed, NotFound, Route, find
+from gateway.catalogue.routing import Catalogue, CatalogueError, Malformed, NotFound, Route, find
 from tests.gateway.snapshots import api, catalogue
 
 LITERALS = ["a", "A", "%61", "b", "admin", "%2e%2e", "a%2Fb", "%2561", "", ";a", "a+b", "a%20b"]

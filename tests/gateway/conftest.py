@@ -15,9 +15,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway import journal, key_digest, snapshot
-from gateway.record import CallRecord
-from gateway.snapshot import API, Operation, Product, Quota, RateLimit, Snapshot, Subscription
+from gateway.configuration import key_digest, snapshot
+from gateway.configuration.snapshot import API, Operation, Product, Quota, RateLimit, Snapshot, Subscription
+from gateway.journal.parts import parts, read_records
+from gateway.journal.record import CallRecord
 from tests.gateway.raw import Backend, Client, Closed, TLSClient
 
 KEY = b"K1"
@@ -169,11 +170,7 @@ class Gateway:
         return self.connect().ask(request, method)
 
     def records(self) -> list[CallRecord]:
-        return [
-            record
-            for part in journal.parts(self.directory / "journal")
-            for record, _ in journal.read_records(part.file)
-        ]
+        return [record for part in parts(self.directory / "journal") for record, _ in read_records(part.file)]
 
     def resident_bytes(self) -> int:
         """Of its only worker."""

@@ -2,10 +2,10 @@
 
 from cryptography.fernet import Fernet
 
-from gateway import key_digest
-from gateway.routing import Catalogue, compile_in_steps
-from gateway.snapshot import API, Operation, Product, Snapshot, Subscription
-from gateway.subscriptions import Subscriptions
+from gateway.catalogue.routing import Catalogue, compile_in_steps
+from gateway.catalogue.subscriptions import Subscriptions
+from gateway.configuration import key_digest
+from gateway.configuration.snapshot import API, Operation, Product, Snapshot, Subscription
 
 SECRET = key_digest.digest_secret("only-for-tests-" + "y" * 40)
 ALICE = b"A" * 16

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from gateway.admission import Admitted, Refusal, admit
-from gateway.backend import backend_of
-from gateway.snapshot import Product, Quota, RateLimit
+from gateway.catalogue.admission import Admitted, Refusal, admit
+from gateway.configuration.snapshot import Product, Quota, RateLimit
+from gateway.upstream.backend import backend_of
 from tests.gateway.snapshots import ALICE, api, catalogue, subscription
 
 NOW = 1_800_000_000.0

@@ -7,10 +7,10 @@ import trustme
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 
-from gateway import sealed
-from gateway.backend import Backend, Backends, Guarded, compile_backends, destination_of
-from gateway.snapshot import Backend as Row
-from gateway.snapshot import Breaker, Credentials, Member, Retry
+from gateway.configuration import sealed
+from gateway.configuration.snapshot import Backend as Row
+from gateway.configuration.snapshot import Breaker, Credentials, Member, Retry
+from gateway.upstream.backend import Backend, Backends, Guarded, compile_backends, destination_of
 from tests.gateway.snapshots import api
 
 CIPHER = sealed.cipher("only-for-tests-" + "y" * 40)

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backend import Guarded, Member, backend_of
-from gateway.balancing import Balancer
-from gateway.circuit import Circuits
-from gateway.snapshot import Breaker
+from gateway.configuration.snapshot import Breaker
+from gateway.upstream.backend import Guarded, Member, backend_of
+from gateway.upstream.balancing import Balancer
+from gateway.upstream.circuit import Circuits
 
 STRICT = Breaker(failures=1, interval_seconds=10, trip_seconds=30)
 

@@ -7,11 +7,11 @@ import pytest
 from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway import call_metrics, report
-from gateway.call_metrics import CallMetrics
-from gateway.exposition import exposition
-from gateway.labels import Labels
-from gateway.record import CallRecord
+from gateway.catalogue.labels import Labels
+from gateway.journal.record import CallRecord
+from gateway.telemetry import call_metrics, report
+from gateway.telemetry.call_metrics import CallMetrics
+from gateway.telemetry.exposition import exposition
 
 LABELS = Labels({1: "orders", 2: "/"}, {10: "GET /{id}", 11: "POST /", 20: "GET /"}, {5: "starter"})
 

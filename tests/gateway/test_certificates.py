@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateway.certificates import CertificateError, Certificates, Pair, by_name, choose, load, pairs_of
+from gateway.listeners.certificates import CertificateError, Certificates, Pair, by_name, choose, load, pairs_of
 from tests.gateway.certificates import make_certificate, write_pair
 
 DAY = 86400.0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway import chunks as chunks_module
-from gateway.chunks import LAST_CHUNK, LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES, BadChunks, Chunks, chunk
+from gateway.http import chunks as chunks_module
+from gateway.http.chunks import LAST_CHUNK, LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES, BadChunks, Chunks, chunk
 
 EXTENSIONS = st.sampled_from([b"", b";", b";a", b";a=b;c", b';a="b c"', b";\xff"])
 TRAILERS = st.sampled_from([b"", b"T: x\r\n", b"A:\r\nB:\t\xff\r\n"])

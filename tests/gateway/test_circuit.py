@@ -2,8 +2,14 @@
 
 import pytest
 
-from gateway.circuit import LEFT_OUT_SECONDS_AT_MOST, RETRY_AFTER_SECONDS_AT_MOST, Circuit, Circuits, retry_after
-from gateway.snapshot import Breaker
+from gateway.configuration.snapshot import Breaker
+from gateway.upstream.circuit import (
+    LEFT_OUT_SECONDS_AT_MOST,
+    RETRY_AFTER_SECONDS_AT_MOST,
+    Circuit,
+    Circuits,
+    retry_after,
+)
 
 RULE = Breaker(failures=3, interval_seconds=10, trip_seconds=30)
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from gateway.debug_token import LONGEST_SECONDS, DebugToken, make_token, read_token, token_secret
+from gateway.telemetry.debug_token import LONGEST_SECONDS, DebugToken, make_token, read_token, token_secret
 
 SECRET = token_secret("only-for-tests-" + "y" * 40)
 ALICE = b"A" * 16

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.explanation import explain_route
+from gateway.telemetry.explanation import explain_route
 from tests.gateway import snapshots
 
 EXECUTE = "POST /workspaces/{workspace}/services/{service}/execute?api-version={apiversion}&details={details}"

@@ -5,8 +5,8 @@ from zlib import crc32
 
 import pytest
 
-from gateway import frames
-from gateway.frames import DamagedFrame, FrameReader, frame
+from gateway.configuration import frames
+from gateway.configuration.frames import DamagedFrame, FrameReader, frame
 
 PAYLOADS = [b"a", b"b" * 300, bytes(100_000), b"end"]
 

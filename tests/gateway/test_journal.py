@@ -11,11 +11,11 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from gateway import checkpoint
-from gateway.journal import Journal, JournalError, JournalLocked, deletable, parts, read_records
-from gateway.journal_parts import MAGIC, frame
-from gateway.limits import Counters
-from gateway.record import CallRecord
+from gateway.journal import checkpoint
+from gateway.journal.parts import MAGIC, frame
+from gateway.journal.record import CallRecord
+from gateway.journal.writer import Journal, JournalError, JournalLocked, deletable, parts, read_records
+from gateway.limits.counters import Counters
 from tests.gateway.snapshots import ALICE
 
 NOW = 1_800_000_000.0
@@ -466,8 +466,8 @@ KILLED = """
 import sys
 from zlib import crc32
 from pathlib import Path
-from gateway.journal import Journal
-from gateway.limits import Counters
+from gateway.journal.writer import Journal
+from gateway.limits.counters import Counters
 from tests.gateway.test_journal import record
 journal = Journal(Path(sys.argv[1]), "gw", Counters(), part_bytes=10_000, part_seconds=60, fsync_seconds=60)
 number = 0

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.key_digest import digest, digest_secret, digester
+from gateway.configuration.key_digest import digest, digest_secret, digester
 
 
 @given(st.text(), st.binary(max_size=300))

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission import Admitted
-from gateway.backend import backend_of
-from gateway.call_limits import ProductLimits
-from gateway.limit_answers import time_span
-from gateway.limits import Counters
-from gateway.snapshot import InnerQuota, InnerRateLimit, Product, Quota, RateLimit
+from gateway.catalogue.admission import Admitted
+from gateway.catalogue.call_limits import ProductLimits
+from gateway.configuration.snapshot import InnerQuota, InnerRateLimit, Product, Quota, RateLimit
+from gateway.limits.answers import time_span
+from gateway.limits.counters import Counters
+from gateway.upstream.backend import backend_of
 from tests.gateway.snapshots import ALICE, api, catalogue, subscription
 
 START = 1_800_000_000.0

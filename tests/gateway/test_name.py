@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.journal_parts import GATEWAY_NAME
-from gateway.name import gateway_name
+from gateway.journal.parts import GATEWAY_NAME
+from gateway.process.name import gateway_name
 
 
 def test_a_name_stays_and_can_name_a_journal(tmp_path):

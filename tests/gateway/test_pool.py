@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.pool import Connections
+from gateway.upstream.pool import Connections
 
 
 def run(coroutine) -> None:

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from gateway.proxy_protocol import BadHeader, header_size, source
+from gateway.listeners.proxy_protocol import BadHeader, header_size, source
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.redis_connection import RedisAddress, RedisConnection, RedisError, address_of
+from gateway.limits.redis_connection import RedisAddress, RedisConnection, RedisError, address_of
 
 STREAM = b"+OK\r\n$5\r\na\r\nbc\r\n-ERR no\r\n:7\r\n$0\r\n\r\n+PONG\r\n"
 REPLIES = [b"OK", b"a\r\nbc", "ERR no", b"7", b"", b"PONG"]

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from gateway import resolver as resolver_module
-from gateway.resolver import SLOW_THREADS, Resolver
+from gateway.upstream import resolver as resolver_module
+from gateway.upstream.resolver import SLOW_THREADS, Resolver
 
 
 class NameServer:

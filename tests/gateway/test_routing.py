@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.routing import REMEMBERED_ROUTES, CatalogueError, Malformed, NotFound, Route, find
+from gateway.catalogue.routing import REMEMBERED_ROUTES, CatalogueError, Malformed, NotFound, Route, find
 from tests.gateway.snapshots import api, catalogue
 
 EXECUTE = "POST /workspaces/{workspace}/services/{service}/execute?api-version={apiversion}&details={details}"

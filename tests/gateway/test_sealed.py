@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway import sealed
-from gateway.snapshot import Credentials
+from gateway.configuration import sealed
+from gateway.configuration.snapshot import Credentials
 
 CIPHER = sealed.cipher("k" * 32)
 CREDENTIALS = Credentials(

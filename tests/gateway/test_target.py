@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.target import parameters_named, requirement, values, without
+from gateway.http.target import parameters_named, requirement, values, without
 
 NAMES = frozenset({b"key", b"a-b"})
 KEY = parameters_named(NAMES)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.head import read_fields
-from gateway.trace_context import Parent, begin_trace, parent_of, without_context
+from gateway.http.head import read_fields
+from gateway.http.trace_context import Parent, begin_trace, parent_of, without_context
 
 TRACE, SPAN = b"0af7651916cd43dd8448eb211c80319c", b"b7ad6b7169203331"
 GOOD = b"00-%b-%b-01" % (TRACE, SPAN)

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from gateway import trace_store
-from gateway.debug_token import DebugToken
-from gateway.debug_trace import DebugTrace
-from gateway.trace_store import TraceStore
+from gateway.telemetry import trace_store
+from gateway.telemetry.debug_token import DebugToken
+from gateway.telemetry.debug_trace import DebugTrace
+from gateway.telemetry.trace_store import TraceStore
 from tests.gateway.conftest import wait_for
 
 ALICE = DebugToken(b"A" * 16, 2**40)

@@ -8,12 +8,13 @@ import threading
 import pytest
 from msgspec.structs import replace
 
-from gateway import slices, snapshot, watch
-from gateway.admission import Admitted, admit
-from gateway.routing import compile_in_steps
-from gateway.snapshot import Gone, Operation, Snapshot, SnapshotError
-from gateway.subscriptions import Subscriptions
-from gateway.watch import Watch
+from gateway.catalogue import slices, watch
+from gateway.catalogue.admission import Admitted, admit
+from gateway.catalogue.routing import compile_in_steps
+from gateway.catalogue.subscriptions import Subscriptions
+from gateway.catalogue.watch import Watch
+from gateway.configuration import snapshot
+from gateway.configuration.snapshot import Gone, Operation, Snapshot, SnapshotError
 from tests.gateway.conftest import echo_snapshot, wait_for
 from tests.gateway.snapshots import SECRET, api, subscription
 

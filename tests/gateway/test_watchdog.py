@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gateway.watchdog import Watchdog
+from gateway.process.watchdog import Watchdog
 from tests.gateway.conftest import echo_snapshot
 
 STUCK = re.compile(r"event loop was stuck: seconds=([\d.]+) cpu_seconds=([\d.]+) at=(.+) left_out=\d+")
@@ -57,7 +57,7 @@ def test_a_stall_is_logged_with_its_place_and_its_time(callback, caplog):
 
 
 def test_what_does_not_end_is_logged_before_it_does(caplog, monkeypatch):
-    monkeypatch.setattr("gateway.watchdog.LONG_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.process.watchdog.LONG_SECONDS", 0.1)
     with caplog.at_level(logging.ERROR):
         run(lambda: wait(0.6))
     first = caplog.records[0].getMessage()

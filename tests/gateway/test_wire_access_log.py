@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway import access_log
-from gateway.access_log import LINE_BYTES, AccessLog, line
-from gateway.record import CallRecord
+from gateway.journal.record import CallRecord
+from gateway.telemetry import access_log
+from gateway.telemetry.access_log import LINE_BYTES, AccessLog, line
 from tests.gateway.conftest import ROOT, free_port, wait_for
 
 TRACE = b"0af7651916cd43dd8448eb211c80319c"

@@ -6,9 +6,9 @@ import threading
 import msgspec
 import pytest
 
-from gateway import sealed
-from gateway.snapshot import Backend as Row
-from gateway.snapshot import Credentials
+from gateway.configuration import sealed
+from gateway.configuration.snapshot import Backend as Row
+from gateway.configuration.snapshot import Credentials
 from tests.gateway.conftest import free_port, wait_for, with_backends
 from tests.gateway.raw import OK, BackendConnection
 

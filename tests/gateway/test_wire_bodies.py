@@ -7,7 +7,7 @@ import threading
 import msgspec
 import pytest
 
-from gateway.pace import Pace
+from gateway.calls.pace import Pace
 from tests.gateway.conftest import echo_snapshot
 from tests.gateway.raw import BackendConnection
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from gateway import key_digest
-from gateway.snapshot import Product, Quota, RateLimit, Subscription
+from gateway.configuration import key_digest
+from gateway.configuration.snapshot import Product, Quota, RateLimit, Subscription
 from tests.gateway.conftest import Gateway, echo_snapshot, wait_for
 from tests.gateway.raw import OK
 

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from gateway.client_address import TrustedProxies
+from gateway.http.client_address import TrustedProxies
 from tests.gateway.raw import OK, BackendConnection
 
 KEY = b"Ocp-Apim-Subscription-Key: K1\r\n"

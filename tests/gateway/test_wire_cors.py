@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateway.snapshot import Operation
+from gateway.configuration.snapshot import Operation
 from tests.gateway.conftest import echo_snapshot, free_port
 from tests.gateway.raw import OK, Client, Response
 

@@ -8,10 +8,9 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from gateway import key_digest
-from gateway.debug_token import make_token, token_secret
-from gateway.sealed import cipher, seal
-from gateway.snapshot import (
+from gateway.configuration import key_digest
+from gateway.configuration.sealed import cipher, seal
+from gateway.configuration.snapshot import (
     API,
     Backend,
     Credentials,
@@ -23,6 +22,7 @@ from gateway.snapshot import (
     Snapshot,
     Subscription,
 )
+from gateway.telemetry.debug_token import make_token, token_secret
 from tests.gateway.conftest import Gateway, free_port
 from tests.gateway.raw import BackendConnection, Response
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.head import MalformedRequest
-from gateway.request_reader import RequestReader
+from gateway.http.head import MalformedRequest
+from gateway.http.request_reader import RequestReader
 
 HOST = b"Host: a\r\n"
 KEY = b"Ocp-Apim-Subscription-Key: K1\r\n"

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 import uvloop
 
-from gateway.backend import backend_of
-from gateway.forwarding import read_response_head
-from gateway.pool import Connections
-from gateway.upstream import CHECKED_AFTER_SECONDS, Upstream
+from gateway.http.forwarding import read_response_head
+from gateway.upstream.backend import backend_of
+from gateway.upstream.connection import CHECKED_AFTER_SECONDS, Upstream
+from gateway.upstream.pool import Connections
 from tests.gateway.conftest import wait_for
 from tests.gateway.raw import OK, BackendConnection
 

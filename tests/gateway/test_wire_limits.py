@@ -4,9 +4,18 @@ import os
 
 import pytest
 
-from gateway import key_digest
-from gateway.snapshot import API, InnerQuota, InnerRateLimit, Operation, Product, Quota, RateLimit, Snapshot
-from gateway.snapshot import Subscription as Key
+from gateway.configuration import key_digest
+from gateway.configuration.snapshot import (
+    API,
+    InnerQuota,
+    InnerRateLimit,
+    Operation,
+    Product,
+    Quota,
+    RateLimit,
+    Snapshot,
+)
+from gateway.configuration.snapshot import Subscription as Key
 from tests.gateway.conftest import echo_snapshot, wait_for
 
 NAMED = {"remaining_calls_header_name": "X-Left", "total_calls_header_name": "X-Total"}

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.snapshot import Backend, Breaker
+from gateway.configuration.snapshot import Backend, Breaker
 from tests.gateway.conftest import echo_snapshot, free_port, wait_for
 from tests.gateway.raw import OK, BackendConnection
 from tests.gateway.redis_server import RedisServer

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
-from gateway.snapshot import Product
+from gateway.configuration.snapshot import Product
 from tests.gateway.conftest import echo_snapshot
 
 KEY = b"Ocp-Apim-Subscription-Key: K1\r\n"

@@ -8,9 +8,18 @@ from urllib.parse import quote
 import pytest
 import trustme
 
-from gateway import key_digest
-from gateway.snapshot import API, InnerQuota, InnerRateLimit, Operation, Product, Quota, RateLimit, Snapshot
-from gateway.snapshot import Subscription as Key
+from gateway.configuration import key_digest
+from gateway.configuration.snapshot import (
+    API,
+    InnerQuota,
+    InnerRateLimit,
+    Operation,
+    Product,
+    Quota,
+    RateLimit,
+    Snapshot,
+)
+from gateway.configuration.snapshot import Subscription as Key
 from tests.gateway.cable import Cable
 from tests.gateway.conftest import free_port, wait_for
 from tests.gateway.raw import TIMEOUT_SECONDS, Backend, Client

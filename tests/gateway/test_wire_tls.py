@@ -10,9 +10,9 @@ import msgspec
 import pytest
 import trustme
 
-from gateway import sealed
-from gateway.snapshot import Backend as Row
-from gateway.snapshot import Credentials
+from gateway.configuration import sealed
+from gateway.configuration.snapshot import Backend as Row
+from gateway.configuration.snapshot import Credentials
 from tests.gateway.conftest import echo_snapshot, with_backends
 from tests.gateway.raw import Backend, BackendConnection
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from gateway import master, slot, worker, worker_process
+from gateway.process import master, slot, worker, worker_process
 
 if __name__ == "__main__":
     if sys.argv[1:]:

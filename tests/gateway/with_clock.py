@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from gateway import master, worker, worker_process
+from gateway.process import master, worker, worker_process
 
 file = Path(os.environ["CLOCK_FILE"])
 true_time = time.time

@@ -11,7 +11,8 @@ import sys
 import threading
 from pathlib import Path
 
-from gateway import master, resolver, worker, worker_process
+from gateway.process import master, worker, worker_process
+from gateway.upstream import resolver
 
 getaddrinfo = socket.getaddrinfo
 ERRORS = {"down": socket.EAI_AGAIN, "gone": socket.EAI_NONAME}

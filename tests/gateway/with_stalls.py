@@ -3,7 +3,8 @@
 import sys
 import time
 
-from gateway import master, server, worker, worker_process
+from gateway import server
+from gateway.process import master, worker, worker_process
 
 publish = server.Server.publish
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.snapshot import InnerQuota, InnerRateLimit, Quota, RateLimit
+from gateway.configuration.snapshot import InnerQuota, InnerRateLimit, Quota, RateLimit
 from policies.compiler import PolicyError, ProductPolicyValues, compile_product_policy
 from policies.document import MAX_BYTES
 from policies.references import Named

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.snapshot import Quota, RateLimit
+from gateway.configuration.snapshot import Quota, RateLimit
 from policies.models import ProductPolicy
 from portal.limits import calls_per_period, limits_of
 

@@ -8,10 +8,10 @@ from django.conf import settings
 from apis.models import API
 from backends.credentials import put_credentials
 from backends.models import Backend, PoolMember
-from gateway import key_digest, sealed
-from gateway.admission import Admitted, admit
-from gateway.snapshot import Backend as PublishedBackend
-from gateway.snapshot import Breaker, Credentials, Member, Retry
+from gateway.catalogue.admission import Admitted, admit
+from gateway.configuration import key_digest, sealed
+from gateway.configuration.snapshot import Backend as PublishedBackend
+from gateway.configuration.snapshot import Breaker, Credentials, Member, Retry
 from publisher.compile import read_snapshot
 from subscriptions import keys
 from tests.gateway.snapshots import compiled

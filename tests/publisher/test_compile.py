@@ -8,11 +8,11 @@ from django.conf import settings
 
 from accounts.models import User
 from apis.models import API, Operation
-from gateway import key_digest
-from gateway.admission import Admitted, admit
-from gateway.snapshot import API as PublishedAPI
-from gateway.snapshot import InnerRateLimit, Quota, RateLimit
-from gateway.snapshot import Operation as PublishedOperation
+from gateway.catalogue.admission import Admitted, admit
+from gateway.configuration import key_digest
+from gateway.configuration.snapshot import API as PublishedAPI
+from gateway.configuration.snapshot import InnerRateLimit, Quota, RateLimit
+from gateway.configuration.snapshot import Operation as PublishedOperation
 from policies.models import ProductPolicy
 from publisher.compile import read_snapshot
 from subscriptions import keys

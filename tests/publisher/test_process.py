@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from gateway import snapshot
-from gateway.snapshot import SnapshotError
+from gateway.configuration import snapshot
+from gateway.configuration.snapshot import SnapshotError
 from tests.gateway.conftest import ROOT, wait_for
 
 

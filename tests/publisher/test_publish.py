@@ -11,7 +11,7 @@ from django.db import DatabaseError, OperationalError, connection, connections, 
 from django.db.utils import ConnectionHandler
 
 from apis.models import API
-from gateway import snapshot as snapshot_file
+from gateway.configuration import snapshot as snapshot_file
 from portal.exclusive import only_one
 from portal.heartbeat import last_beat
 from publisher import reading

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from accounts.models import User
 from apis.models import API, Operation
 from backends.models import Backend
-from gateway import snapshot as gateway_snapshot
+from gateway.configuration import snapshot as gateway_snapshot
 from policies.models import ProductPolicy
 from publisher import changes, snapshot_file, triggers
 from publisher.compile import read_snapshot

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from gateway.debug_token import read_token, token_secret
+from gateway.telemetry.debug_token import read_token, token_secret
 from subscriptions import lifecycle
 from subscriptions.models import Product
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gateway import key_digest
+from gateway.configuration import key_digest
 from subscriptions import keys, lifecycle
 from subscriptions.models import SubscriptionKey
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.journal import Journal
-from gateway.limits import Counters
-from gateway.record import CallRecord
+from gateway.journal.record import CallRecord
+from gateway.journal.writer import Journal
+from gateway.limits.counters import Counters
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEADLINE_SECONDS = 60

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from gateway.debug_token import DEFAULT_SECONDS, LONGEST_SECONDS, make_token, token_secret
+from gateway.telemetry.debug_token import DEFAULT_SECONDS, LONGEST_SECONDS, make_token, token_secret
 from subscriptions.models import Subscription
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway.debug_token import read_token, token_secret
+from gateway.telemetry.debug_token import read_token, token_secret
 from portal.console import trace
 from tests.portal.console.conftest import answer
 

@@ -1,0 +1,1 @@
+"""The records of calls on disk, and the counts that come back from them."""

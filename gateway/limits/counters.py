@@ -1,0 +1,192 @@
+"""Exact call rates and quotas, counted in this process, per subscription and limit.
+
+A rate limit is a sliding window: in any span of its length no more than its calls pass. A quota is
+a fixed period that begins with its first call. A call that is refused costs nothing, in none of its
+limits. Bytes are added when a call has ended, to the period that runs then; once they have reached
+the quota, calls are refused. Counts outlive a change of the limit.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from math import ceil
+from typing import TypeAlias
+
+from gateway.catalogue.admission import Admitted, Refusal
+from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule, Scope
+from gateway.catalogue.routing import Catalogue
+from gateway.limits.answers import bandwidth_left, lines_of, refuse_quota, refuse_rate
+
+SWEPT_PER_TURN = 1000
+
+Windows: TypeAlias = dict[Scope, dict[bytes, list[float]]]
+"""The times of calls that may still count, by the limit's scope and by subscription."""
+
+Stands: TypeAlias = dict[Scope, dict[bytes, QuotaStand]]
+"""Where quotas stand, by the quota's scope and by subscription."""
+
+
+class Counters:
+    """Memory is bounded by the limits and by the subscriptions that called lately; see `sweep`."""
+
+    def __init__(self) -> None:
+        self._rates: defaultdict[Scope, dict[bytes, deque[float]]] = defaultdict(dict)
+        self._quotas: defaultdict[Scope, dict[bytes, QuotaStand]] = defaultdict(dict)
+        self._unswept: list[tuple[Scope, bytes]] = []
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many rate windows and quota counts are held."""
+        return sum(map(len, self._rates.values())), sum(map(len, self._quotas.values()))
+
+    def take(self, admitted: Admitted, now: float) -> Refusal | None:
+        """Count a call in all its limits, or say why it cannot pass. `now` is a Unix time."""
+        limits, subscription = admitted.limits, admitted.subscription
+        if limits is None or subscription is None:
+            return None
+        # What the caller is told is gathered on the way: asking `lines_of` costs a fifth of all this.
+        told: list[int] = []
+        windows: list[deque[float]] = []
+        for rate in limits.rates:
+            times = self._window(rate, subscription, now)
+            calls = len(times)
+            if calls >= rate.calls:
+                # The limit may have been lowered below what has passed: then more than the first must leave.
+                until = times[calls - rate.calls] + rate.period
+                return refuse_rate(admitted, limits, until, now, self._lines(limits, subscription, now))
+            windows.append(times)
+            told += (rate.calls - calls - 1, ceil((times[0] if calls else now) + rate.period - now))
+        stands: list[QuotaStand] = []
+        for quota in limits.quotas:
+            start, calls, used = stand = self._stand(quota, subscription, now)
+            if (quota.calls is not None and calls >= quota.calls) or (quota.bytes is not None and used >= quota.bytes):
+                return refuse_quota(admitted, quota, stand, now, self._lines(limits, subscription, now))
+            stands.append((start, calls + 1, used))
+            if quota.calls is not None:
+                told.append(quota.calls - calls - 1)
+                if quota.period:
+                    told.append(ceil(start + quota.period - now))
+        for times in windows:
+            times.append(now)
+        for index, quota in enumerate(limits.quotas):
+            self._quotas[quota.scope][subscription] = stands[index]
+        if limits.bandwidth:
+            told += bandwidth_left(limits, stands, now)
+        if limits.repeats_calls_left:
+            told.append(told[0])
+        admitted.stands = stands
+        admitted.limit_lines = limits.lines % tuple(told)
+        return None
+
+    def _window(self, rate: RateRule, subscription: bytes, now: float) -> deque[float]:
+        """The times of the calls that still count."""
+        windows = self._rates[rate.scope]
+        times = windows.get(subscription)
+        if times is None:
+            times = windows[subscription] = deque()
+        elif times and times[-1] > now:
+            # The clock was set back: these calls were made by now, so that nobody waits longer than a period.
+            times = windows[subscription] = deque(min(time, now) for time in times)
+        while times and times[0] + rate.period <= now:
+            times.popleft()
+        return times
+
+    def _stand(self, quota: QuotaRule, subscription: bytes, now: float) -> QuotaStand:
+        stand = self._quotas[quota.scope].get(subscription)
+        if stand is None or _has_ended(stand, quota, now):
+            return now, 0, 0
+        if stand[0] > now:
+            # The clock was set back: the period began by now, so that it does not last any longer.
+            stand = self._quotas[quota.scope][subscription] = (now, *stand[1:])
+        return stand
+
+    def _lines(self, limits: CallLimits, subscription: bytes, now: float) -> bytes:
+        """What a call that is refused is told."""
+        windows = [self._window(rate, subscription, now) for rate in limits.rates]
+        rates = [(len(times), times[0] if times else now) for times in windows]
+        return lines_of(limits, rates, [self._stand(quota, subscription, now) for quota in limits.quotas], now)
+
+    def add_bytes(self, admitted: Admitted, size: int, now: float) -> None:
+        """Count the bytes of a call that has ended, where its quotas do; its stands are then those of now."""
+        limits, subscription = admitted.limits, admitted.subscription
+        if limits is None or subscription is None or not limits.bandwidth:
+            return
+        stands = []
+        for quota in limits.quotas:
+            start, calls, used = self._stand(quota, subscription, now)
+            if quota.bytes is not None:
+                used += size
+                self._quotas[quota.scope][subscription] = (start, calls, used)
+            stands.append((start, calls, used))
+        admitted.stands = stands
+
+    def follow(self, limits: CallLimits, subscription: bytes, stands: Sequence[QuotaStand], time: float) -> None:
+        """Take over what the shared counters said of a call that they counted."""
+        for rate in limits.rates:
+            self._window(rate, subscription, time).append(time)
+        self.know(limits, subscription, stands)
+
+    def know(self, limits: CallLimits, subscription: bytes, stands: Sequence[QuotaStand]) -> None:
+        """Take over where the shared counters say that the quotas stand."""
+        for index, quota in enumerate(limits.quotas):
+            self._quotas[quota.scope][subscription] = stands[index]
+
+    def stand(self, quota: QuotaRule, subscription: bytes) -> QuotaStand | None:
+        return self._quotas[quota.scope].get(subscription)
+
+    def rates(self) -> Windows:
+        """A copy of the times of calls that may still count, for the checkpoint."""
+        return {
+            scope: {subscription: list(times) for subscription, times in windows.items() if times}
+            for scope, windows in self._rates.items()
+        }
+
+    def restore_rates(self, rates: Windows) -> None:
+        """Take over times of an earlier run, in any order. Those that are here already are the same calls."""
+        for scope, windows in rates.items():
+            for subscription, times in windows.items():
+                known = frozenset(self._rates[scope].get(subscription, ()))
+                fresh = [time for time in times if time not in known]
+                self._rates[scope][subscription] = deque(sorted([*self._rates[scope].get(subscription, ()), *fresh]))
+
+    def quotas(self) -> Stands:
+        """A consistent copy, cheap at any size, for the checkpoint."""
+        return {scope: stands.copy() for scope, stands in self._quotas.items()}
+
+    def restore(self, quotas: Stands) -> None:
+        """Take over stands of an earlier run; in any order and also twice, for the greater one stays."""
+        for scope, stands in quotas.items():
+            for subscription, stand in stands.items():
+                current = self._quotas[scope].get(subscription)
+                if current is None or stand > current:
+                    self._quotas[scope][subscription] = stand
+
+    def sweep(self, catalogue: Catalogue, now: float) -> None:
+        """Drop counters that no longer limit anything, some at each call. Call it about each second."""
+        if not self._unswept:
+            scopes = self._rates.keys() | self._quotas.keys()
+            self._unswept = [
+                (scope, subscription)
+                for scope in scopes
+                for subscription in self._rates.get(scope, {}).keys() | self._quotas.get(scope, {}).keys()
+            ]
+        for scope, subscription in self._unswept[-SWEPT_PER_TURN:]:
+            self._drop_if_idle(scope, subscription, catalogue, now)
+        del self._unswept[-SWEPT_PER_TURN:]
+
+    def _drop_if_idle(self, scope: Scope, subscription: bytes, catalogue: Catalogue, now: float) -> None:
+        limits = catalogue.limits.get(scope[0])
+        windows, stands = self._rates[scope], self._quotas[scope]
+        if limits is None or subscription not in catalogue.subscriptions.by_id:
+            windows.pop(subscription, None)
+            stands.pop(subscription, None)
+            return
+        times, rate = windows.get(subscription), limits.rates.get(scope)
+        if times is not None and (not times or rate is None or times[-1] + rate.period <= now):
+            del windows[subscription]
+        stand, quota = stands.get(subscription), limits.quotas.get(scope)
+        if stand is not None and quota is not None and _has_ended(stand, quota, now):
+            del stands[subscription]
+
+
+def _has_ended(stand: QuotaStand, quota: QuotaRule, now: float) -> bool:
+    return quota.period > 0 and stand[0] + quota.period <= now

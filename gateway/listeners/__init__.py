@@ -1,0 +1,1 @@
+"""Where callers connect: sockets, TLS, the PROXY protocol."""

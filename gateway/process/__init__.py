@@ -1,0 +1,1 @@
+"""The processes: the master, its workers, and what they tell each other."""

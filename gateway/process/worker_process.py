@@ -1,0 +1,146 @@
+"""A worker as the master sees it: its process, and how far it has got."""
+
+import asyncio
+import enum
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Self
+
+import msgspec
+
+from gateway import tasks
+from gateway.listeners.sockets import Listener, Listening
+from gateway.process.channel import Ask, Channel, Failed, HandedOver, Loaded, Order, Serving, Status
+
+PROGRAM = "gateway.process.worker"
+STATUS_SECONDS = 1.0
+# A worker ends right after it has closed its channel.
+END_SECONDS = 10.0
+
+
+class State(enum.IntEnum):
+    STARTED = 0
+    LOADED = 1
+    SERVING = 2
+    HANDED_OVER = 3
+    ENDED = 4
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """What a worker is started with, as JSON: its slot, the descriptors of its channel and its listeners."""
+
+    slot: int
+    channel: int
+    listeners: tuple[Listener, ...]
+
+
+class WorkerProcess:
+    """`failure` is why it says that it cannot serve. `last_status` is the last that it told, None before."""
+
+    def __init__(self, slot: int, process: asyncio.subprocess.Process, channel: Channel) -> None:
+        self.slot = slot
+        self.pid = process.pid
+        self.state = State.STARTED
+        self.failure = ""
+        self.last_status: Status | None = None
+        self._started_at = asyncio.get_running_loop().time()
+        self._process = process
+        self._channel = channel
+        self._reached = {state: asyncio.Event() for state in State}
+        self._asked: asyncio.Future[Status | None] | None = None
+        tasks.start(self._hear(), name=f"channel of worker {slot}")
+
+    @classmethod
+    async def start(cls, slot: int, sockets: Sequence[Listening]) -> Self:
+        """A fresh interpreter, so that it runs the code and the packages that are installed now. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                channel = await Channel.open(ours)
+            except BaseException:
+                ours.close()
+                raise
+            assignment = Assignment(slot, theirs.fileno(), tuple(one.listener for one in sockets))
+            command = [sys.executable, *(f"-W{option}" for option in sys.warnoptions), "-m", PROGRAM]
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    msgspec.json.encode(assignment).decode(),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno(), *(one.socket.fileno() for one in sockets)],
+                )
+            except BaseException:
+                channel.close()
+                raise
+        return cls(slot, process, channel)
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.returncode
+
+    @property
+    def seconds(self) -> float:
+        """Since its start."""
+        return asyncio.get_running_loop().time() - self._started_at
+
+    def tell(self, order: Order) -> None:
+        self._channel.send(order)
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def reaches(self, state: State, seconds: float) -> bool:
+        """Whether it gets so far; False where it ends before, or takes longer."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._reached[state].wait(), seconds)
+        return self._reached[state].is_set() and (self.state is not State.ENDED or state is State.ENDED)
+
+    async def ended(self) -> None:
+        await self._reached[State.ENDED].wait()
+
+    async def status(self) -> Status | None:
+        """How it does now; None where it does not say in time. However many ask, it is asked once."""
+        if not await self.reaches(State.SERVING, STATUS_SECONDS):
+            return None
+        if self._asked is None:
+            self._asked = asyncio.get_running_loop().create_future()
+            self._channel.send(Ask())
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(asyncio.shield(self._asked), STATUS_SECONDS)
+        return None
+
+    async def _hear(self) -> None:
+        while (news := await self._channel.receive()) is not None:
+            match news:
+                case Loaded():
+                    self._reach(State.LOADED)
+                case Serving():
+                    self._reach(State.SERVING)
+                case HandedOver():
+                    self._reach(State.HANDED_OVER)
+                case Failed(reason):
+                    self.failure = reason
+                case Status():
+                    self.last_status = news
+                    self._answer(news)
+        try:
+            await asyncio.wait_for(self._process.wait(), END_SECONDS)
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+        self._channel.close()
+        for state in State:
+            self._reach(state)
+        self._answer(None)
+
+    def _reach(self, state: State) -> None:
+        self.state = state
+        self._reached[state].set()
+
+    def _answer(self, status: Status | None) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.set_result(status)

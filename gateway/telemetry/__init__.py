@@ -1,0 +1,1 @@
+"""What the gateway tells of calls: metrics, access log, spans, debug traces."""

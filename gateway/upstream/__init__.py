@@ -1,0 +1,1 @@
+"""Backends: what they are, which are well, and the pooled connections to them."""
