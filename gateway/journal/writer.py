@@ -170,11 +170,6 @@ class Journal:
         while self._buffer and not self._waits_for_tick:
             self.flush()
 
-    def _is_complete(self, now: float) -> bool:
-        """What is written after the hand-over stays in one part."""
-        is_full = self._written >= self._part_bytes or now - self._opened_at >= self._part_seconds
-        return is_full and not self._buffer and self._lock is not None
-
     def _begin_part(self) -> int:
         self._sequence = max(self._sequence, int(time.time()))
         while self._file is None:
