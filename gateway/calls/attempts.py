@@ -110,9 +110,15 @@ class Attempts:
         retry = self._guarded.retry
         return retry is not None and not answer_started and self._can_be_repeated() and self._retries(retry)
 
-    def not_connected(self) -> bool:
-        """No connection came about, so that nothing was sent."""
-        self._errs()
+    def not_connected(self, *, is_full: bool) -> bool:
+        """No connection came about, so that nothing was sent.
+
+        `is_full`: as many as there may be are in use, which says nothing of the backend's health.
+        """
+        if is_full:
+            self.end()
+        else:
+            self._errs()
         backend = self._choose() if self.seconds_left() > 0 else None
         if backend is not None:
             self._send_again(backend)

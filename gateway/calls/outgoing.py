@@ -144,12 +144,12 @@ class Outgoing:
         self.send()
         self._caller.resume_reading()
 
-    def not_connected(self, status: int, message: str, reason: str) -> None:
-        """There is no connection to the backend, and nothing was sent."""
+    def not_connected(self, status: int, message: str, reason: str, *, is_full: bool = False) -> None:
+        """There is no connection to the backend, and nothing was sent. `is_full`: all that there may be are in use."""
         call = self._caller.call
         if call is not None and call.debug is not None:
             call.debug.backend_failed(message, reason)
-        if self.attempts is None or not self.attempts.not_connected():
+        if self.attempts is None or not self.attempts.not_connected(is_full=is_full):
             self._caller.fail(status, message, "forward-request", reason)
 
     def discards(self, response: ResponseHead) -> bool:

@@ -156,7 +156,7 @@ class Pool:
         except NoPlaceError:
             if caller.call is call:
                 message = "All connections to the backend service are in use."
-                caller.outgoing.not_connected(503, message, "BackendConnectionsExhausted")
+                caller.outgoing.not_connected(503, message, "BackendConnectionsExhausted", is_full=True)
             return
         except (OSError, TimeoutError, UnicodeError, ssl.CertificateError) as error:
             api = call.verdict.api

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.configuration import sealed
 from gateway.configuration.snapshot import Backend as Row
-from gateway.configuration.snapshot import Credentials
+from gateway.configuration.snapshot import Breaker, Credentials
 from tests.gateway.conftest import free_port, wait_for, with_backends
 from tests.gateway.raw import OK, BackendConnection
 
@@ -164,6 +164,21 @@ def test_who_waits_too_long_for_a_connection_gets_a_503(start_with, backend):
     gate.release()
     assert gateway.ask(get(b"/own/third")).status == 200
     assert len(backend.connections) == 1
+
+
+def test_waiting_in_vain_for_a_connection_opens_no_circuit(start_with, backend):
+    gate, seen = gated(backend)
+    url = f"http://127.0.0.1:{backend.port}"
+    breaker = Breaker(failures=1, interval_seconds=60, trip_seconds=60)
+    gateway = start_with(Row(1, "own", url, max_connections=1, connect_seconds=0.2, breaker=breaker))
+    first = gateway.connect()
+    first.send(get(b"/own/held"))
+    wait_for(lambda: seen)
+    assert b"All connections" in gateway.ask(get(b"/own/in-vain")).body
+    gate.release()
+    assert first.read_response().status == 200
+    gate.release()
+    assert gateway.ask(get(b"/own/later")).status == 200
 
 
 def test_a_place_is_free_again_when_its_connection_ends_or_never_came_about(start_with, backend):
