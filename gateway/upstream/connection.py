@@ -232,7 +232,8 @@ class Upstream(asyncio.Protocol):
 
     @property
     def is_busy(self) -> bool:
-        return self._caller is not None
+        """With a call, or for good as one end of a tunnel."""
+        return self._caller is not None or self._transport.get_protocol() is not self
 
     def is_open(self) -> bool:
         return not self._transport.is_closing()

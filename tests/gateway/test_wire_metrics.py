@@ -12,6 +12,7 @@ from gateway.configuration.snapshot import Backend, Breaker
 from tests.gateway.conftest import echo_snapshot, free_port, wait_for
 from tests.gateway.raw import OK, BackendConnection
 from tests.gateway.redis_server import RedisServer
+from tests.gateway.test_wire_websocket import accept_and, echo, get
 
 Samples = dict[tuple[str, ...], float]
 
@@ -157,6 +158,14 @@ def test_a_busy_backend_connection_is_told_from_an_idle_one(measured, backend):
     backend.behave = lambda connection: (backend.take(connection), backend.arrived.release(), connection.read(1))
     measured.connect().send(request(b"/echo/a"))
     assert backend.arrived.acquire(timeout=10)
+    assert scrape(measured.management)["backend_connections", f"127.0.0.1:{backend.port}", "busy"] == 1
+
+
+def test_the_connection_of_a_websocket_is_busy(measured, backend):
+    backend.behave = accept_and(echo)
+    client = measured.connect()
+    client.send(get())
+    client.read_until(b"\r\n\r\n")
     assert scrape(measured.management)["backend_connections", f"127.0.0.1:{backend.port}", "busy"] == 1
 
 
