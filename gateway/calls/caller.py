@@ -335,7 +335,8 @@ class Caller(asyncio.Protocol):
             return
         if self.reader.is_complete:
             self._phase = ANSWER
-            self.deadline = NEVER
+            # A backend that answers before the body's end may have been too fast for the caller already.
+            self.deadline = self.server.time + self.server.limits.body_seconds if self.is_slow else NEVER
         else:
             self._await_body()
         if self.call is not None:

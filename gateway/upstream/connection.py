@@ -190,7 +190,8 @@ class Upstream(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         if self._caller is not None:
-            self.deadline = self._server.time + self._seconds if self._is_whole else NEVER
+            is_awaited = self._is_whole and not self._reading_paused
+            self.deadline = self._server.time + self._seconds if is_awaited else NEVER
             self._caller.resume_reading()
 
     def pause_reading(self) -> None:
@@ -279,14 +280,14 @@ class Upstream(asyncio.Protocol):
             self.pause_reading()
 
     def send(self, data: bytes, *, is_whole: bool) -> None:
-        """`is_whole` when it ends the request: from then on the backend is waited for.
+        """`is_whole` when it ends the request: from then on the backend is waited for, unless the caller reads slowly.
 
         Until then its caller is, or its own reading, where that holds up the caller.
         """
         is_small = self.is_fresh and len(data) <= SMALL_REQUEST_BYTES
         self.is_fresh = False
         self._is_whole = is_whole
-        self.deadline = self._server.time + self._seconds if is_whole else NEVER
+        self.deadline = self._server.time + self._seconds if is_whole and not self._reading_paused else NEVER
         self._transport.write(data)
         if is_whole:
             self._unsent = 0 if is_small else unsent_bytes(self._transport)

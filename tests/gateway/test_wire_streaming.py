@@ -173,6 +173,40 @@ def test_a_caller_that_reads_slowly_but_steadily_gets_all(connection, impatient,
         client.read(len(PIECE) // 4)
 
 
+def answer_within_the_upload(connection: BackendConnection) -> None:
+    connection.read_until(b"0123456789")
+    threading.Thread(target=connection.read_until, args=(b"end",), daemon=True).start()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (16 * len(PIECE)))
+    for _ in range(16):
+        connection.send(PIECE)
+
+
+def test_a_caller_that_reads_slowly_behind_its_upload_is_not_the_backends_fault(start_gateway, backend):
+    gateway = start_gateway(BACKEND_TIMEOUT_SECONDS=0.3)
+    backend.behave = answer_within_the_upload
+    client = gateway.connect()
+    client.send(b"POST" + HEAD + b"Content-Length: 13\r\n\r\n0123456789")
+    client.read_until(b"\r\n\r\n")
+    for number in paced(range(10)):
+        if number == 3:
+            client.send(b"end")
+    assert read_body(client, 16 * len(PIECE)) == 16 * len(PIECE)
+    gateway.hang_up()
+
+
+def test_a_caller_that_stops_reading_behind_its_upload_is_given_up(start_gateway, backend):
+    gateway = start_gateway(BODY_TIMEOUT_SECONDS=0.4)
+    backend.behave = answer_within_the_upload
+    client = gateway.connect()
+    client.send(b"POST" + HEAD + b"Content-Length: 13\r\n\r\n0123456789")
+    client.read_until(b"\r\n\r\n")
+    for _ in paced(range(2)):
+        pass
+    client.send(b"end")
+    assert gateway.record(b"/echo/a").error_reason == "ClientConnectionFailure"
+    gateway.hang_up()
+
+
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["sized", "chunked"])
 def test_a_backend_that_reads_slowly_but_steadily_gets_all(is_chunked, start_gateway):
     def behave(connection: BackendConnection) -> None:
