@@ -109,13 +109,15 @@ def merged(reports: Iterable[Report]) -> Report:
 def lasting(report: Report) -> Report:
     """What still counts when the worker has ended: sums over all workers that must never go down."""
     return Report(
-        {name: values for name, values in report.values.items() if _lasts(METRICS[name])},
-        {name: values for name, values in report.histograms.items() if _lasts(METRICS[name])},
+        {name: values for name, values in report.values.items() if name in _LASTING},
+        {name: values for name, values in report.histograms.items() if name in _LASTING},
     )
 
 
-def _lasts(metric: Metric) -> bool:
-    return metric.kind != "gauge" and "worker" not in metric.labels
+# A worker may be of a later version than the master, and tell more than these.
+_LASTING: Final = frozenset(
+    name for name, metric in METRICS.items() if metric.kind != "gauge" and "worker" not in metric.labels
+)
 
 
 _encoder = msgspec.msgpack.Encoder()

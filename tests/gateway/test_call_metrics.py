@@ -132,6 +132,13 @@ def test_workers_are_summed():
     assert samples["call_duration_seconds_count", "orders"] == 3
 
 
+def test_of_a_worker_of_a_later_version_only_what_is_known_lasts():
+    told = report.Report(
+        {"calls_of_tomorrow": {(): 1.0}, "limits_unverified_calls": {(): 2.0}, "workers_silent": {(): 3.0}}
+    )
+    assert report.lasting(told).values == {"limits_unverified_calls": {(): 2.0}}
+
+
 def test_what_leaves_the_catalogue_takes_its_counts_along():
     metrics = counted(record(), record(api=2, operation=20, error=("quota", "QuotaExceeded")), record(operation=11))
     metrics.keep_to(Labels({1: "orders"}, {10: "GET /{id}"}, {}))
