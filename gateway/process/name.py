@@ -15,9 +15,13 @@ def gateway_name(directory: Path, port: int) -> str:
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "gateway-name"
     if not file.exists():
-        draft = directory / f"gateway-name.{os.getpid()}"
-        draft.write_text(f"gateway-{secrets.token_hex(4)}", encoding="ascii")
-        # Of two gateways that start at once, one's name stays.
+        # Of two gateways that start at once, one's name stays. In containers both can have one process id.
+        draft = directory / f"gateway-name.{secrets.token_hex(8)}"
+        with draft.open("x", encoding="ascii") as stream:
+            stream.write(f"gateway-{secrets.token_hex(4)}")
+            # A power failure must not leave the file without the name in it.
+            stream.flush()
+            os.fsync(stream.fileno())
         with suppress(FileExistsError):
             os.link(draft, file)
         draft.unlink()
