@@ -44,6 +44,8 @@ class TrustedProxies:
 
 
 def _address(entry: str) -> str:
-    """Raises ValueError where it is none."""
+    """Raises ValueError where it is none. A zone, which means something to one host only, is no part of it."""
+    if "%" in entry:
+        raise ValueError("an address with a zone")
     found = _WITH_PORT.fullmatch(entry)
     return str(ipaddress.ip_address((found[1] or found[2]) if found else entry))

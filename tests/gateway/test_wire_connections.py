@@ -260,6 +260,8 @@ def test_x_forwarded_of_a_trusted_proxy_is_believed(start_gateway, backend):
         pytest.param("::1", b"[2001:db8::1]", "2001:db8::1", id="IPv6 in brackets"),
         pytest.param("::1", b"1.1.1.1:", "::1", id="a port is missing"),
         pytest.param("::1", b"[1.1.1.1", "::1", id="a bracket is missing"),
+        pytest.param("::1", b"fe80::1%" + b"A" * 5000, "::1", id="a zone of any length"),
+        pytest.param("::1", b"[fe80::1%eth0]:80", "::1", id="a zone in brackets"),
         pytest.param("", b"1.1.1.1", "", id="no peer"),
     ],
 )
