@@ -126,6 +126,7 @@ class Journal:
             return
         self._opened_at = min(self._opened_at or now, now)
         if (
+            # What is written after the hand-over stays in one part.
             self._lock is not None
             and not self._buffer
             and (self._written >= self._part_bytes or now - self._opened_at >= self._part_seconds)
