@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from redis.connection import parse_url
@@ -28,7 +28,7 @@ class RedisAddress:
     port: int = 6379
     path: str = ""
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     db: int = 0
     tls: bool = False
 

@@ -102,4 +102,6 @@ def test_a_url_that_says_nothing_of_the_kind_is_refused_without_its_password(url
 
 
 def test_an_address_is_written_without_its_password():
-    assert str(address_of("redis://me:secret@h:1/2")) == "h:1"
+    address = address_of("redis://me:secret@h:1/2")
+    assert str(address) == "h:1"
+    assert "secret" not in repr(address)
