@@ -158,7 +158,8 @@ class Pool:
                 message = "All connections to the backend service are in use."
                 caller.outgoing.not_connected(503, message, "BackendConnectionsExhausted", is_full=True)
             return
-        except (OSError, TimeoutError, UnicodeError, ssl.CertificateError) as error:
+        except (OSError, TimeoutError, UnicodeError, RuntimeError) as error:
+            # RuntimeError is what Python raises where no thread can be started: for authorities, it is needed.
             api = call.verdict.api
             _unreachable.log(api, self._server.time, api, call.request_id.decode(), _cause(error))
             if caller.call is call:

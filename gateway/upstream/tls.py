@@ -47,7 +47,8 @@ class TLS:
     async def context(self) -> ssl.SSLContext:
         """Ready for a connection."""
         if self._needs_authorities:
-            if self._loading is None:
+            # It fails where no thread can be started; the next connection tries again.
+            if self._loading is None or (self._loading.done() and self._loading.exception() is not None):
                 self._loading = tasks.start(
                     asyncio.to_thread(self._context.load_default_certs), name="load authorities"
                 )

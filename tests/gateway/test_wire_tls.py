@@ -13,7 +13,7 @@ import trustme
 from gateway.configuration import sealed
 from gateway.configuration.snapshot import Backend as Row
 from gateway.configuration.snapshot import Credentials
-from tests.gateway.conftest import echo_snapshot, with_backends
+from tests.gateway.conftest import echo_snapshot, free_port, with_backends
 from tests.gateway.raw import Backend, BackendConnection
 
 YESTERDAY, TOMORROW = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 1))
@@ -167,6 +167,14 @@ def test_backends_that_differ_in_trust_share_no_connection(authority, tls_server
     strict = msgspec.structs.replace(row_of(backend, trustme.CA()), id=2, name="strict")
     gateway = start_with(trusting, strict)
     assert [gateway.ask(get(api)).status for api in (b"/own/a", b"/strict/a", b"/own/a")] == [200, 502, 200]
+
+
+def test_authorities_that_could_not_be_loaded_once_are_loaded_for_the_next_call(start_gateway):
+    url = f"https://127.0.0.1:{free_port()}/"
+    gateway = start_gateway(echo_snapshot(url, other=url), program="tests.gateway.with_few_threads")
+    for api, cause in ((b"/echo", "RuntimeError"), (b"/other", "ConnectionRefusedError")):
+        assert gateway.ask(get(api)).status == 502
+        gateway.wait_for_log(f"cause={cause}")
 
 
 def get(target: bytes) -> bytes:
