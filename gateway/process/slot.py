@@ -81,9 +81,13 @@ class Slot:
             self.worker = None
         elif self._is_to_replace.is_set():
             self._is_to_replace.clear()
-            is_done = await self._replace(worker)
-            if self._replacing is not None and not self._replacing.done():
-                self._replacing.set_result(is_done)
+            is_done = False
+            try:
+                is_done = await self._replace(worker)
+            finally:
+                # Whatever went wrong, `replace` waits for the answer.
+                if self._replacing is not None and not self._replacing.done():
+                    self._replacing.set_result(is_done)
         else:
             await _first_of(worker.ended(), self._is_to_replace.wait())
 
