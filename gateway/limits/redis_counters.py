@@ -19,7 +19,6 @@ down loses what it decided alone, unless its journal restores it.
 import asyncio
 import logging
 import os
-import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -337,7 +336,7 @@ class RedisCounters:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._open()
                 return
-            except (OSError, TimeoutError, RedisError, msgspec.MsgspecError, ssl.CertificateError) as error:
+            except (OSError, TimeoutError, UnicodeError, RedisError, msgspec.MsgspecError) as error:
                 _unavailable.log("", self._loop.time(), self._address, str(error) or type(error).__name__)
             await asyncio.sleep(seconds)
 

@@ -415,3 +415,8 @@ def test_a_quota_that_began_later_than_now_lasts_no_longer_than_its_period(start
     assert 3590 <= int(answers[1].header("Retry-After")) <= 3600
     assert int(redis.client.hget(key, "start")) < later
     assert redis.client.ttl(key) <= 3600
+
+
+def test_a_redis_whose_name_can_be_none_is_asked_for_again_and_again(start_gateway, backend):
+    gateway = start_gateway(limited(backend.port), GATEWAY_COUNTERS="redis", REDIS_URL="redis://no..name:6379/0")
+    wait_for(lambda: gateway.log.read_text().count("shared counters unavailable") > 1)
