@@ -22,7 +22,8 @@ test: lint test-sqlite test-postgresql  ## Check style and types, run all tests
 # Playwright keeps an event loop running, beside which other tests could not start theirs.
 test-sqlite: .venv/installed-dev
 	$(RUN) -m pytest -n 2 -m "not browser and not chaos"
-	$(RUN) -m pytest -m "browser or chaos"
+	$(RUN) -m pytest -m browser
+	$(RUN) -m pytest -m chaos
 
 # Wire, browser and example tests do not depend on the database, so they run once, on SQLite.
 test-postgresql: .venv/installed-dev

@@ -19,6 +19,7 @@ from gateway.limits.counters import Counters
 from gateway.listeners.certificates import Certificates
 from gateway.listeners.entrance import Entrance
 from gateway.listeners.sockets import BACKLOG, Listener
+from gateway.log import logger
 from gateway.telemetry.call_metrics import CallMetrics
 from gateway.telemetry.debugging import Debugging
 from gateway.upstream.balancing import Balancer
@@ -185,9 +186,16 @@ class Server:
         self.journal.flush()
         finished, self._finished = self._finished, []
         for caller, data in finished:
-            caller.send_last(data)
+            try:
+                caller.send_last(data)
+            except Exception:
+                # Whatever is wrong with one connection, the others get their answers.
+                logger.exception("a connection to a caller failed")
+                caller.cut_off()
 
     def _tick(self) -> None:
+        # First of all, so that no failure in one of these can end all deadlines.
+        self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
         self.time = now = self._loop.time()
         for connection in [connection for connection in self._callers if connection.deadline < now]:
             connection.expired()
@@ -204,7 +212,6 @@ class Server:
                 self.counters.sweep(self.catalogue, unix_time)
         if self.access_log is not None:
             self.access_log.flush()
-        self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
 
     async def hand_over(self) -> None:
         """Let the next worker accept and count, without a caller that notices.
