@@ -6,7 +6,7 @@ RUN := $(BIN)/python
 ANY_SECRETS := SECRET_KEY=for-checks-only-for-checks-only-for-checks KEY_ENCRYPTION_KEY=for-checks-only-for-checks-only-for-checks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo start test test-sqlite test-postgresql fuzz lint format bench lock clean
+.PHONY: help demo start test test-sqlite test-postgresql fuzz soak lint format bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,9 @@ format: .venv/installed-dev  ## Bring the code into shape
 
 fuzz: .venv/installed-dev  ## Try the parsers with FUZZ_EXAMPLES (20000) made-up inputs for each test
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(RUN) -m pytest -n 2 tests/fuzz
+
+soak: .venv/installed-dev  ## Keep the gateway busy for MINUTES (10) with each setting, and look for leaks (needs redis-server)
+	$(RUN) -m bench.soak --minutes $${MINUTES:-10}
 
 bench: .venv/installed-dev build/bench/installed  ## Measure the gateway against its peers (needs wrk, hey, nginx, its Lua module, HAProxy and Node.js)
 	$(RUN) -m bench.gateway
