@@ -41,7 +41,7 @@ def run(*callbacks, seconds: float = 0.05) -> list[float]:
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch):
+def every_line_logged(monkeypatch):
     """Lines are sparse over all tests otherwise."""
     monkeypatch.setattr("gateway.log.SECONDS_BETWEEN_LINES", 0)
 
