@@ -14,11 +14,12 @@ LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _TEXT = rb"[\t -~\x80-\xff]"
-_SIZE = rb"([0-9A-Fa-f]{1,16}+)(?:;" + _TEXT + rb"*+)?\r\n"
+# Fifteen digits, so that no position in the data is beyond what a C ssize_t holds.
+_SIZE = rb"([0-9A-Fa-f]{1,15}+)(?:;" + _TEXT + rb"*+)?\r\n"
 _FIRST_SIZE = re.compile(_SIZE)
 _NEXT_SIZE = re.compile(rb"\r\n" + _SIZE)
 _TRAILER = re.compile(rb"(" + _TOKEN + rb"++:" + _TEXT + rb"*+)?\r\n")
-_SIZE_BEGUN = rb"(?:[0-9A-Fa-f]{1,16}+(?:;" + _TEXT + rb"*+)?\r?)?"
+_SIZE_BEGUN = rb"(?:[0-9A-Fa-f]{1,15}+(?:;" + _TEXT + rb"*+)?\r?)?"
 # What each of them may look like while its end has not arrived.
 _BEGUN = {
     _FIRST_SIZE: re.compile(_SIZE_BEGUN),

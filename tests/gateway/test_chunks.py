@@ -97,3 +97,9 @@ def test_no_more_is_looked_at_than_there_are_chunks(monkeypatch):
 def test_what_cannot_become_good_is_refused_at_once(wire):
     with pytest.raises(BadChunks):
         Chunks().read(wire)
+
+
+@pytest.mark.parametrize("size", [b"F" * 16, b"7" + b"F" * 15, b"F" * 100])
+def test_a_size_beyond_all_bounds_is_refused(size):
+    with pytest.raises(BadChunks):
+        Chunks().read(size + b"\r\nhello\r\n0\r\n\r\n")
