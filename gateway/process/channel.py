@@ -62,15 +62,12 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 class Status(msgspec.Struct, frozen=True, tag=True):
     """How a worker does. `metrics` is a dump of its gateway.telemetry.report.Report.
 
-    `revision` is that of the snapshot in use, None without one; `snapshot_loaded_at` is a Unix time.
+    `revision` is that of the snapshot in use, None without one.
     """
 
     pid: int
     revision: int | None
-    snapshot_loaded_at: float | None
     connections: int
-    journal_waiting_bytes: int
-    journal_dropped: int
     metrics: bytes
 
 

@@ -115,14 +115,10 @@ class Worker:
             self._server.publish(catalogue)
 
     def status(self, server: Server) -> Status:
-        journal = server.journal
         return Status(
             pid=os.getpid(),
             revision=None if server.catalogue is None else self._watch.revision,
-            snapshot_loaded_at=self._watch.loaded_at,
             connections=server.connections,
-            journal_waiting_bytes=journal.waiting_bytes,
-            journal_dropped=journal.dropped,
             metrics=report.dump(worker_report(server, self._watch, str(self._assignment.slot))),
         )
 
