@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from analytics.ingest import advance
 from analytics.models import JournalPart
+from gateway.configuration.frames import HEAD
 from gateway.journal.checkpoint import close_abandoned, deletable
 from gateway.journal.parts import MAGIC, read_records
 from gateway.journal.record import CallRecord
 
-FRAME_HEAD_BYTES = 8
 # Each record's payload begins as an array of so many items.
 _PAYLOAD_START = msgspec.msgpack.encode([None] * len(CallRecord.__struct_fields__))[:3]
 
@@ -62,9 +62,9 @@ def _step_over_damage(file: Path, offset: int, size: int) -> None:
 def next_whole_record(file: Path, offset: int) -> int | None:
     """Where the first whole record behind a damaged one begins."""
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        position = offset + FRAME_HEAD_BYTES
+        position = offset + HEAD.size
         while (position := content.find(_PAYLOAD_START, position + 1)) >= 0:
-            start = position - FRAME_HEAD_BYTES
+            start = position - HEAD.size
             if next(read_records(file, start), None) is not None:
                 return start
     return None

@@ -9,7 +9,7 @@ from zlib import crc32
 
 MAX_PAYLOAD_BYTES = 2**26
 
-_HEAD = struct.Struct("<II")
+HEAD = struct.Struct("<II")
 _READ_BYTES = 2**16
 
 
@@ -18,7 +18,7 @@ class DamagedFrame(ValueError):
 
 
 def frame(payload: bytes) -> bytes:
-    return _HEAD.pack(len(payload), crc32(payload)) + payload
+    return HEAD.pack(len(payload), crc32(payload)) + payload
 
 
 class FrameReader:
@@ -31,16 +31,16 @@ class FrameReader:
 
     def next(self) -> bytes | None:
         """The next payload; None as long as it is not wholly there. Raises DamagedFrame and OSError."""
-        if not self._holds(_HEAD.size):
+        if not self._holds(HEAD.size):
             return None
-        length, checksum = _HEAD.unpack_from(self._buffer)
+        length, checksum = HEAD.unpack_from(self._buffer)
         # Length 0 is what a file system leaves after a loss of power: zeros, and their checksum is 0.
         if not 0 < length <= MAX_PAYLOAD_BYTES:
             raise DamagedFrame(f"no frame at byte {self.position}")
-        end = _HEAD.size + length
+        end = HEAD.size + length
         if not self._holds(end):
             return None
-        payload = bytes(memoryview(self._buffer)[_HEAD.size : end])
+        payload = bytes(memoryview(self._buffer)[HEAD.size : end])
         if crc32(payload) != checksum:
             raise DamagedFrame(f"the frame at byte {self.position} is damaged")
         del self._buffer[:end]

@@ -1,14 +1,13 @@
 """The journal on disk: which files there are, and the records in them.
 
 A gateway writes parts `<gateway>-<sequence>.journal`, one after another; several gateways can share
-the directory. A part begins with MAGIC. Each record is a frame: length and CRC-32 of the payload
-(4 bytes each, little-endian), then the payload, a CallRecord in MessagePack. A part is only ever
+the directory. A part begins with MAGIC. Each record is a frame (see `gateway.configuration.frames`)
+whose payload is a CallRecord in MessagePack. A part is only ever
 appended to, by one process, and never again after a restart; so whatever follows the last whole
 frame is either being written or was torn off by a crash.
 """
 
 import re
-import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,13 +16,14 @@ from zlib import crc32
 
 import msgspec
 
+from gateway.configuration import frames
+from gateway.configuration.frames import HEAD
 from gateway.journal.record import CallRecord
 
 MAGIC = b"APIMJ1\r\n"
 MAX_RECORD_BYTES = 2**22
 GATEWAY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,62}[A-Za-z0-9])?")
 
-_FRAME = struct.Struct("<II")
 _PART_NAME = re.compile(rf"(?P<gateway>{GATEWAY_NAME.pattern})-(?P<sequence>\d{{12}})\.journal")
 _READ_BYTES = 2**18
 _encode = msgspec.msgpack.Encoder().encode
@@ -57,8 +57,7 @@ def backlog(directory: Path) -> tuple[int, int]:
 
 
 def frame(record: CallRecord) -> bytes:
-    payload = _encode(record)
-    return _FRAME.pack(len(payload), crc32(payload)) + payload
+    return frames.frame(_encode(record))
 
 
 def read_records(file: Path, offset: int = 0) -> Iterator[tuple[CallRecord, int]]:
@@ -77,19 +76,19 @@ def read_records(file: Path, offset: int = 0) -> Iterator[tuple[CallRecord, int]
             buffer += chunk
             used = 0
             while (record := _record_at(buffer, used)) is not None:
-                used += _FRAME.size + _FRAME.unpack_from(buffer, used)[0]
+                used += HEAD.size + HEAD.unpack_from(buffer, used)[0]
                 yield record, position + used
             buffer = buffer[used:]
             position += used
-            if len(buffer) > _FRAME.size + MAX_RECORD_BYTES:
+            if len(buffer) > HEAD.size + MAX_RECORD_BYTES:
                 return
 
 
 def _record_at(buffer: bytes, start: int) -> CallRecord | None:
-    if len(buffer) < start + _FRAME.size:
+    if len(buffer) < start + HEAD.size:
         return None
-    length, checksum = _FRAME.unpack_from(buffer, start)
-    payload = buffer[start + _FRAME.size : start + _FRAME.size + length]
+    length, checksum = HEAD.unpack_from(buffer, start)
+    payload = buffer[start + HEAD.size : start + HEAD.size + length]
     # Length 0 is what a file system leaves after a loss of power: zeros, and their checksum is 0.
     if length == 0 or len(payload) < length or crc32(payload) != checksum:
         return None
