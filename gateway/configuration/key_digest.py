@@ -8,12 +8,14 @@ import hashlib
 import hmac
 from collections.abc import Callable
 
+from gateway.configuration.derived import derive
+
 _BLOCK_BYTES = 64
 
 
 def digest_secret(key_encryption_key: str) -> bytes:
     """Derive the secret of `digest` from KEY_ENCRYPTION_KEY."""
-    return hmac.digest(key_encryption_key.encode(), b"subscription key digest v1", hashlib.sha256)
+    return derive(key_encryption_key, b"subscription key digest v1")
 
 
 def digest(secret: bytes, key: bytes) -> bytes:

@@ -5,12 +5,11 @@ gives a credential away.
 """
 
 import base64
-import hashlib
-import hmac
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
+from gateway.configuration.derived import derive
 from gateway.configuration.snapshot import Credentials
 
 
@@ -20,8 +19,7 @@ class SealedError(ValueError):
 
 def cipher(key_encryption_key: str, purpose: bytes = b"backend credentials encryption v1") -> Fernet:
     """The cipher for one purpose; what is encrypted for one cannot be passed off as another's."""
-    secret = hmac.digest(key_encryption_key.encode(), purpose, hashlib.sha256)
-    return Fernet(base64.urlsafe_b64encode(secret))
+    return Fernet(base64.urlsafe_b64encode(derive(key_encryption_key, purpose)))
 
 
 def seal(credentials: Credentials, cipher: Fernet) -> bytes:

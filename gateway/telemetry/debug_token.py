@@ -12,6 +12,8 @@ import hmac
 import struct
 from dataclasses import dataclass
 
+from gateway.configuration.derived import derive
+
 # Where the gateway gives the traces of calls, by their id, to whoever has a token.
 TRACES_PATH = "/status-0123456789abcdef/traces/"
 DEFAULT_SECONDS = 3600
@@ -33,7 +35,7 @@ class DebugToken:
 
 def token_secret(key_encryption_key: str) -> bytes:
     """Derive the secret of tokens from KEY_ENCRYPTION_KEY."""
-    return hmac.digest(key_encryption_key.encode(), b"debug token v1", hashlib.sha256)
+    return derive(key_encryption_key, b"debug token v1")
 
 
 def make_token(secret: bytes, subscription: bytes | None, now: float, seconds: int = DEFAULT_SECONDS) -> str:
