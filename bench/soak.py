@@ -38,7 +38,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bench.soak_callers import Soak, run
 from gateway.configuration import key_digest, snapshot
 from gateway.configuration.snapshot import API, Gone, Operation, Product, RateLimit, Snapshot, Subscription
-from gateway.journal import writer
+from gateway.journal import checkpoint
+from gateway.journal.parts import parts, read_records
 from tests.gateway.certificates import write_pair
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -156,9 +157,9 @@ class Bench:
         return {"at": time.monotonic(), **names}
 
     def ingest(self, journals: Path, *, is_over: bool = False) -> None:
-        parts = [part.file for part in writer.parts(journals)] if is_over else writer.deletable(journals)
-        for part in parts:
-            self.records += sum(1 for _ in writer.read_records(part))
+        finished = [part.file for part in parts(journals)] if is_over else checkpoint.deletable(journals)
+        for part in finished:
+            self.records += sum(1 for _ in read_records(part))
             part.unlink()
 
     async def _change(self) -> None:

@@ -11,13 +11,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from gateway.journal import checkpoint
-from gateway.journal.checkpoint import deletable
 from gateway.journal.locks import lock_name, new_part
-from gateway.journal.parts import GATEWAY_NAME, MAGIC, frame, part_file, parts, read_records
+from gateway.journal.parts import GATEWAY_NAME, MAGIC, frame, part_file
 from gateway.journal.record import CallRecord
 from gateway.limits.counters import Counters
-
-__all__ = ["Journal", "JournalError", "deletable", "parts", "read_records"]
 
 BUFFER_BYTES = 64 * 2**20
 WRITE_BYTES = 4 * 2**20

@@ -12,9 +12,10 @@ import msgspec
 import pytest
 
 from gateway.journal import checkpoint
-from gateway.journal.parts import MAGIC, frame
+from gateway.journal.checkpoint import deletable
+from gateway.journal.parts import MAGIC, frame, parts, read_records
 from gateway.journal.record import CallRecord
-from gateway.journal.writer import Journal, JournalError, JournalLocked, deletable, parts, read_records
+from gateway.journal.writer import Journal, JournalError, JournalLocked
 from gateway.limits.counters import Counters
 from tests.gateway.snapshots import ALICE
 

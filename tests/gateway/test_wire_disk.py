@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from gateway.journal import writer
+from gateway.journal.parts import parts, read_records
 from tests.gateway.conftest import Gateway, echo_snapshot, free_port, wait_for
 
 DISK_BYTES = 256 * 1024
@@ -90,7 +90,7 @@ def test_records_wait_in_memory_and_come_in_order(is_full_at_first, gateway_on, 
     subprocess.run(["mount", "-o", f"remount,size={16 * DISK_BYTES}", disk], check=True)
 
     def written() -> list[bytes]:
-        return [record.url for part in writer.parts(disk) for record, _ in writer.read_records(part.file)]
+        return [record.url for part in parts(disk) for record, _ in read_records(part.file)]
 
     wait_for(lambda: len(written()) >= CALLS)
     assert written() == targets
