@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -180,19 +181,9 @@ def measure_new_keys(gateway: peers.Peer, configuration: Configuration) -> None:
 @contextlib.contextmanager
 def loaded(gateway: peers.Peer) -> Iterator[None]:
     """Full load until the context ends, and a little longer."""
-    done = threading.Event()
-
-    def call() -> None:
-        while not done.is_set():
-            load.full(gateway.port, "rrs", connections=CONNECTIONS, seconds=1, prefix=gateway.prefix)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    try:
+    call = partial(load.full, gateway.port, "rrs", connections=CONNECTIONS, seconds=1, prefix=gateway.prefix)
+    with repeating(call, pause=0):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def seconds_until_live(gateway: peers.Peer, configuration: Configuration) -> float:

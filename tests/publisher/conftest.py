@@ -1,6 +1,9 @@
 """A small configuration in the database."""
 
+import threading
+
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -39,3 +42,15 @@ def shop(db) -> Shop:
 @pytest.fixture
 def committed_shop(transactional_db) -> Shop:
     return Shop()
+
+
+def in_another_connection(write):
+    def run():
+        try:
+            write()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()

@@ -2,7 +2,6 @@
 
 import logging
 import sqlite3
-import threading
 from contextlib import closing
 
 import pytest
@@ -20,6 +19,7 @@ from publisher.management.commands import publish
 from publisher.management.commands.publish import Publisher
 from publisher.reading import one_moment
 from publisher.snapshot_file import SnapshotFile
+from tests.publisher.conftest import in_another_connection
 
 
 @pytest.fixture
@@ -149,21 +149,9 @@ def test_sqlite_reads_one_moment_and_lets_others_write(on_disk):
 def test_postgresql_reads_one_moment_and_lets_others_write(committed_shop):
     with one_moment():
         assert API.objects.get().path == "echo"
-        _in_another_connection(lambda: API.objects.update(path="later"))
+        in_another_connection(lambda: API.objects.update(path="later"))
         assert API.objects.get().path == "echo"
     assert API.objects.get().path == "later"
-
-
-def _in_another_connection(write):
-    def run():
-        try:
-            write()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -181,7 +169,7 @@ def test_postgresql_wakes_the_publisher(committed_shop, file, monkeypatch):
     publisher = Publisher(file)
     monkeypatch.setattr(publish, "POLL_SECONDS", 0.0)
     publisher._pause()
-    _in_another_connection(lambda: API.objects.update(path="x"))
+    in_another_connection(lambda: API.objects.update(path="x"))
     monkeypatch.setattr(publish, "POLL_SECONDS", 3600.0)
     publisher._pause()
     publisher._file.update()

@@ -1,7 +1,5 @@
 """The snapshot file says what the database says, after every change, at the price of that change."""
 
-import threading
-
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
@@ -20,6 +18,7 @@ from service.models import Service
 from subscriptions import keys
 from subscriptions.lifecycle import State, change_state, create
 from subscriptions.models import Product, Subscription, SubscriptionKey
+from tests.publisher.conftest import in_another_connection
 
 
 @pytest.fixture
@@ -52,18 +51,6 @@ def assert_is_right(file):
 def raw(statement, *values):
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-
-
-def in_another_connection(write):
-    def run():
-        try:
-            write()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
 
 
 def with_all_at_once(shop):
