@@ -10,16 +10,17 @@ from typing import Final
 # RFC 9112 7.1.1 asks for a limit. A line is that of a chunk's size with its extensions, or of one trailer.
 LINE_LIMIT_BYTES: Final = 4096
 TRAILERS_LIMIT_BYTES: Final = 16 * 2**10
+# More than any body has; and positions behind it are still numbers that C can hold.
+CHUNK_LIMIT_BYTES: Final = 2**62
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _TEXT = rb"[\t -~\x80-\xff]"
-# Fifteen digits, so that no position in the data is beyond what a C ssize_t holds.
-_SIZE = rb"([0-9A-Fa-f]{1,15}+)(?:;" + _TEXT + rb"*+)?\r\n"
+_SIZE = rb"([0-9A-Fa-f]{1,16}+)(?:;" + _TEXT + rb"*+)?\r\n"
 _FIRST_SIZE = re.compile(_SIZE)
 _NEXT_SIZE = re.compile(rb"\r\n" + _SIZE)
 _TRAILER = re.compile(rb"(" + _TOKEN + rb"++:" + _TEXT + rb"*+)?\r\n")
-_SIZE_BEGUN = rb"(?:[0-9A-Fa-f]{1,15}+(?:;" + _TEXT + rb"*+)?\r?)?"
+_SIZE_BEGUN = rb"(?:[0-9A-Fa-f]{1,16}+(?:;" + _TEXT + rb"*+)?\r?)?"
 # What each of them may look like while its end has not arrived.
 _BEGUN = {
     _FIRST_SIZE: re.compile(_SIZE_BEGUN),
@@ -79,6 +80,8 @@ class Chunks:
                 self.trailers.append(line[1])
             else:
                 left = int(line[1], 16)
+                if left > CHUNK_LIMIT_BYTES:
+                    raise BadChunks("a chunk is too large")
                 expected = _NEXT_SIZE if left else _TRAILER
         parts.append(data[position:end])
         self._left = max(end - len(data), 0)
