@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.names import validate_name
 
@@ -110,3 +111,49 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.display_name
+
+
+class TeamQuerySet(models.QuerySet["Team"]):
+    def of(self, user: User) -> Self:
+        """The teams that a person belongs to."""
+        return self.filter(memberships__user=user)
+
+    def owned_by(self, user: User) -> Self:
+        """The teams that a person may act for."""
+        return self.filter(memberships__user=user, memberships__role=TeamMembership.Role.OWNER)
+
+
+class Team(models.Model):
+    """People who share subscriptions, so that none of them ends with the one who made it."""
+
+    name = models.CharField(max_length=100, validators=[validate_name])
+    created_at = models.DateTimeField(auto_now_add=True)
+    members = models.ManyToManyField(User, through="TeamMembership", related_name="teams")
+
+    objects = TeamQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamMembership(models.Model):
+    """Members use a team's subscriptions and see its keys; owners also change them and the team."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner", _("Owner")
+        MEMBER = "member", _("Member")
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="team_memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    joined_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["team", "user"], name="team_membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_role_display()}"

@@ -93,6 +93,7 @@ AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "accounts",
+    "events",
     "backends",
     "apis",
     "subscriptions",

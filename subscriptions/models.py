@@ -9,8 +9,9 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Group, Viewer
+from accounts.models import Group, Team, User, Viewer
 from accounts.names import validate_name
 from apis.models import API, APIQuerySet
 
@@ -76,6 +77,14 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def usable(self, at: datetime) -> Self:
         return self.filter(state=Subscription.State.ACTIVE).exclude(expires_at__lte=at)
 
+    def of(self, user: User) -> Self:
+        """Those that a person may use: his own and those of his teams."""
+        return self.filter(Q(owner=user) | Q(team__in=Team.objects.of(user)))
+
+    def changeable_by(self, user: User) -> Self:
+        """Those that a person may also change: his own and those of teams that he owns."""
+        return self.filter(Q(owner=user) | Q(team__in=Team.objects.owned_by(user)))
+
     def opening(self, api: API) -> Self:
         """Subscriptions whose scope contains the API."""
         return self.filter(
@@ -101,6 +110,7 @@ class Subscription(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="subscriptions"
     )
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions")
     product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions")
     api = models.ForeignKey(
         API, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions", verbose_name="API"
@@ -126,7 +136,12 @@ class Subscription(models.Model):
                 | Q(product=None, api__isnull=False, all_apis=False)
                 | Q(product=None, api=None, all_apis=True),
                 violation_error_message="Choose one scope: a product, one API, or all APIs.",
-            )
+            ),
+            models.CheckConstraint(
+                name="subscription_has_one_owner_at_most",
+                condition=Q(owner=None) | Q(team=None),
+                violation_error_message=_("Choose one owner: a person, a team, or nobody."),
+            ),
         ]
         indexes = [
             # The worker asks each minute which active subscriptions have run out.
