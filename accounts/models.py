@@ -37,8 +37,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person; the e-mail address is the name that signs in."""
 
     class State(models.TextChoices):
-        ACTIVE = "active", "Active"
-        BLOCKED = "blocked", "Blocked"
+        """Who is not active neither signs in nor calls the gateway with keys of his own (Azure: UserState)."""
+
+        ACTIVE = "active", _("Active")
+        BLOCKED = "blocked", _("Blocked")
+        PENDING = "pending", _("Pending")
+        DELETED = "deleted", _("Deleted")
 
     email = models.EmailField("e-mail address", max_length=254)
     first_name = models.CharField(max_length=100, blank=True, validators=[validate_name])

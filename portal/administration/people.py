@@ -18,6 +18,7 @@ from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, RowsField
 
 State = User.State
+STATE_COLOURS = {State.ACTIVE: "success", State.BLOCKED: "danger", State.PENDING: "warning", State.DELETED: "info"}
 
 
 class AddUserForm(UserCreationForm):
@@ -132,7 +133,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         return list(self.inlines) if obj else []
 
-    @label_column("state", ordering="state", colours={State.ACTIVE: "success", State.BLOCKED: "danger"})
+    @label_column("state", ordering="state", colours=STATE_COLOURS)
     def shown_state(self, user: User) -> tuple[str, str]:
         return user.state, user.get_state_display()
 

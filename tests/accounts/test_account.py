@@ -35,10 +35,11 @@ def test_blocked_person_cannot_sign_in(alice):
     assert not _is_signed_in(client)
 
 
-def test_session_of_a_person_who_gets_blocked_ends_at_the_next_request(alice):
+@pytest.mark.parametrize("state", [state for state in User.State if state != User.State.ACTIVE])
+def test_session_of_a_person_who_is_not_active_any_more_ends_at_the_next_request(alice, state):
     client = _sign_in(alice)
     assert _is_signed_in(client)
-    User.objects.update(state=User.State.BLOCKED)
+    User.objects.update(state=state)
     assert not _is_signed_in(client)
 
 

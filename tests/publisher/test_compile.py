@@ -76,9 +76,10 @@ def test_only_an_active_subscription_is_active(shop, state):
     assert [one.is_active for one in read_snapshot().subscriptions] == [False]
 
 
-def test_a_blocked_users_subscriptions_are_not_active(shop):
+@pytest.mark.parametrize("state", [state for state in User.State if state != User.State.ACTIVE])
+def test_subscriptions_of_a_user_who_is_not_active_are_not_active(shop, state):
     create(display_name="Nobody's", by=None)
-    User.objects.update(state=User.State.BLOCKED)
+    User.objects.update(state=state)
     active = {one.owner: one.is_active for one in read_snapshot().subscriptions}
     assert active == {shop.alice.pk: False, None: True}
 
