@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from portal.views import catalogue, console, health, home, llms, products, profile, search
+from portal.views import account, catalogue, console, health, home, llms, products, profile, search
 from subscriptions.models import SubscriptionKey
 
 
@@ -35,7 +35,8 @@ urlpatterns = [
     path("products/<slug:product>/", products.product, name="product"),
     path("products/<slug:product>/subscribe/", products.subscribe, name="subscribe"),
     path("profile/", profile.profile, name="profile"),
-    path("profile/name/", profile.name, name="change_name"),
+    path("profile/account/", account.account, name="account"),
+    path("profile/name/", account.name, name="change_name"),
     path(_subscription, profile.subscription, name="subscription"),
     path(f"{_subscription}rename/", profile.rename, name="rename_subscription"),
     path(f"{_subscription}cancel/", profile.cancel, name="cancel_subscription"),

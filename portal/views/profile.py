@@ -1,4 +1,4 @@
-"""A developer's own page: his data, his subscriptions and their keys."""
+"""A developer's own page: his subscriptions and their keys."""
 
 from uuid import UUID
 
@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.forms import NameForm
 from accounts.models import User
 from analytics.usage import usage_of
 from apis.models import APIQuerySet
@@ -30,27 +29,11 @@ APIS_LISTED = 100
 @sign_in_required
 @never_cache
 def profile(request: SignedInRequest) -> HttpResponse:
-    return _profile_page(request, NameForm(initial=model_to_dict(request.user, ["first_name", "last_name"])))
-
-
-@posted_from("portal:profile")
-@sign_in_required
-def name(request: SignedInRequest) -> HttpResponse:
-    form = NameForm(request.POST)
-    if not form.is_valid():
-        return _profile_page(request, form)
-    form.rename(request.user)
-    messages.success(request, "Your name is saved.")
-    return redirect("portal:profile")
-
-
-def _profile_page(request: SignedInRequest, form: NameForm) -> HttpResponse:
     own = list(request.user.subscriptions.select_related("product", "api"))
     own.sort(key=lambda subscription: subscription.state != Subscription.State.ACTIVE)
     live = [subscription for subscription in own if subscription.is_live]
     usage = usage_of(live, timezone.now(), timezone.get_current_timezone())
     context = {
-        "form": form,
         "slots": Slot,
         "revealed": {},
         "live": [{"subscription": subscription, "usage": usage[subscription.pk]} for subscription in live],

@@ -16,7 +16,14 @@ GUEST_PAGES = [
     "/account/password/reset/",
     "/no-such-page/",
 ]
-DEVELOPER_PAGES = ["/", "/apis/azureml-demo-api/rrs-execute/", "/products/unlimited/", "/profile/", "/account/email/"]
+DEVELOPER_PAGES = [
+    "/",
+    "/apis/azureml-demo-api/rrs-execute/",
+    "/products/unlimited/",
+    "/profile/",
+    "/profile/account/",
+    "/account/email/",
+]
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def test_old_form_of_htmx_reloads_its_page(service, alice):
     [
         ("/apis/echo/say/send/", "/apis/echo/say/"),
         ("/products/starter/subscribe/", "/products/starter/"),
-        ("/profile/name/", "/profile/"),
+        ("/profile/name/", "/profile/account/"),
         (
             "/profile/subscriptions/00000000-0000-0000-0000-000000000000/rename/",
             "/profile/subscriptions/00000000-0000-0000-0000-000000000000/",
