@@ -1,8 +1,8 @@
-"""Mails that tell administrator and developer what became of a subscription.
+"""Mails made of events: who gets which.
 
-The mails of an event are written in the transaction that marks it as announced, so that each event
-is announced once, whichever workers run and wherever one dies. Template names are Azure's where it
-has such a mail.
+The mails of an event are written in the transaction that marks it as told, so that each event is
+told once, whichever workers run and wherever one dies. Template names are Azure's where it has such
+a mail.
 """
 
 import logging
@@ -16,29 +16,30 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from events import names
+from events.models import Event
 from service import models as service_models
 from service.models import Service
-from subscriptions.models import Subscription, SubscriptionEvent
+from subscriptions.models import Subscription
 
 BATCH = 100
 
-State = Subscription.State
 logger = logging.getLogger(__name__)
 
 # Notifications of the publisher: what a developer did himself.
 PUBLISHER_TEMPLATES = {
-    State.SUBMITTED: "requestPublisherNotificationMessage",
-    State.ACTIVE: "purchasePublisherNotificationMessage",
+    names.SUBSCRIPTION_REQUESTED: "requestPublisherNotificationMessage",
+    names.SUBSCRIPTION_ACTIVATED: "purchasePublisherNotificationMessage",
 }
 DEVELOPER_TEMPLATES = {
-    State.SUBMITTED: "requestDeveloperNotificationMessage",
-    State.ACTIVE: "purchaseDeveloperNotificationMessage",
-    State.REJECTED: "rejectDeveloperNotificationMessage",
-    State.SUSPENDED: "suspendDeveloperNotificationMessage",
-    State.CANCELLED: "cancelDeveloperNotificationMessage",
-    State.EXPIRED: "expireDeveloperNotificationMessage",
+    names.SUBSCRIPTION_REQUESTED: "requestDeveloperNotificationMessage",
+    names.SUBSCRIPTION_ACTIVATED: "purchaseDeveloperNotificationMessage",
+    names.SUBSCRIPTION_REJECTED: "rejectDeveloperNotificationMessage",
+    names.SUBSCRIPTION_SUSPENDED: "suspendDeveloperNotificationMessage",
+    names.SUBSCRIPTION_RESUMED: "resumeDeveloperNotificationMessage",
+    names.SUBSCRIPTION_CANCELLED: "cancelDeveloperNotificationMessage",
+    names.SUBSCRIPTION_EXPIRED: "expireDeveloperNotificationMessage",
 }
-RESUMED_TEMPLATE = "resumeDeveloperNotificationMessage"
 
 
 class Letter(NamedTuple):
@@ -52,49 +53,50 @@ class Letter(NamedTuple):
 
 def announce_new() -> int:
     """Write the mails of at most BATCH new events into the outbox; returns the number of events."""
-    scope = ("subscription__owner", "subscription__product", "subscription__api")
-    events = list(SubscriptionEvent.objects.filter(announced_at=None).select_related(*scope).order_by("pk")[:BATCH])
+    events = list(Event.objects.filter(told_at=None).order_by("pk")[:BATCH])
     service = service_models.current() if events else None
     return sum(_announce(event, service) for event in events)
 
 
-def _announce(event: SubscriptionEvent, service: Service | None) -> bool:
+def _announce(event: Event, service: Service | None) -> bool:
     with transaction.atomic():
-        new = SubscriptionEvent.objects.filter(pk=event.pk, announced_at=None)
-        if not new.update(announced_at=timezone.now()):
+        if not Event.objects.filter(pk=event.pk, told_at=None).update(told_at=timezone.now()):
             return False
-        for letter in _letters(event, service):
+        subscription = _subscription(event)
+        if subscription is None:
+            return True
+        for letter in _letters(event, subscription, service):
             try:
-                _mail(letter, event, service).send()
+                _mail(letter, event, subscription, service).send()
             except ValueError:
                 # No later attempt could do better: the address or the text is not fit for a mail.
-                logger.exception("No mail %s about subscription %s", letter.template, event.subscription_id)
+                logger.exception("No mail %s about subscription %s", letter.template, subscription.pk)
     return True
 
 
-def _letters(event: SubscriptionEvent, service: Service | None) -> Iterator[Letter]:
-    subscription, state = event.subscription, State(event.state)
+def _subscription(event: Event) -> Subscription | None:
+    """The one that the event is about, if it is still there."""
+    chosen = Subscription.objects.filter(pk=event.data.get("subscription"))
+    return chosen.select_related("owner", "product", "api").first()
+
+
+def _letters(event: Event, subscription: Subscription, service: Service | None) -> Iterator[Letter]:
     owner = subscription.owner
     if owner is None:
         return
-    if service is not None and event.by_id == owner.pk and state in PUBLISHER_TEMPLATES:
+    if service is not None and event.by_id == owner.pk and event.name in PUBLISHER_TEMPLATES:
         page = reverse("admin:subscriptions_subscription_change", args=[subscription.pk])
-        action = "Approve or decline it" if state == State.SUBMITTED else "See the subscription"
-        yield Letter(service.administrator_email, PUBLISHER_TEMPLATES[state], action, page)
-    template = RESUMED_TEMPLATE if _is_resumption(event) else DEVELOPER_TEMPLATES[state]
-    yield Letter(owner.email, template, "Open your profile", reverse("portal:profile"))
+        action = "Approve or decline it" if event.name == names.SUBSCRIPTION_REQUESTED else "See the subscription"
+        yield Letter(service.administrator_email, PUBLISHER_TEMPLATES[event.name], action, page)
+    if event.name in DEVELOPER_TEMPLATES:
+        yield Letter(owner.email, DEVELOPER_TEMPLATES[event.name], "Open your profile", reverse("portal:profile"))
 
 
-def _is_resumption(event: SubscriptionEvent) -> bool:
-    before = SubscriptionEvent.objects.filter(subscription=event.subscription, pk__lt=event.pk).order_by("pk").last()
-    return event.state == State.ACTIVE and before is not None and before.state == State.SUSPENDED
-
-
-def _mail(letter: Letter, event: SubscriptionEvent, service: Service | None) -> EmailMultiAlternatives:
+def _mail(letter: Letter, event: Event, subscription: Subscription, service: Service | None) -> EmailMultiAlternatives:
     context: dict[str, object] = {
-        "event": event,
-        "subscription": event.subscription,
-        "owner": event.subscription.owner,
+        "event": event.data,
+        "subscription": subscription,
+        "owner": subscription.owner,
         "organization": service.organization_name if service is not None else "API Management",
         "action": letter.action,
         "url": f"{settings.PORTAL_URL}{letter.path}",

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from apis.models import API
+from events import names
+from events.recording import record
 from subscriptions import keys
 from subscriptions.models import Product, Subscription, SubscriptionEvent
 
@@ -26,6 +28,14 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     State.EXPIRED: frozenset(),
 }
 ENDED = frozenset({State.REJECTED, State.CANCELLED, State.EXPIRED})
+EVENTS = {
+    State.SUBMITTED: names.SUBSCRIPTION_REQUESTED,
+    State.ACTIVE: names.SUBSCRIPTION_ACTIVATED,
+    State.SUSPENDED: names.SUBSCRIPTION_SUSPENDED,
+    State.REJECTED: names.SUBSCRIPTION_REJECTED,
+    State.CANCELLED: names.SUBSCRIPTION_CANCELLED,
+    State.EXPIRED: names.SUBSCRIPTION_EXPIRED,
+}
 
 
 class LifecycleError(ValueError):
@@ -105,8 +115,23 @@ def _create(subscription: Subscription, *, by: User | None, now: datetime | None
     subscription.full_clean()
     subscription.save(force_insert=True)
     keys.issue_pair(subscription)
-    SubscriptionEvent.objects.create(subscription=subscription, by=by, state=subscription.state)
+    _note(subscription, EVENTS[State(subscription.state)], by=by)
     return subscription
+
+
+def _note(subscription: Subscription, event: str, *, by: User | None, comment: str = "") -> None:
+    """Keep a step as the subscription's history, and as an event that people are told of."""
+    SubscriptionEvent.objects.create(subscription=subscription, by=by, state=subscription.state, comment=comment)
+    record(
+        event,
+        by=by,
+        subscription=subscription,
+        owner=subscription.owner_id,
+        team=subscription.team_id,
+        product=subscription.product_id,
+        api=subscription.api_id,
+        comment=comment,
+    )
 
 
 def _refuse_over_limit(user: User, product: Product) -> None:
@@ -130,13 +155,14 @@ def change_state(
         )
         if to not in TRANSITIONS[row.state]:
             raise WrongState(row, to)
+        event = names.SUBSCRIPTION_RESUMED if row.state == State.SUSPENDED and to == State.ACTIVE else EVENTS[to]
         row.state, row.state_comment = to, comment
         if to == State.ACTIVE and row.started_at is None:
             row.started_at = at
         if to in ENDED:
             row.ended_at = at
         row.save(update_fields=["state", "state_comment", "started_at", "ended_at"])
-        SubscriptionEvent.objects.create(subscription=row, by=by, state=to, comment=comment)
+        _note(row, event, by=by, comment=comment)
     return row
 
 

@@ -9,6 +9,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Group, Team, User, Viewer
@@ -173,12 +174,13 @@ class SubscriptionEvent(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=10, choices=Subscription.State.choices)
     comment = models.TextField(blank=True, max_length=4000)
-    announced_at = models.DateTimeField(null=True, editable=False, help_text="When its mails went into the outbox.")
+    # Read by workers of the release before, which would mail of rows without a value. The next release drops it.
+    announced_at = models.DateTimeField(null=True, default=timezone.now, editable=False)
 
     class Meta:
         ordering = ["pk"]
         indexes = [
-            # The worker asks what has not been announced.
+            # For the workers of the release before.
             models.Index(name="subscription_event_new", fields=["id"], condition=Q(announced_at=None))
         ]
 

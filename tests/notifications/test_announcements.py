@@ -1,4 +1,4 @@
-"""Each step of a subscription is announced once, to those whom it concerns."""
+"""Each event is told once, to those whom it concerns."""
 
 import threading
 from email import message_from_bytes, policy
@@ -7,12 +7,13 @@ import pytest
 from django.db import connection, transaction
 from django.urls import reverse
 
+from events.models import Event
 from notifications import announcements
 from notifications.announcements import announce_new
 from notifications.models import OutboxMail
 from service.models import Service
 from subscriptions import lifecycle
-from subscriptions.models import Product, Subscription, SubscriptionEvent
+from subscriptions.models import Product, Subscription
 
 pytestmark = pytest.mark.django_db
 State = Subscription.State
@@ -101,7 +102,7 @@ def test_what_a_publisher_makes_is_announced_to_the_developer_alone(alice, admin
 def test_a_subscription_without_owner_is_announced_to_nobody(admin_user, make_product):
     lifecycle.create(display_name="Nobody's", by=admin_user, product=make_product())
     assert new_mails() == []
-    assert not SubscriptionEvent.objects.filter(announced_at=None).exists()
+    assert not Event.objects.filter(told_at=None).exists()
 
 
 def test_links_lead_to_the_request_and_to_the_profile(alice, make_product, settings):

@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from events.models import Event
 from subscriptions import keys, lifecycle
 from subscriptions.models import Product, Subscription
 
@@ -39,6 +40,20 @@ def test_a_product_that_needs_approval_gives_a_submitted_subscription(alice, adm
         ("submitted", alice),
         ("active", admin_user),
     ]
+
+
+def test_each_step_is_an_event_that_names_rows_and_no_key(alice, admin_user, make_product):
+    product = make_product(approval_required=True)
+    subscription = lifecycle.subscribe(user=alice, product=product, display_name="Mine")
+    for state in (State.ACTIVE, State.SUSPENDED, State.ACTIVE, State.CANCELLED):
+        lifecycle.change_state(subscription, state, by=admin_user, comment="So be it")
+    assert list(Event.objects.values_list("name", flat=True)) == [
+        *("subscription.requested", "subscription.activated", "subscription.suspended"),
+        *("subscription.resumed", "subscription.cancelled"),
+    ]
+    last = Event.objects.latest("pk")
+    rows = {"subscription": str(subscription.pk), "owner": alice.pk, "team": None, "product": product.pk, "api": None}
+    assert (last.by, last.data) == (admin_user, {**rows, "comment": "So be it"})
 
 
 def test_a_pending_request_counts_towards_the_limit(alice, make_product):
