@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import User
 from events.models import Event
 
+if TYPE_CHECKING:
+    from accounts.models import User
 
-def record(name: str, *, by: User | None = None, at: datetime | None = None, **data: Any) -> Event:
+
+def record(name: str, *, by: "User | None" = None, at: datetime | None = None, **data: Any) -> Event:
     """Note an event of `events.names` in the transaction that is open, so that it is told if and only if it happened.
 
     A row among the data is noted by its primary key: `record(names.SUBSCRIPTION_EXPIRED, subscription=row)`.

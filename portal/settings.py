@@ -92,6 +92,7 @@ WSGI_APPLICATION = "portal.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
+    "portalsettings",
     "accounts",
     "events",
     "backends",

@@ -25,6 +25,7 @@ _MENU: dict[str, list[tuple[str, str, str, str]]] = {
         ("Journal", "receipt_long", "analytics", "journalpart"),
         ("Mail", "outgoing_mail", "notifications", "outboxmail"),
         ("Service", "settings", "service", "service"),
+        ("Portal settings", "web", "portalsettings", "portalsettings"),
     ],
 }
 

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class PortalSettingsConfig(AppConfig):
+    name = "portalsettings"
+    verbose_name = "Portal settings"
