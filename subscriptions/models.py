@@ -7,11 +7,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-<<<<<<< Updated upstream
-from django.db.models.functions import Lower
 from django.utils import timezone
-=======
->>>>>>> Stashed changes
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Team, User
