@@ -6,7 +6,7 @@ RUN := $(BIN)/python
 ANY_SECRETS := SECRET_KEY=for-checks-only-for-checks-only-for-checks KEY_ENCRYPTION_KEY=for-checks-only-for-checks-only-for-checks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo start test test-sqlite test-postgresql fuzz soak lint format bench lock clean
+.PHONY: help demo start test test-sqlite test-postgresql fuzz soak lint format messages bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,9 @@ lint: .venv/installed-dev  ## Check style, types, imports and migrations
 format: .venv/installed-dev  ## Bring the code into shape
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
+
+messages: .venv/installed-dev  ## Bring the translations' catalogues up to date with the sources, and compile them
+	$(RUN) -m deploy.messages
 
 fuzz: .venv/installed-dev  ## Try the parsers with FUZZ_EXAMPLES (20000) made-up inputs for each test
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(RUN) -m pytest -n 2 tests/fuzz

@@ -1,8 +1,12 @@
 """Forms about people."""
 
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
+from accounts.localization import time_zones
 from accounts.models import User
 from accounts.names import validate_name
 
@@ -18,10 +22,43 @@ class NameForm(forms.Form):
     )
 
     def signup(self, request: HttpRequest, user: User) -> None:
-        """Called by allauth when it has made the user."""
+        """Called by allauth when it has made the user. Mails will speak the language of the page."""
+        user.language = get_language() or ""
+        user.save(update_fields=["language"])
         self.rename(user)
 
     def rename(self, user: User) -> None:
         user.first_name = self.cleaned_data["first_name"]
         user.last_name = self.cleaned_data["last_name"]
         user.save(update_fields=["first_name", "last_name"])
+
+
+def _time_zones_by_region() -> list[tuple[object, object]]:
+    """What a menu shows: the browser's, UTC, and cities below their continents."""
+    cities: dict[str, list[tuple[str, str]]] = {}
+    for name in time_zones():
+        region, _slash, city = name.partition("/")
+        cities.setdefault(region, []).append((name, city.replace("_", " ") or name))
+    return [("", _("As my browser has it")), *cities.pop("UTC"), *cities.items()]
+
+
+class PreferencesForm(forms.Form):
+    """The language and the time zone of a person's pages and mails."""
+
+    language = forms.ChoiceField(
+        label=_("Language"),
+        required=False,
+        choices=[("", _("As my browser has it")), *settings.LANGUAGES],
+        help_text=_("Of pages and mails."),
+    )
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"),
+        required=False,
+        choices=_time_zones_by_region,
+        help_text=_("Of the dates and times on pages and in mails."),
+    )
+
+    def save_for(self, user: User) -> None:
+        user.language = self.cleaned_data["language"]
+        user.time_zone = self.cleaned_data["time_zone"]
+        user.save(update_fields=["language", "time_zone"])

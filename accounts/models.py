@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Self, TypeAlias
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db import models
@@ -51,6 +52,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     note = models.TextField(blank=True, max_length=4000, help_text="Seen by administrators only.")
     is_staff = models.BooleanField("may use the administration", default=False)
     registered_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Blank: what the browser says.
+    language = models.CharField(
+        _("language"), max_length=10, blank=True, db_default="", default="", choices=settings.LANGUAGES
+    )
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, db_default="", default="")
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -19,6 +19,7 @@ class Entry:
 ENTRIES = (
     Entry("portal:profile", _("Subscriptions")),
     Entry("portal:account", _("Profile")),
+    Entry("portal:preferences", _("Language and time zone")),
     Entry("portal:security", _("Security"), also=("/account/",)),
     Entry("portal:sessions", _("Sessions")),
     Entry("portal:teams", _("Teams")),

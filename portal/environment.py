@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from environs import Env, EnvError, validate
 
@@ -71,6 +72,13 @@ def env_base_url(name: str, *, default: str) -> str:
     if not usable or parts.query or parts.fragment:
         raise SettingError(f"{name}: give a URL such as https://api.example.org, without query or fragment.")
     return value.rstrip("/")
+
+
+def env_time_zone(name: str, *, default: str) -> str:
+    value = env_text(name, default=default)
+    if value not in available_timezones():
+        raise SettingError(f"{name}: give a name such as Europe/Budapest.")
+    return value
 
 
 def env_secret(name: str, *, low: int, default: str | None = None, kept_in: Path | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from portal.views import account, catalogue, console, health, home, llms, products, profile, search
+from portal.views import account, catalogue, console, health, home, llms, preferences, products, profile, search
 from subscriptions.models import SubscriptionKey
 
 
@@ -37,6 +37,7 @@ urlpatterns = [
     path("profile/", profile.profile, name="profile"),
     path("profile/account/", account.account, name="account"),
     path("profile/name/", account.name, name="change_name"),
+    path("profile/language/", preferences.preferences, name="preferences"),
     path(_subscription, profile.subscription, name="subscription"),
     path(f"{_subscription}rename/", profile.rename, name="rename_subscription"),
     path(f"{_subscription}cancel/", profile.cancel, name="cancel_subscription"),

@@ -18,6 +18,7 @@ from portal.environment import (
     env_path,
     env_secret,
     env_text,
+    env_time_zone,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -126,9 +127,11 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.localization.localize",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -194,11 +197,21 @@ if GATEWAY_COUNTERS == "redis" and not REDIS_URL:
 COUNTERS_TIMEOUT_SECONDS = env_float("COUNTERS_TIMEOUT_SECONDS", default=0.25, low=0.01, high=10.0)
 COUNTERS_DOWN = env_text("COUNTERS_DOWN", default="allow", choices=("allow", "refuse"))
 
-LANGUAGE_CODE = "en"
-TIME_ZONE = "UTC"
+# -- Languages and time zones ------------------------------------------------------------------
+# Each by its own name: who looks for his language may understand no other.
+LANGUAGES = [("en", "English"), ("hu", "Magyar"), ("de", "Deutsch")]
+# For whom neither profile nor browser says more, and for mails to such people.
+LANGUAGE_CODE = env_text("LANGUAGE_CODE", default="en", choices=[code for code, _name in LANGUAGES])
+TIME_ZONE = env_time_zone("TIME_ZONE", default="UTC")
+LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 USE_I18N = True
 FORMAT_MODULE_PATH = "portal.formats"
+LANGUAGE_COOKIE_NAME = "apim_language"
+LANGUAGE_COOKIE_AGE = 31_536_000
+LANGUAGE_COOKIE_SECURE = _served_by_tls
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -289,6 +302,7 @@ UNFOLD = {
     "STYLES": ["portal.administration.branding.stylesheet"],
     "DASHBOARD_CALLBACK": "portal.administration.start_page.context",
     "SHOW_BACK_BUTTON": True,
+    "SHOW_LANGUAGES": True,
     "BORDER_RADIUS": "6px",
     # The portal's accent, from its tint to its deepest.
     "COLORS": {

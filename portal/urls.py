@@ -3,9 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from portal.views.preferences import choose_language
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/", include("accounts.urls")),
+    # By this name the administration's menu finds it.
+    path("language/", choose_language, name="set_language"),
     path("setup/", include("service.urls")),
     path("", include("portal.pages")),
 ]

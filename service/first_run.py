@@ -22,7 +22,7 @@ from service.models import Service
 CODE_BYTES = 24
 WRONG_CODES_LIMIT = 10
 WRONG_CODES_PERIOD_SECONDS = 300
-OPEN_PATHS = ("/setup/", "/health/", "/favicon.ico")
+OPEN_PATHS = ("/setup/", "/language/", "/health/", "/favicon.ico")
 
 
 class FirstRunMiddleware:

@@ -2,6 +2,12 @@
 (() => {
   "use strict";
 
+  // Pages show dates and times by the clock of who reads them; the server learns here which that is.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.split("; ").includes(`apim_time_zone=${zone}`)) {
+    document.cookie = `apim_time_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+  }
+
   function closeSearch() {
     const panel = document.getElementById("site-search-panel");
     if (panel) panel.replaceChildren();

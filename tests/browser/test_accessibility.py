@@ -23,6 +23,7 @@ DEVELOPER_PAGES = [
     "/profile/",
     "/profile/account/",
     "/account/email/",
+    "/profile/language/",
 ]
 
 
