@@ -8,14 +8,15 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from accounts.models import User
+from accounts.models import Team, User
 from apis.models import API
 from events import names
-from events.recording import record
-from subscriptions import keys
+from subscriptions import history, keys
 from subscriptions.models import Product, Subscription, SubscriptionEvent
 
+Kind = SubscriptionEvent.Kind
 State = Subscription.State
 
 # Ended states have no way out (Azure: a cancelled subscription never comes back).
@@ -55,12 +56,18 @@ class WrongState(LifecycleError):
 
 
 def subscribe(
-    *, user: User, product: Product, display_name: str, accepted_terms: str = "", now: datetime | None = None
+    *,
+    user: User,
+    product: Product,
+    display_name: str,
+    accepted_terms: str = "",
+    team: Team | None = None,
+    now: datetime | None = None,
 ) -> Subscription:
-    """Subscribe a user to a product: active at once, or submitted where approval is needed.
+    """Subscribe a user, or a team of his, to a product: active at once, or submitted where approval is needed.
 
     Raises LifecycleError where the product takes no subscriptions, its terms (as they are now)
-    were not accepted, or the user's limit is reached.
+    were not accepted, he does not own the team, or the limit of user or team is reached.
     """
     with transaction.atomic():
         locked = Product.objects.select_for_update().get(pk=product.pk)
@@ -68,10 +75,12 @@ def subscribe(
             raise LifecycleError(f"{locked.display_name} is open: it is called without a subscription.")
         if locked.terms and accepted_terms != locked.terms:
             raise LifecycleError("Read and accept the terms of use first.")
-        _refuse_over_limit(user, locked)
+        refuse_foreign_team(user, team)
+        refuse_over_limit(team or user, locked)
         return _create(
             Subscription(
-                owner=user,
+                owner=None if team else user,
+                team=team,
                 product=locked,
                 display_name=display_name,
                 terms_accepted=locked.terms,
@@ -87,9 +96,11 @@ def create(
     display_name: str,
     by: User | None,
     owner: User | None = None,
+    team: Team | None = None,
     product: Product | None = None,
     api: API | None = None,
     expires_at: datetime | None = None,
+    notice_at: datetime | None = None,
     now: datetime | None = None,
 ) -> Subscription:
     """A subscription made by a publisher: active at once, for a product, an API, or (neither) all APIs."""
@@ -97,11 +108,13 @@ def create(
         return _create(
             Subscription(
                 owner=owner,
+                team=team,
                 product=product,
                 api=api,
                 all_apis=product is None and api is None,
                 display_name=display_name,
                 expires_at=expires_at,
+                notice_at=notice_at,
                 state=State.ACTIVE,
             ),
             by=by,
@@ -115,29 +128,20 @@ def _create(subscription: Subscription, *, by: User | None, now: datetime | None
     subscription.full_clean()
     subscription.save(force_insert=True)
     keys.issue_pair(subscription)
-    _note(subscription, EVENTS[State(subscription.state)], by=by)
+    history.note(subscription, EVENTS[State(subscription.state)], by=by)
     return subscription
 
 
-def _note(subscription: Subscription, event: str, *, by: User | None, comment: str = "") -> None:
-    """Keep a step as the subscription's history, and as an event that people are told of."""
-    SubscriptionEvent.objects.create(subscription=subscription, by=by, state=subscription.state, comment=comment)
-    record(
-        event,
-        by=by,
-        subscription=subscription,
-        owner=subscription.owner_id,
-        team=subscription.team_id,
-        product=subscription.product_id,
-        api=subscription.api_id,
-        comment=comment,
-    )
+def refuse_foreign_team(user: User, team: Team | None) -> None:
+    if team is not None and not Team.objects.owned_by(user).filter(pk=team.pk).exists():
+        raise LifecycleError(_("Only an owner of a team acts for it."))
 
 
-def _refuse_over_limit(user: User, product: Product) -> None:
+def refuse_over_limit(owner: User | Team, product: Product) -> None:
+    """A product's limit counts for each person and for each team. The product's row is locked meanwhile."""
     if product.subscriptions_limit is None:
         return
-    live = Subscription.objects.filter(owner=user, product=product).exclude(state__in=ENDED).count()
+    live = owner.subscriptions.filter(product=product).exclude(state__in=ENDED).count()
     if live >= product.subscriptions_limit:
         raise SubscriptionsLimitReached(product)
 
@@ -162,14 +166,43 @@ def change_state(
         if to in ENDED:
             row.ended_at = at
         row.save(update_fields=["state", "state_comment", "started_at", "ended_at"])
-        _note(row, event, by=by, comment=comment)
+        history.note(row, event, by=by, comment=comment)
     return row
 
 
-def rename(subscription: Subscription, display_name: str) -> None:
-    subscription.display_name = display_name
-    subscription.full_clean(exclude=["owner", "product", "api"])
-    subscription.save(update_fields=["display_name"])
+def rename(subscription: Subscription, display_name: str, *, by: User | None) -> None:
+    with transaction.atomic():
+        row = Subscription.objects.select_for_update().get(pk=subscription.pk)
+        before, row.display_name = row.display_name, display_name
+        if before == display_name:
+            return
+        row.full_clean(exclude=["owner", "team", "product", "api"])
+        row.save(update_fields=["display_name"])
+        detail = f"{before} → {display_name}"
+        history.note(row, names.SUBSCRIPTION_RENAMED, Kind.RENAMED, by=by, detail=detail)
+
+
+def change_dates(
+    subscription: Subscription,
+    *,
+    expires_at: datetime | None,
+    notice_at: datetime | None,
+    by: User | None,
+    now: datetime | None = None,
+) -> None:
+    """Let a live subscription expire at another time, or never. Raises LifecycleError where it has ended."""
+    with transaction.atomic():
+        row = Subscription.objects.select_for_update().get(pk=subscription.pk)
+        if (row.expires_at, row.notice_at) == (expires_at, notice_at):
+            return
+        is_over = row.expires_at is not None and row.expires_at <= (now or timezone.now())
+        if is_over or not row.is_live:
+            raise LifecycleError(_("A subscription that has ended keeps its dates: subscribe anew."))
+        row.expires_at, row.notice_at = expires_at, notice_at
+        row.full_clean(exclude=["owner", "team", "product", "api"])
+        row.save(update_fields=["expires_at", "notice_at"])
+        detail = f"{expires_at:%Y-%m-%d %H:%M:%S} UTC" if expires_at else ""
+        history.note(row, names.SUBSCRIPTION_DATES_CHANGED, Kind.DATES, by=by, detail=detail, expires_at=expires_at)
 
 
 def expire_due(now: datetime) -> int:

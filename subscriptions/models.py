@@ -6,7 +6,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +29,14 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         """Those that a person may also change: his own and those of teams that he owns."""
         return self.filter(Q(owner=user) | Q(team__in=Team.objects.owned_by(user)))
 
+    def live(self) -> Self:
+        return self.filter(state__in=Subscription.LIVE)
+
+    def unused_since(self, moment: datetime) -> Self:
+        """Live ones that are older than that, and of whose keys none has been used since."""
+        used = SubscriptionKey.objects.filter(subscription=OuterRef("pk"), last_used_at__gte=moment)
+        return self.live().filter(~Exists(used), created_at__lt=moment)
+
     def opening(self, api: API) -> Self:
         """Subscriptions whose scope contains the API."""
         return self.filter(
@@ -49,10 +57,14 @@ class Subscription(models.Model):
         CANCELLED = "cancelled", "Cancelled"
         EXPIRED = "expired", "Expired"
 
+    # Those that may be used some day; the others have ended, and nothing brings them back.
+    LIVE = (State.SUBMITTED, State.ACTIVE, State.SUSPENDED)
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     display_name = models.CharField("name", max_length=100, validators=[validate_name])
+    # Without an owner its keys would go on as if it stood alone; `ending.end_all_of` comes first.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="subscriptions"
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions"
     )
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions")
     product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions")
@@ -66,7 +78,15 @@ class Subscription(models.Model):
     allow_tracing = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
-    expires_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(
+        _("expiry date"), null=True, blank=True, help_text=_("Its keys stop working at this second.")
+    )
+    notice_at = models.DateTimeField(
+        _("notice date"),
+        null=True,
+        blank=True,
+        help_text=_("When the owner is told of the expiry, beside 30, 7 and 1 days before it."),
+    )
     ended_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = SubscriptionQuerySet.as_manager()
@@ -86,10 +106,17 @@ class Subscription(models.Model):
                 condition=Q(owner=None) | Q(team=None),
                 violation_error_message=_("Choose one owner: a person, a team, or nobody."),
             ),
+            models.CheckConstraint(
+                name="subscription_notice_before_expiry",
+                condition=Q(notice_at=None) | Q(expires_at__isnull=False, expires_at__gt=F("notice_at")),
+                violation_error_message=_("The notice date must lie before an expiry date."),
+            ),
         ]
         indexes = [
             # The worker asks each minute which active subscriptions have run out.
             models.Index(name="subscription_expiring", fields=["expires_at"], condition=Q(state="active")),
+            # It asks as well of which ones the owner is to be told that they will.
+            models.Index(name="subscription_notice", fields=["notice_at"], condition=Q(state="active")),
             # The admin's start page counts requests that wait for approval.
             models.Index(name="subscription_submitted", fields=["created_at"], condition=Q(state="submitted")),
         ]
@@ -106,17 +133,31 @@ class Subscription(models.Model):
     @property
     def is_live(self) -> bool:
         """Whether it can still be used some day: neither rejected, cancelled nor expired."""
-        return self.state in (self.State.SUBMITTED, self.State.ACTIVE, self.State.SUSPENDED)
+        return self.state in self.LIVE
 
 
 class SubscriptionEvent(models.Model):
-    """A step in a subscription's life: who brought it into which state, when and why."""
+    """A step in a subscription's life: what was done with it, by whom, when and why."""
+
+    class Kind(models.TextChoices):
+        STATE = "state", _("State")
+        RENAMED = "renamed", _("Renamed")
+        TRANSFERRED = "transferred", _("Transferred")
+        DATES = "dates", _("Dates changed")
+        KEY_REGENERATED = "key_regenerated", _("Key regenerated")
+        KEY_SET = "key_set", _("Key set")
+        OLD_KEY_ENDED = "old_key_ended", _("Old key ended")
+        KEYS_SHOWN = "keys_shown", _("Keys shown")
 
     subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField(auto_now_add=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    state = models.CharField(max_length=10, choices=Subscription.State.choices)
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.STATE, db_default=Kind.STATE)
+    state = models.CharField(max_length=10, choices=Subscription.State.choices, help_text="As it was afterwards.")
     comment = models.TextField(blank=True, max_length=4000)
+    # A name, a date, the start of a key: what the page shows beside the kind. Of a person only `new_owner` tells.
+    detail = models.CharField(max_length=300, blank=True, default="", db_default="")
+    new_owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     # Read by workers of the release before, which would mail of rows without a value. The next release drops it.
     announced_at = models.DateTimeField(null=True, default=timezone.now, editable=False)
 
@@ -128,15 +169,40 @@ class SubscriptionEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subscription}: {self.state}"
+        return f"{self.subscription}: {self.state if self.kind == self.Kind.STATE else self.kind}"
+
+
+class ExpiryNotice(models.Model):
+    """That a subscription's owner was told, at one of the moments for it, when it expires. Once for each."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="expiry_notices")
+    moment = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["subscription", "moment"], name="expiry_notice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}: {self.moment:%Y-%m-%d %H:%M}"
+
+
+class SubscriptionKeyQuerySet(models.QuerySet["SubscriptionKey"]):
+    def current(self) -> Self:
+        return self.filter(ends_at=None)
+
+    def old(self) -> Self:
+        """Those that were replaced, and work until their end."""
+        return self.exclude(ends_at=None)
 
 
 class SubscriptionKey(models.Model):
-    """One of the two keys of a subscription: found by its digest, shown again by decryption."""
+    """One of the two keys of a subscription, or one that it replaced and that still works for a while.
+
+    Found by its digest, shown again by decryption; of an old one there is nothing to decrypt.
+    """
 
     class Slot(models.TextChoices):
-        PRIMARY = "primary", "Primary"
-        SECONDARY = "secondary", "Secondary"
+        PRIMARY = "primary", _("Primary")
+        SECONDARY = "secondary", _("Secondary")
 
     subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="keys")
     slot = models.CharField(max_length=10, choices=Slot.choices)
@@ -144,9 +210,27 @@ class SubscriptionKey(models.Model):
     ciphertext = models.TextField(editable=False)
     prefix = models.CharField(max_length=8, editable=False, help_text="The visible start of the key.")
     created_at = models.DateTimeField(auto_now_add=True)
+    ends_at = models.DateTimeField(null=True, editable=False, help_text="Until when a key that was replaced works.")
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    last_used_from = models.CharField(max_length=45, blank=True, default="", db_default="", editable=False)
+
+    objects = SubscriptionKeyQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["subscription", "slot"], name="subscription_key_one_per_slot")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription", "slot"], condition=Q(ends_at=None), name="subscription_key_one_per_slot"
+            ),
+            models.UniqueConstraint(
+                fields=["subscription", "slot"],
+                condition=Q(ends_at__isnull=False),
+                name="subscription_key_one_old_per_slot",
+            ),
+        ]
+        indexes = [
+            # The worker asks each minute which old keys have ended.
+            models.Index(name="subscription_key_old", fields=["ends_at"], condition=Q(ends_at__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_slot_display()} key {self.prefix}…"

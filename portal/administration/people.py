@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
@@ -16,6 +17,8 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from accounts.models import Group, User
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, RowsField
+from portal.administration.steps import administrator
+from subscriptions.ownership import end_all_of
 
 State = User.State
 STATE_COLOURS = {State.ACTIVE: "success", State.BLOCKED: "danger", State.PENDING: "warning", State.DELETED: "info"}
@@ -152,8 +155,18 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
             return False
         return bool(super().has_delete_permission(request, obj))
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
+        """Subscriptions are no hindrance: they are ended first."""
+        to_delete, counts, missing, _ = super().get_deleted_objects(objs, request)
+        return to_delete, counts, missing, []
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        with transaction.atomic():
+            end_all_of(obj, by=administrator(request))
+            obj.delete()
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Deleting many at once is not offered: their subscriptions would go with them."""
+        """Deleting many at once is not offered: their subscriptions would end."""
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions

@@ -84,7 +84,7 @@ def rename(request: SignedInRequest, subscription_id: UUID) -> HttpResponse:
     form = SubscriptionNameForm(request.POST)
     if not form.is_valid():
         return _subscription_page(request, own, form=form)
-    lifecycle.rename(own, form.cleaned_data["display_name"])
+    lifecycle.rename(own, form.cleaned_data["display_name"], by=request.user)
     messages.success(request, "The new name is saved.")
     return redirect("portal:subscription", own.pk)
 

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Group, User
+from subscriptions import lifecycle
 from tests.admin.page_form import errors_of, submit
 
 USERS = "/admin/accounts/user/"
@@ -131,3 +132,11 @@ def test_group_of_one_s_own_is_made_with_members(admin, alice):
     )
     assert response.status_code == 302
     assert list(Group.objects.get(name="testers").members.all()) == [alice]
+
+
+def test_deleting_a_user_ends_his_subscriptions(admin, alice, unlimited):
+    made = lifecycle.subscribe(user=alice, product=unlimited, display_name="Hers")
+    admin.post(f"/admin/accounts/user/{alice.pk}/delete/", {"post": "yes"})
+    made.refresh_from_db()
+    assert (made.state, made.owner) == ("cancelled", None)
+    assert not User.objects.filter(pk=alice.pk).exists()

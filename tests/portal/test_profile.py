@@ -124,7 +124,7 @@ def test_renaming(subscription, alice, signed_in):
 
 
 def test_name_is_never_markup(subscription, alice, signed_in):
-    lifecycle.rename(subscription, "<script>alert(1)</script>")
+    lifecycle.rename(subscription, "<script>alert(1)</script>", by=alice)
     for page in ("/profile/", _url(subscription), _url(subscription, "cancel/"), "/products/starter/"):
         assert "<script>alert" not in signed_in(alice).get(page).text
 

@@ -18,6 +18,7 @@ from service.models import Service
 from subscriptions import keys
 from subscriptions.lifecycle import State, change_state, create
 from subscriptions.models import Product, Subscription, SubscriptionKey
+from subscriptions.ownership import end_all_of
 from tests.publisher.conftest import in_another_connection
 
 
@@ -75,6 +76,11 @@ def move_a_key(shop):
     shop.subscription.keys.filter(slot="primary").update(subscription=other)
 
 
+def delete_alice(shop):
+    end_all_of(shop.alice, by=None)
+    shop.alice.delete()
+
+
 CHANGES = {
     "a new subscription": lambda shop: create(display_name="All", by=None),
     "a suspended subscription": lambda shop: change_state(shop.subscription, State.SUSPENDED, by=None),
@@ -87,7 +93,7 @@ CHANGES = {
     "raw SQL": lambda shop: raw("UPDATE subscriptions_subscription SET state = 'expired'"),
     "another owner": lambda shop: Subscription.objects.update(owner=None),
     "a blocked user": lambda shop: User.objects.update(state=User.State.BLOCKED),
-    "a deleted user": lambda shop: shop.alice.delete(),
+    "a deleted user": delete_alice,
     "a new API": lambda shop: API.objects.create(name="b", display_name="B", path="b", service_url="http://b"),
     "a changed API": lambda shop: API.objects.update(service_url="http://c"),
     "a deleted operation": lambda shop: shop.operation.delete(),
