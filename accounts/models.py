@@ -1,11 +1,13 @@
 """People and the groups that decide what they see."""
 
+from datetime import datetime
 from typing import Any, ClassVar, Self, TypeAlias
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +18,7 @@ ADMINISTRATORS = "administrators"
 DEVELOPERS = "developers"
 GUESTS = "guests"
 
+# What `visible_to(viewer)` takes: a person, nobody in particular, or the eyes of a group.
 Viewer: TypeAlias = "User | AnonymousUser"
 
 
@@ -70,6 +73,12 @@ class User(AbstractBaseUser, PermissionsMixin):
                 Lower("email"), name="user_email_unique", violation_error_message="This address is already in use."
             )
         ]
+        indexes = [
+            # The admin lists the newest first.
+            models.Index(name="user_newest", fields=["-registered_at", "-id"]),
+            # The admin asks for those who wait or are blocked, who are few.
+            models.Index(name="user_not_active", fields=["state", "-registered_at"], condition=~Q(state="active")),
+        ]
 
     def __str__(self) -> str:
         return self.full_name or self.email
@@ -88,13 +97,31 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.state == self.State.ACTIVE
 
 
+class UserStateChange(models.Model):
+    """A step in the life of an account: who brought it into which state, when and why."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="state_changes")
+    at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    state = models.CharField(max_length=10, choices=User.State.choices)
+    comment = models.TextField(blank=True, max_length=4000)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.state}"
+
+
 class GroupQuerySet(models.QuerySet["Group"]):
     def of(self, viewer: Viewer) -> Self:
         """The groups that the viewer belongs to.
 
-        Everybody is a guest, whoever signed in is a developer, and staff are administrators;
-        custom groups have their members listed.
+        Everybody is a guest, whoever signed in is a developer, and staff are administrators; other
+        groups have their members listed, by hand or by what an identity provider claims.
         """
+        if isinstance(viewer, GroupViewer):
+            return self.filter(Q(name__in=viewer.built_in) | Q(pk=viewer.group.pk))
         names = {GUESTS}
         if not viewer.is_authenticated:
             return self.filter(name__in=names)
@@ -102,25 +129,97 @@ class GroupQuerySet(models.QuerySet["Group"]):
         if viewer.is_staff:
             names.add(ADMINISTRATORS)
         listed = Group.members.through.objects.filter(user=viewer).values("group")
-        return self.filter(models.Q(name__in=names) | models.Q(pk__in=listed))
+        claimed = ClaimedMembership.objects.filter(user=viewer).values("group")
+        return self.filter(Q(name__in=names) | Q(pk__in=listed) | Q(pk__in=claimed))
 
 
 class Group(models.Model):
     """An audience: products are shown to groups (Azure: group)."""
+
+    class Type(models.TextChoices):
+        SYSTEM = "system", _("Built-in")
+        CUSTOM = "custom", _("Custom")
+        EXTERNAL = "external", _("External")
 
     name = models.SlugField(unique=True, max_length=80)
     display_name = models.CharField(max_length=100)
     description = models.TextField(blank=True, max_length=1000)
     built_in = models.BooleanField(default=False, editable=False)
     members = models.ManyToManyField(User, blank=True, related_name="audience_groups")
+    provider = models.CharField(
+        _("identity provider"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Its id, such as contoso. Whoever signs in through it with a value below becomes a member."),
+    )
+    claim = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Where the provider says it, such as groups; realm_access.roles looks inside of realm_access."),
+    )
+    claim_values = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        max_length=10_000,
+        help_text=_("One a line. One of them is enough, and it must be the same to the letter."),
+    )
 
     objects = GroupQuerySet.as_manager()
 
     class Meta:
         ordering = ["-built_in", "display_name"]
+        constraints = [
+            models.CheckConstraint(
+                name="group_claim_is_whole",
+                condition=Q(provider="", claim="", claim_values="")
+                | (~Q(provider="") & ~Q(claim="") & ~Q(claim_values="") & Q(built_in=False)),
+                violation_error_message=_("Give the identity provider, the claim and its values, or none of them."),
+            )
+        ]
+        # A sign-in asks which groups its provider fills.
+        indexes = [models.Index(name="group_provider", fields=["provider"], condition=~Q(provider=""))]
 
     def __str__(self) -> str:
         return self.display_name
+
+    @property
+    def type(self) -> Type:
+        if self.built_in:
+            return self.Type.SYSTEM
+        return self.Type.EXTERNAL if self.provider else self.Type.CUSTOM
+
+
+class ClaimedMembership(models.Model):
+    """Somebody is in a group because its identity provider said so when he last signed in through it."""
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="claimed_memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="claimed_memberships")
+    claimed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["user", "group"], name="claimed_membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.group}"
+
+
+class GroupViewer(AnonymousUser):
+    """The eyes of a group: sees what its members see, is nobody, and so has no keys and no subscriptions."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__()
+        self.group = group
+
+    @property
+    def built_in(self) -> set[str]:
+        """The members of every group but the guests have signed in."""
+        return {GUESTS} if self.group.name == GUESTS else {GUESTS, DEVELOPERS}
 
 
 class TeamQuerySet(models.QuerySet["Team"]):
@@ -134,10 +233,14 @@ class TeamQuerySet(models.QuerySet["Team"]):
 
 
 class Team(models.Model):
-    """People who share subscriptions, so that none of them ends with the one who made it."""
+    """People who share subscriptions, so that none of them ends with the one who made it.
+
+    A deleted team has neither members nor live subscriptions; its row stays for the history of those that ended.
+    """
 
     name = models.CharField(max_length=100, validators=[validate_name])
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     members = models.ManyToManyField(User, through="TeamMembership", related_name="teams")
 
     objects = TeamQuerySet.as_manager()
@@ -149,16 +252,19 @@ class Team(models.Model):
         return self.name
 
 
+class TeamRole(models.TextChoices):
+    OWNER = "owner", _("Owner")
+    MEMBER = "member", _("Member")
+
+
 class TeamMembership(models.Model):
     """Members use a team's subscriptions and see its keys; owners also change them and the team."""
 
-    class Role(models.TextChoices):
-        OWNER = "owner", _("Owner")
-        MEMBER = "member", _("Member")
+    Role = TeamRole
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="team_memberships")
-    role = models.CharField(max_length=10, choices=Role.choices, default=Role.MEMBER)
+    role = models.CharField(max_length=10, choices=TeamRole.choices, default=TeamRole.MEMBER)
     joined_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -167,3 +273,53 @@ class TeamMembership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.get_role_display()}"
+
+    @property
+    def is_owner(self) -> bool:
+        return self.role == TeamRole.OWNER
+
+
+class TeamInvitationQuerySet(models.QuerySet["TeamInvitation"]):
+    def open(self, at: datetime) -> Self:
+        """Those that can be accepted."""
+        return self.filter(ended_at=None, expires_at__gt=at)
+
+
+class TeamInvitation(models.Model):
+    """Somebody is asked by e-mail to join a team. The link in the mail works once; here is its digest only."""
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "accepted", _("Accepted")
+        DECLINED = "declined", _("Declined")
+        REVOKED = "revoked", _("Revoked")
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(_("e-mail address"), max_length=254)
+    role = models.CharField(max_length=10, choices=TeamRole.choices, default=TeamRole.MEMBER)
+    token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, editable=False)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True, default="")
+
+    objects = TeamInvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "team", Lower("email"), condition=Q(ended_at=None), name="team_invitation_open_once"
+            ),
+            models.CheckConstraint(
+                name="team_invitation_ends_with_an_outcome",
+                condition=Q(ended_at=None, outcome="") | (Q(ended_at__isnull=False) & ~Q(outcome="")),
+            ),
+        ]
+        indexes = [
+            # Who signs in is shown the invitations of his addresses.
+            models.Index(Lower("email"), name="team_invitation_open", condition=Q(ended_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email}: {self.team}"

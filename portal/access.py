@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from accounts.models import User, Viewer
+from accounts.models import TeamMembership, User, Viewer
 from apis.models import API, Operation
 from subscriptions.models import Product, Subscription, visible_apis
 
@@ -34,3 +35,16 @@ def own_live_subscription_or_404(user: User, subscription_id: UUID) -> Subscript
     if not subscription.is_live:
         raise Http404
     return subscription
+
+
+def membership_or_404(user: User, team_id: int) -> TeamMembership:
+    """How the user belongs to a team that he may look at."""
+    return get_object_or_404(user.team_memberships.select_related("team", "user"), team=team_id)
+
+
+def ownership_or_404(user: User, team_id: int) -> TeamMembership:
+    """How the user belongs to a team that he may act for; members may look only."""
+    own = membership_or_404(user, team_id)
+    if not own.is_owner:
+        raise PermissionDenied
+    return own

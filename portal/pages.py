@@ -1,8 +1,9 @@
 """URLs of the developer portal's pages."""
 
 from django.urls import path, register_converter
+from django.urls.converters import IntConverter
 
-from portal.views import account, catalogue, console, health, home, llms, preferences, products, profile, search
+from portal.views import account, catalogue, console, health, home, llms, preferences, products, profile, search, teams
 from subscriptions.models import SubscriptionKey
 
 
@@ -18,10 +19,18 @@ class SlotConverter:
         return value
 
 
+class IdConverter(IntConverter):
+    """The primary key of a row, within what a column holds."""
+
+    regex = "[0-9]{1,18}"
+
+
 register_converter(SlotConverter, "slot")
+register_converter(IdConverter, "id")
 
 app_name = "portal"
 _subscription = "profile/subscriptions/<uuid:subscription_id>/"
+_team = "profile/teams/<id:team_id>/"
 urlpatterns = [
     path("", home.home, name="home"),
     path("search/", search.search, name="search"),
@@ -43,6 +52,18 @@ urlpatterns = [
     path(f"{_subscription}cancel/", profile.cancel, name="cancel_subscription"),
     path(f"{_subscription}keys/<slot:slot>/", profile.key, name="key"),
     path(f"{_subscription}keys/<slot:slot>/regenerate/", profile.regenerate, name="regenerate_key"),
+    path("profile/teams/", teams.listed, name="teams"),
+    path("profile/teams/create/", teams.create, name="create_team"),
+    path("profile/teams/answer/", teams.answer, name="answer_team_invitation"),
+    path(_team, teams.team, name="team"),
+    path(f"{_team}rename/", teams.rename, name="rename_team"),
+    path(f"{_team}invite/", teams.invite, name="invite_to_team"),
+    path(f"{_team}revoke/", teams.revoke, name="revoke_team_invitation"),
+    path(f"{_team}role/", teams.change_role, name="change_team_role"),
+    path(f"{_team}members/<id:membership_id>/remove/", teams.remove, name="remove_from_team"),
+    path(f"{_team}leave/", teams.leave, name="leave_team"),
+    path(f"{_team}delete/", teams.delete, name="delete_team"),
+    path("teams/invitations/<str:token>/", teams.invitation, name="team_invitation"),
     path("llms.txt", llms.llms, name="llms"),
     path("health/", health.health, name="health"),
 ]

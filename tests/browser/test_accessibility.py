@@ -22,6 +22,7 @@ DEVELOPER_PAGES = [
     "/products/unlimited/",
     "/profile/",
     "/profile/account/",
+    "/profile/teams/",
     "/account/email/",
     "/profile/language/",
 ]
