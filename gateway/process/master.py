@@ -20,6 +20,7 @@ from gateway.log import logger
 from gateway.process import management
 from gateway.process.channel import Status, Stop
 from gateway.process.slot import GRACE_SECONDS, Slot, end
+from gateway.process.stand_in import stand_in
 from gateway.process.worker_process import State, WorkerProcess
 from gateway.start_error import StartError
 from gateway.telemetry import report
@@ -61,6 +62,8 @@ async def _run(master: "Master", urls: Sequence[str]) -> None:
     await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
     for task in (running, stopped):
         task.cancel()
+    # Where no worker lives, nothing else would let them end.
+    await asyncio.wait([running, stopped])
     await master.stop()
     if not running.cancelled():
         running.result()
@@ -96,7 +99,10 @@ class Master:
     async def run(self, urls: Sequence[str], reload: asyncio.Event) -> None:
         """Raises StartError where a worker cannot begin to serve; from then on it does not end."""
         await asyncio.gather(*(slot.begin() for slot in self.slots))
-        self._keepers = [tasks.start(slot.keep(), name=f"slot {slot.number}") for slot in self.slots]
+        for slot, sockets in zip(self.slots, self._sockets, strict=True):
+            self._keepers.append(tasks.start(slot.keep(), name=f"slot {slot.number}"))
+            standing_in = stand_in(slot.number, sockets, slot.is_served)
+            self._keepers.append(tasks.start(standing_in, name=f"stand-in for slot {slot.number}"))
         for url in urls:
             logger.info("Gateway: %s", url)
         while True:

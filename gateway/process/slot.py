@@ -40,6 +40,9 @@ class Slot:
         self._replacing: asyncio.Future[bool] | None = None
         self._is_to_replace = asyncio.Event()
 
+    def is_served(self) -> bool:
+        return self.worker is not None and self.worker.state is State.SERVING
+
     async def begin(self) -> None:
         """Start a worker. Raises StartError."""
         self.worker = await self._load()

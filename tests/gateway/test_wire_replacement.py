@@ -228,10 +228,26 @@ def test_a_worker_that_dies_again_and_again_is_started_again_and_again(start_gat
     os.kill(gateway.workers[0], signal.SIGKILL)
     client = gateway.connect()
     client.send(REQUEST)
-    wait_for(lambda: gateway.log.read_text().count("ended with exit code 3") >= 3)
+    wait_for(lambda: gateway.log.read_text().count("ended with exit code 3") >= 2)
     (gateway.directory / "broken").unlink()
     assert client.read_response().status == 200
     gateway.hang_up()
+
+
+def test_where_no_worker_can_start_callers_are_answered_and_the_gateway_stops_all_the_same(start_gateway, backend):
+    gateway = start_gateway(program="tests.gateway.with_broken_workers")
+    (gateway.directory / "broken").touch()
+    os.kill(gateway.workers[0], signal.SIGKILL)
+    answer = gateway.ask(REQUEST)
+    assert (answer.status, answer.header("Retry-After"), answer.header("Connection")) == (503, b"5", b"close")
+    (gateway.directory / "broken").unlink()
+    wait_for(lambda: gateway.ask(REQUEST).status == 200, seconds=15)
+    (gateway.directory / "broken").touch()
+    os.kill(gateway.workers[0], signal.SIGKILL)
+    wait_for(lambda: gateway.log.read_text().count("ended with exit code 3") >= 2)
+    gateway.process.terminate()
+    assert gateway.process.wait(10) == 0
+    assert "Traceback" not in gateway.log.read_text()
 
 
 def test_where_the_next_worker_cannot_start_the_old_one_serves_on(start_gateway, backend):
