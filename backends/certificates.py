@@ -23,6 +23,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
+_NO_CERTIFICATES = "Give certificates in PEM form: -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
 
 SigningKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 
@@ -63,6 +64,8 @@ def client_certificate(pem: str) -> str:
 
     Raises ValidationError.
     """
+    if "-----BEGIN CERTIFICATE-----" not in pem:
+        raise ValidationError(_NO_CERTIFICATES)
     key = _private_key(pem)
     certificates = _certificates(pem)
     own = next((one for one in certificates if _public_key(one) == _public_key(key)), None)
@@ -79,9 +82,7 @@ def _certificates(pem: str) -> Sequence[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem.encode())
     except ValueError as error:
-        raise ValidationError(
-            "Give certificates in PEM form: -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
-        ) from error
+        raise ValidationError(_NO_CERTIFICATES) from error
 
 
 def _public_key(holder: x509.Certificate | SigningKey) -> bytes:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
-from backends.validators import QUERY_NAME, RESERVED_HEADERS, TOKEN
+from backends.validators import QUERY_NAME, validate_header_name
 
 MAX_PAIRS = 20
 MAX_NAME_CHARACTERS = 100
@@ -17,6 +18,7 @@ HIDDEN = "••••••••"
 Pairs = tuple[tuple[str, str], ...]
 
 # RFC 9110, 5.5, without the obsolete octets.
+_ANOTHER_PARAMETER = re.compile(r"&[A-Za-z0-9\-._~]+=")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -70,15 +72,15 @@ def _pair(kind: Kind, line: str, known: dict[str, str]) -> tuple[str, str]:
 
 
 def _check_header(name: str, value: str) -> None:
-    TOKEN(name)
-    if name.lower() in RESERVED_HEADERS:
-        raise ValidationError("HTTP itself needs this header.")
+    validate_header_name(name)
     if not _HEADER_VALUE.fullmatch(value):
         raise ValidationError("The value of a header has printable ASCII characters only.")
 
 
 def _check_query(name: str, value: str) -> None:
     QUERY_NAME(name)
+    if _ANOTHER_PARAMETER.search(value):
+        raise ValidationError(_("Write each parameter on a line of its own."))
     if not value.isprintable():
         raise ValidationError("The value has printable characters only.")
 

@@ -3,6 +3,7 @@
 import re
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 # Azure's bounds (CircuitBreakerFailureCondition).
 MAX_RANGES = 10
@@ -20,6 +21,8 @@ def parse_ranges(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def _range(part: str) -> tuple[int, int]:
+    if not part:
+        raise ValueError(_("There is a comma too many: write them as 429, 500-599."))
     found = _RANGE.fullmatch(part)
     if found is None:
         raise ValueError(f"'{part[:20]}' is neither a status nor a range: write them as 429, 500-599.")

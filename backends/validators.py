@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext as _
 
 # Fields that frame a message or belong to one connection (RFC 9110, 7.6.1) or name the host.
-RESERVED_HEADERS = frozenset(
+_HTTP_HEADERS = frozenset(
     {
         "connection",
         "content-length",
@@ -24,6 +25,9 @@ RESERVED_HEADERS = frozenset(
     }
 )
 
+# What the gateway tells each backend itself; a second one would contradict it.
+_GATEWAY_HEADERS = frozenset({"forwarded", "traceparent", "tracestate", "via", "x-real-ip", "x-request-id"})
+
 # RFC 9110, 5.6.2.
 TOKEN = RegexValidator(r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z", "Only letters, digits and !#$%%&'*+-.^_`|~ are allowed.")
 # RFC 3986, 2.3: what a query can hold as it is.
@@ -31,8 +35,19 @@ QUERY_NAME = RegexValidator(
     r"\A[A-Za-z0-9\-._~]+\Z", "Only letters, digits and -._~ can name a query parameter without being encoded."
 )
 
+_SPACE = re.compile(r"\s")
 _HOST_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,251}[A-Za-z0-9_.])?")
 _URL_PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*)*")
+
+
+def validate_header_name(name: str) -> None:
+    """A name that is the administrator's to choose. An underscore counts as a hyphen, as it does to many programs."""
+    TOKEN(name)
+    canonical = name.lower().replace("_", "-")
+    if canonical in _HTTP_HEADERS:
+        raise ValidationError(_("HTTP itself needs the header %(name)s."), params={"name": name})
+    if canonical in _GATEWAY_HEADERS or canonical.startswith("x-forwarded-"):
+        raise ValidationError(_("The gateway itself writes the header %(name)s."), params={"name": name})
 
 
 def validate_service_url(url: str) -> None:
@@ -41,6 +56,8 @@ def validate_service_url(url: str) -> None:
     ws and wss stand for http and https: a WebSocket begins as a call of them (RFC 6455, 3).
     """
     # First, because urlsplit drops line breaks and tabs silently.
+    if _SPACE.search(url):
+        raise ValidationError(_("There is a space in the URL: take it out, or write it as %20."))
     if not re.fullmatch(r"[\x21-\x7e]+", url):
         raise ValidationError("Write other than ASCII characters percent-encoded, and host names in punycode.")
     try:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from backends.validators import validate_service_url
 from service.models import Service, current
 
 THIS_MACHINE = "this machine"
@@ -31,7 +32,8 @@ def leads_to_gateway(url: str, service: Service | None) -> bool:
 
 
 def refuse_own_address(url: str) -> None:
-    """Raises ValidationError where a valid service URL leads to the gateway."""
+    """Raises ValidationError where a service URL leads to the gateway, or is none."""
+    validate_service_url(url)
     if leads_to_gateway(url, current()):
         raise ValidationError("This is the address of the gateway itself: its calls would go round in circles.")
 
@@ -41,6 +43,9 @@ def _own_addresses(service: Service | None) -> list[Address]:
     listens_at = [Address(_canonical(settings.GATEWAY_HOST), settings.GATEWAY_PORT, "")]
     if settings.GATEWAY_TLS_PORT:
         listens_at.append(Address(_canonical(settings.GATEWAY_TLS_HOST), settings.GATEWAY_TLS_PORT, ""))
+    if settings.GATEWAY_MANAGEMENT_PORT:
+        management = settings.GATEWAY_MANAGEMENT_HOST
+        listens_at.append(Address(_canonical(management), settings.GATEWAY_MANAGEMENT_PORT, ""))
     return [*public, _address(settings.GATEWAY_INTERNAL_URL), *listens_at]
 
 

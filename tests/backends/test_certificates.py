@@ -42,7 +42,7 @@ def test_kinds_of_keys(key):
 @pytest.mark.parametrize(
     ("pem", "message"),
     [
-        pytest.param("s3cret", "Give the private key too", id="nonsense"),
+        pytest.param("s3cret", "Give certificates in PEM form", id="nonsense"),
         pytest.param(OWN, "Give the private key too", id="no key"),
         pytest.param(key_pem(KEY), "Give certificates in PEM form", id="no certificate"),
         pytest.param(OTHER + key_pem(KEY), "belongs to none of the certificates", id="key of another one"),

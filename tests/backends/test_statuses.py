@@ -21,6 +21,11 @@ def test_ranges(text, ranges):
     validate_ranges(text)
 
 
+def test_a_comma_too_many_is_told():
+    with pytest.raises(ValidationError, match="a comma too many"):
+        validate_ranges("429,,500")
+
+
 @pytest.mark.parametrize(
     "text",
     ["all", "5xx", "99", "600", "199-200", "599-500", "500-", "-500", ",", "500,,501", "٥٠٠", "5" * 30, "200," * 11],

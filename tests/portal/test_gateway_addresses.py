@@ -13,6 +13,7 @@ def addresses(settings):
     settings.GATEWAY_URL = "https://{service}.example.org/apis"
     settings.GATEWAY_INTERNAL_URL = "http://gateway.internal:8081"
     settings.GATEWAY_HOST, settings.GATEWAY_PORT = "0.0.0.0", 8080
+    settings.GATEWAY_MANAGEMENT_HOST, settings.GATEWAY_MANAGEMENT_PORT = "127.0.0.1", 8082
     settings.GATEWAY_TLS_HOST, settings.GATEWAY_TLS_PORT = "0.0.0.0", 8443
 
 
@@ -32,6 +33,7 @@ def addresses(settings):
         "http://127.8.9.10:8080",
         "http://0.0.0.0:8080",
         "http://gateway.internal:8081/x",
+        "http://localhost:8082/metrics",
         "https://demo.example.org/apis",
         "https://DEMO.example.org:443/apis/weather",
     ],
