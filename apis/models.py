@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 from apis import url_templates
 from apis.origins import validate_origins
@@ -112,6 +113,15 @@ class API(models.Model):
         blank=True,
         validators=[MinValueValidator(SHORTEST_SECONDS), MaxValueValidator(LONGEST_SECONDS)],
         help_text="Longest wait for the head of the backend's answer, then 504; and longest pause in its body.",
+    )
+    allow_encoded_slashes = models.BooleanField(
+        _("let encoded slashes pass in parameters"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "For ids such as a%2Fb. Only if the service tells %2F from a slash: one that decodes paths first could "
+            "be led to what no operation is for. Off: such calls get 400, unless a wildcard covers the slash."
+        ),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -98,6 +98,7 @@ def _apis(open_products: dict[int, int]) -> tuple[API, ...]:
                 cors_origins=_cors_origins(row),
                 request_body_limit_bytes=row.request_body_limit_bytes,
                 backend_seconds=row.backend_timeout_seconds,
+                allow_encoded_slashes=row.allow_encoded_slashes,
             )
         )
     return tuple(apis)

@@ -52,6 +52,7 @@ API = Watched(
         "allowed_origins",
         "request_body_limit_bytes",
         "backend_timeout_seconds",
+        "allow_encoded_slashes",
     ),
 )
 OPERATION = Watched("apis.Operation", ("api", "method", "url_template", "name", "display_name"))

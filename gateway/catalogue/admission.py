@@ -96,8 +96,8 @@ def admit(
     """
     route = find(catalogue, method, target)
     if isinstance(route, Malformed):
-        body = error_body(400, route.why)
-        return Refusal(400, body, (JSON,), "configuration", "MalformedURL", route.url)
+        api = route.api.id if route.api is not None else None
+        return Refusal(400, error_body(400, route.why), (JSON,), "configuration", "MalformedURL", route.url, api)
     if isinstance(route, NotFound) or scheme not in route.api.schemes:
         api = route.api.id if route.api is not None else None
         return Refusal(404, _NOT_FOUND, (JSON,), "configuration", "OperationNotFound", route.url, api)

@@ -11,6 +11,8 @@ The rules, where Azure's documents leave a choice:
   nothing. Empty segments count: `/files/` is not `/files`. Only an API's root has two spellings.
 - A method is a case-sensitive token; HEAD calls an operation whose method is HEAD.
 - A malformed target is answered 400; one with a `.` or `..` segment, in any disguise, 404.
+- A path that a backend might read as another one is answered 400, unless both lead to one operation.
+  So an encoded slash passes where a wildcard covers it, or where the API lets it pass.
 """
 
 import re
@@ -30,7 +32,18 @@ from gateway.catalogue.subscriptions import Subscriptions
 from gateway.configuration import key_digest
 from gateway.configuration.snapshot import API, Operation, Product, Snapshot, Subscription
 from gateway.http.cors import CORS, cors_of
-from gateway.http.target import climbs, decoded, malformation, parameters_named, requirement, values, without
+from gateway.http.target import (
+    climbs,
+    comparable,
+    decoded,
+    is_plain,
+    malformation,
+    parameters_named,
+    readings,
+    requirement,
+    values,
+    without,
+)
 from gateway.upstream.backend import Backends, Destination, compile_backends, destination_of
 
 # No place in the trees is deeper: a suffix has at most 200 segments and a template 64.
@@ -38,6 +51,9 @@ MAX_SEGMENTS = 300
 DEFAULT_KEY_QUERY_NAME = b"subscription-key"
 REMEMBERED_ROUTES = 8192
 REMEMBERED_TARGET_BYTES = 256
+AMBIGUOUS = "The path can be taken for that of another operation: it holds an encoded slash, or the like."
+
+_SLASHES = re.compile(rb"//+")
 
 
 class CatalogueError(ValueError):
@@ -85,6 +101,7 @@ class PublishedAPI:
     withheld_parameters: re.Pattern[bytes]
     cors: CORS | None
     body_limit_bytes: int | None
+    keeps_encoded_slashes: bool
     operations: tuple[Operation, ...]
     methods: dict[bytes, Node]
 
@@ -109,8 +126,11 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
+    """`api` is known where it is its operations that make the target ambiguous."""
+
     why: str
     url: bytes
+    api: PublishedAPI | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +237,7 @@ def _publish(api: API, backends: Backends, before: PublishedAPI | None) -> Gener
         ),
         cors=cors_of(api.cors_origins),
         body_limit_bytes=api.request_body_limit_bytes,
+        keeps_encoded_slashes=api.allow_encoded_slashes,
         operations=api.operations,
         methods=methods,
     )
@@ -305,20 +326,49 @@ def _find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFoun
     if climbs(path):
         return NotFound(None, url)
     segments = path.split(b"/", MAX_SEGMENTS)[1:]
-    comparable = [decoded(segment).lower() for segment in segments]
-    api, depth = longest_suffix(catalogue.suffixes, comparable)
-    root = api.methods.get(method) if api is not None else None
-    if api is None or root is None:
+    read = [decoded(segment).lower() for segment in segments]
+    api, depth, leaf = _lead(catalogue, method, read, query)
+    if api is None or leaf is None:
         return NotFound(api, url)
-    leaf = _match(root, comparable[depth:] or [b""], 0, query)
-    if leaf is None:
-        return NotFound(api, url)
+    if not is_plain(path) and _is_ambiguous(catalogue, method, path, query, api, leaf):
+        return Malformed(AMBIGUOUS, url, api)
     rest = b"".join([b"/" + segment for segment in segments[depth:]])
     rest += question_mark + query
     if has_key:
         rest = without(rest, api.withheld_parameters)
     backend_target = api.backend.target(rest) if api.backend is not None else b""
     return Route(api, leaf.operation, backend_target, url, values(query, api.key_parameter) if has_key else ())
+
+
+def _lead(
+    catalogue: Catalogue, method: bytes, segments: Sequence[bytes], query: bytes
+) -> tuple[PublishedAPI | None, int, Leaf | None]:
+    """Where decoded segments lead: the API, how many of them are its suffix, and the operation."""
+    api, depth = longest_suffix(catalogue.suffixes, segments)
+    root = api.methods.get(method) if api is not None else None
+    if root is None:
+        return api, depth, None
+    return api, depth, _match(root, segments[depth:] or [b""], 0, query)
+
+
+def _is_ambiguous(
+    catalogue: Catalogue, method: bytes, path: bytes, query: bytes, api: PublishedAPI, leaf: Leaf
+) -> bool:
+    """Whether some backend would read the path as one that leads elsewhere, or nowhere."""
+    admitted = api.id, leaf.operation
+
+    def lead(text: bytes, part: bytes) -> tuple[int, int] | None:
+        asked = part + b"&" + query if part else query
+        found, _, its = _lead(catalogue, method, comparable(text, MAX_SEGMENTS), asked)
+        return (found.id, its.operation) if found is not None and its is not None else None
+
+    found = readings(path, keeps_encoded_slashes=api.keeps_encoded_slashes)
+    if found is None:
+        return True
+    # Empty segments that a template spells out are its author's: where they are merged, it may lead nowhere.
+    return any(lead(text, part) != admitted for text, part in found) or any(
+        b"//" in text and lead(_SLASHES.sub(b"/", text), part) not in (None, admitted) for text, part in found
+    )
 
 
 def longest_suffix(place: Suffix, segments: Sequence[bytes]) -> tuple[PublishedAPI | None, int]:

@@ -58,6 +58,7 @@ class API(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cors_origins: tuple[str, ...] = ()
     request_body_limit_bytes: int | None = None
     backend_seconds: float | None = None
+    allow_encoded_slashes: bool = False
 
 
 class Breaker(msgspec.Struct, frozen=True, array_like=True):

@@ -12,7 +12,18 @@ from urllib.parse import unquote_to_bytes
 # RFC 3986, 2 leaves some of these out; clients send them all the same, and they do no harm.
 _ALLOWED = bytes(byte for byte in range(0x21, 0x7F) if byte != ord("#"))
 _BROKEN_ENCODING = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_DOT_SEGMENT = re.compile(rb"(?:\A|[/\\])\.\.?(?=[/\\;]|\Z)")
+_DOT_SEGMENT = re.compile(rb"(?:\A|[/\\])\.\.?(?=[/\\;?#\0]|\Z)")
+_NOT_PLAIN = re.compile(rb"[%;\\]|//")
+_SPECIAL = re.compile(rb"[%;\\?#\0]|//")
+_ENCODED_SLASH = re.compile(rb"(%(?:2[Ff]|5[Cc]))")
+_SEGMENT_PARAMETERS = re.compile(rb";[^/]*")
+_END_OF_PATH = re.compile(rb"[?#\0]")
+# Nobody means a path with more, and to follow them all would hold up other calls.
+READINGS_LIMIT = 64
+READINGS_LIMIT_BYTES = 2**15
+
+Reading = tuple[bytes, bytes]
+"""A path, and what of it is taken for a query."""
 
 
 def malformation(target: bytes) -> str | None:
@@ -37,11 +48,73 @@ def climbs(path: bytes) -> bool:
     """Whether some reader of the path would find a `.` or `..` segment in it.
 
     Backends differ in what they decode and split, so a slash or backslash counts encoded or plain,
-    and `..;x` counts as `..` (Java servers drop what follows the semicolon).
+    and `..;x` counts as `..` (Java servers drop what follows the semicolon). With a proxy in between
+    a path may be decoded twice.
     """
-    if b"." not in path and b"%2e" not in path and b"%2E" not in path:
+    if b"." not in path and b"%" not in path:
         return False
-    return _DOT_SEGMENT.search(decoded(path)) is not None
+    once = decoded(path)
+    return _DOT_SEGMENT.search(once) is not None or (b"%" in once and _DOT_SEGMENT.search(decoded(once)) is not None)
+
+
+def is_plain(path: bytes) -> bool:
+    """Whether all backends read the path alike."""
+    if _NOT_PLAIN.search(path) is None:
+        return True
+    # Most of what is encoded means nothing to anybody.
+    once = decoded(path)
+    return _SPECIAL.search(once) is None and once.count(b"/") == path.count(b"/")
+
+
+def readings(path: bytes, *, keeps_encoded_slashes: bool) -> set[Reading] | None:
+    """What backends may take the path for, all but merged slashes; None where that is too much to tell.
+
+    A backend may decode once, or twice with a proxy before it; see a slash in a backslash; drop what
+    follows a semicolon; and end the path where a question mark, number sign or null is, each of it
+    before decoding or after. `keeps_encoded_slashes` where it tells an encoded slash from a plain one.
+    """
+    decode = _decoded_but_slashes if keeps_encoded_slashes else decoded
+    found: set[Reading] = set()
+    texts: set[Reading] = {(path, b"")}
+    for decodings in range(3):
+        for change in (_with_slashes, _without_parameters, _cut_short):
+            texts |= {change(*text) for text in texts}
+            if len(texts) > READINGS_LIMIT or len(texts) * len(path) > READINGS_LIMIT_BYTES:
+                return None
+        if decodings:
+            found |= texts
+        texts = {(decode(text), query) for text, query in texts}
+    return found
+
+
+def _with_slashes(path: bytes, query: bytes) -> Reading:
+    return path.replace(b"\\", b"/"), query
+
+
+def _without_parameters(path: bytes, query: bytes) -> Reading:
+    return _SEGMENT_PARAMETERS.sub(b"", path), query
+
+
+def _cut_short(path: bytes, query: bytes) -> Reading:
+    end = _END_OF_PATH.search(path)
+    if end is None:
+        return path, query
+    return path[: end.start()], path[end.end() :] if end[0] == b"?" else query
+
+
+def _decoded_but_slashes(path: bytes) -> bytes:
+    pieces = _ENCODED_SLASH.split(path)
+    pieces[::2] = map(decoded, pieces[::2])
+    return b"".join(pieces)
+
+
+def comparable(path: bytes, most_segments: int) -> list[bytes]:
+    """The segments of a path that is decoded but for slashes within a segment, as they are compared."""
+    return [_ENCODED_SLASH.sub(_decoded_match, segment).lower() for segment in path.split(b"/", most_segments)[1:]]
+
+
+def _decoded_match(found: re.Match[bytes]) -> bytes:
+    return decoded(found[0])
 
 
 @lru_cache(maxsize=4096)

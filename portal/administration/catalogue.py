@@ -137,6 +137,7 @@ class APIAdmin(ModelAdmin):
                     "allowed_origins",
                     "request_body_limit_bytes",
                     "backend_timeout_seconds",
+                    "allow_encoded_slashes",
                 ]
             },
         ),

@@ -82,6 +82,7 @@ def test_taken_name_gets_a_number(admin, api):
         ("path", "/azureml", "not at the ends"),
         ("path", "a/../b", "reserved"),
         ("scheme", "gopher", "not one of the available choices"),
+        ("service_url", "http://a:99999", "Port out of range"),
         ("key_header_name", "Host", "HTTP itself needs the header"),
         ("key_header_name", "a: b", "Only letters, digits and !#$%&amp;"),
         ("key_query_name", "a=b", "Only letters, digits"),

@@ -34,7 +34,7 @@ def operation_at(served, method, target):
         pytest.param(["GET /a/{x}"], b"/echo/a/7", 1, id="a parameter"),
         pytest.param(["GET /a/{x}"], b"/echo/a/", None, id="a parameter is not empty"),
         pytest.param(["GET /a/{x}"], b"/echo/a/b/c", None, id="a parameter is one segment"),
-        pytest.param(["GET /a/{x}"], b"/echo/a/b%2Fc", 1, id="an encoded slash stays in its segment"),
+        pytest.param(["GET /a/{x}"], b"/echo/a/b%20c%C3%A5%252", 1, id="an encoded parameter"),
         pytest.param(["GET /*"], b"/echo", 1, id="a wildcard covers nothing"),
         pytest.param(["GET /*"], b"/echo/", 1, id="a wildcard covers the root"),
         pytest.param(["GET /*"], b"/echo/a//b/c", 1, id="a wildcard covers the rest"),
@@ -48,7 +48,7 @@ def operation_at(served, method, target):
         pytest.param(["GET /{x}/b", "GET /a/{y}"], b"/echo/a/b", 2, id="the first literal decides"),
         pytest.param(["GET /admin", "GET /{x}"], b"/echo/%61dmin", 1, id="encoding hides no literal"),
         pytest.param(["GET /s%C3%A5k"], b"/echo/s%c3%a5k", 1, id="an encoded literal"),
-        pytest.param(["GET /{x}"], b"/echo/%252e%252e", 1, id="nothing is decoded twice"),
+        pytest.param(["GET /{x}"], b"/echo/%2541", 1, id="nothing is decoded twice"),
         pytest.param(["POST /a"], b"/echo/a", None, id="another method"),
         pytest.param(["get /a"], b"/echo/a", None, id="methods are case-sensitive"),
     ],
@@ -167,6 +167,73 @@ def test_a_malformed_target_is_said_to_be_malformed(target):
     assert isinstance(find(catalogue(api(1, "echo", "GET /*")), b"GET", target), Malformed)
 
 
+AMBIGUOUS = [
+    pytest.param(["GET /a/{x}"], b"/echo/a/b%2Fc", id="an encoded slash"),
+    pytest.param(["GET /a/{x}"], b"/echo/a/b%5Cc", id="an encoded backslash"),
+    pytest.param(["GET /a/{x}"], b"/echo/a/b\\c", id="a backslash"),
+    pytest.param(["GET /a/{x}"], b"/echo/a/b%252fc", id="a slash encoded twice"),
+    pytest.param(["GET /a/{x}", "GET /a/admin"], b"/echo/a/admin;x", id="a literal with parameters"),
+    pytest.param(["GET /a/{x}", "GET /a/admin"], b"/echo/a/admin%3Bx", id="a literal with encoded parameters"),
+    pytest.param(["GET /a/{x}", "GET /a/admin"], b"/echo/a/admin;%2Fx%23", id="several tricks at once"),
+    pytest.param(["GET /a/{x}", "GET /a/admin"], b"/echo/a/admin%23", id="a literal that ends at a number sign"),
+    pytest.param(["GET /a/{x}", "GET /a/admin"], b"/echo/a/admin%3Fx", id="a literal that ends at a question mark"),
+    pytest.param(["GET /a/{x}", "GET /a/admin"], b"/echo/a/admin%2500", id="a literal that ends at a null"),
+    pytest.param(["GET /a/{x}", "GET /a/admin"], b"/echo/a/%2561dmin", id="a literal encoded twice"),
+    pytest.param(["GET /{x}", "GET /q?a={a}"], b"/echo/q%3Fa=1", id="a query within the path"),
+    pytest.param(["GET /a/{x}/b"], b"/echo/a/1%3F/b", id="a path that ends early"),
+    pytest.param(["GET /*", "GET /a/admin"], b"/echo/a%2Fadmin", id="a literal past a wildcard"),
+    pytest.param(["GET /*", "GET /a/admin"], b"/echo/a//admin", id="a literal past merged slashes"),
+    pytest.param(["GET /*"], b"/echo/" + b"%2F;%23\\" * 2000, id="more than can be followed"),
+]
+
+
+@pytest.mark.parametrize(("templates", "path"), AMBIGUOUS)
+def test_a_path_that_may_be_read_as_another_ones_is_refused(templates, path):
+    found = find(catalogue(api(1, "echo", *templates)), b"GET", path)
+    assert isinstance(found, Malformed)
+    assert found.api.id == 1
+
+
+@pytest.mark.parametrize(
+    "path", [b"/shop%2Fadmin/x", b"/shop;v=1/admin/x", b"//shop/admin/x", b"/shop/admin;x/y", b"/shop/admin%3Fx"]
+)
+def test_no_reading_of_a_path_leads_into_another_api(path):
+    served = catalogue(api(1, "", "GET /*"), api(2, "shop", "GET /*"), api(3, "shop/admin", "GET /*"))
+    assert isinstance(find(served, b"GET", path), Malformed)
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ("GET /langs/{name}", b"/echo/langs/C%23"),
+        ("GET /pages/{title}", b"/echo/pages/Who%3F"),
+        ("GET /pages/{title}?v={v}", b"/echo/pages/Who%3F?v=1"),
+        ("GET /map/{place}", b"/echo/map/oslo;zoom=3"),
+        ("GET /rates/{value}", b"/echo/rates/100%25"),
+        ("GET /blobs/{container}/*", b"/echo/blobs/c/a%2Fb%5Cc//d;e%20f"),
+    ],
+)
+def test_what_leads_to_one_operation_however_it_is_read_passes(template, path):
+    assert operation_at(catalogue(api(1, "echo", template)), b"GET", path) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [
+        (b"/echo/a/b%2Fc", 1),
+        (b"/echo/a/b%252Fc%5cd", 1),
+        (b"/echo/a/admin%2F", 1),
+        (b"/echo/s%2Ft", 3),
+        (b"/echo/a/admin;x%2F", None),
+        (b"/echo/a/b%2F..%2Fc", None),
+        (b"/echo/a/b\\c", None),
+    ],
+)
+def test_an_api_may_let_encoded_slashes_pass_in_a_segment(path, operation):
+    served = catalogue(api(1, "echo", "GET /a/{x}", "GET /a/admin", "GET /s%2Ft", allow_encoded_slashes=True))
+    assert operation_at(served, b"GET", path) == operation
+
+
 DISGUISED = [
     ".",
     "..",
@@ -183,6 +250,13 @@ DISGUISED = [
     "..\\b",
     "a%5C%2e%2e",
     "a%2F.%2Fb",
+    "%252e%252e",
+    "%25%32%65%252E",
+    ".%252e%253Bx",
+    "a%252F..",
+    "..%3Fx",
+    "..%23",
+    "..%2500",
 ]
 
 
@@ -196,6 +270,46 @@ def test_dot_segments_reach_no_operation(path, segment):
 @pytest.mark.parametrize("path", [b"/echo/...", b"/echo/a..b", b"/echo/.well-known", b"/echo/x/..a", b"/echo/a%2eb"])
 def test_dots_within_a_segment_are_harmless(path):
     assert isinstance(find(catalogue(api(1, "echo", "GET /*")), b"GET", path), Route)
+
+
+def read_by(steps, path):
+    """What a backend makes of a path by these steps, one after another."""
+    done = {
+        "decode": lambda text: re.sub(rb"%([0-9a-fA-F]{2})", lambda code: bytes.fromhex(code[1].decode()), text),
+        "backslash": lambda text: text.replace(b"\\", b"/"),
+        "parameters": lambda text: b"/".join(segment.split(b";")[0] for segment in text.split(b"/")),
+        "end": lambda text: re.split(rb"[?#\0]", text)[0],
+        "merge": lambda text: re.sub(rb"/+", b"/", text),
+    }
+    for step in steps:
+        path = done[step](path)
+    return path
+
+
+@given(
+    st.lists(
+        st.sampled_from(["/", "%2F", "%252f", "%5c", "\\", ";", "%3B", "%3f", "%2523", "admin", "%61dmin", "x", "//"]),
+        max_size=6,
+    ),
+    st.sampled_from([(), ("parameters",), ("backslash",), ("end",)]),
+    st.permutations(["backslash", "parameters", "end"]),
+    st.integers(0, 3),
+    st.booleans(),
+    st.booleans(),
+)
+def test_no_backend_reads_a_routed_path_as_that_of_another_operation(pieces, before, after, number, twice, merges):
+    target = "".join(["/echo/", *pieces]).encode()
+    found = find(NESTED, b"GET", target)
+    if not isinstance(found, Route):
+        return
+    read = read_by(
+        (*before, "decode", *(("decode",) if twice else ()), *after[:number], *(("merge",) * merges)), target
+    )
+    for leaf_path in (b"/echo/admin", b"/echo/x/admin"):
+        if read.lower() == leaf_path:
+            assert found.operation == find(NESTED, b"GET", leaf_path).operation
+    if read.lower().startswith(b"/echo/secret/"):
+        assert found.api.id == 2
 
 
 @given(st.text(alphabet="/.%25eEfFcC;\\ab", max_size=24))
@@ -250,3 +364,6 @@ def test_what_cannot_be_served_does_not_compile(apis, problem):
 
 
 SERVED = catalogue(api(1, "echo", "GET /*"))
+NESTED = catalogue(
+    api(1, "echo", "GET /admin", "GET /x/admin", "GET /{x}", "GET /x/{y}", "GET /*"), api(2, "echo/secret", "GET /*")
+)
