@@ -16,6 +16,9 @@ SUBSCRIPTION_KEY_SET = "subscription.key_set"
 SUBSCRIPTION_OLD_KEY_ENDED = "subscription.old_key_ended"
 SUBSCRIPTION_KEYS_SHOWN = "subscription.keys_shown"
 
+USER_BLOCKED = "user.blocked"
+USER_ACTIVATED = "user.activated"
+
 TEAM_CREATED = "team.created"
 TEAM_DELETED = "team.deleted"
 TEAM_MEMBER_INVITED = "team.member_invited"

@@ -133,7 +133,11 @@ def _create(subscription: Subscription, *, by: User | None, now: datetime | None
 
 
 def refuse_foreign_team(user: User, team: Team | None) -> None:
-    if team is not None and not Team.objects.owned_by(user).filter(pk=team.pk).exists():
+    if team is None:
+        return
+    # Nobody deletes the team, or takes the person out of it, before the subscription is there.
+    Team.objects.select_for_update().filter(pk=team.pk).first()
+    if not Team.objects.owned_by(user).filter(pk=team.pk).exists():
         raise LifecycleError(_("Only an owner of a team acts for it."))
 
 

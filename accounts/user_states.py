@@ -1,0 +1,74 @@
+"""What happens to an account: blocked, and active again.
+
+Who is blocked is signed out at his next request, and his keys stop working as soon as the publisher has seen it.
+Subscriptions of his teams go on.
+"""
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.models import User, UserStateChange
+from events import names
+from events.recording import record
+
+State = User.State
+
+# A deleted account has no way back.
+TRANSITIONS: dict[str, frozenset[str]] = {
+    State.ACTIVE: frozenset({State.BLOCKED}),
+    State.BLOCKED: frozenset({State.ACTIVE}),
+    State.PENDING: frozenset({State.ACTIVE, State.BLOCKED}),
+    State.DELETED: frozenset(),
+}
+_EVENTS = {State.ACTIVE: names.USER_ACTIVATED, State.BLOCKED: names.USER_BLOCKED}
+
+
+class UserStateError(ValueError):
+    """The account cannot get into that state; the text says why and is meant for the administrator."""
+
+
+class WrongUserState(UserStateError):
+    def __init__(self, user: User, wanted: State) -> None:
+        states = {"state": user.get_state_display(), "wanted": wanted.label}
+        super().__init__(_("The account is in the state “%(state)s” and cannot get into “%(wanted)s”.") % states)
+
+
+class OneselfBlocked(UserStateError):
+    def __init__(self) -> None:
+        super().__init__(_("You cannot block yourself."))
+
+
+class LastAdministrator(UserStateError):
+    def __init__(self) -> None:
+        super().__init__(_("The last administrator stays: nobody else could manage this service."))
+
+
+def change_state(user: User, to: State, *, by: User | None, comment: str = "") -> User:
+    """Block an account or make it active. Raises UserStateError."""
+    with transaction.atomic():
+        if to == State.BLOCKED:
+            _refuse_to_shut_out(user, by)
+        row = User.objects.select_for_update().get(pk=user.pk)
+        if to not in TRANSITIONS[row.state]:
+            raise WrongUserState(row, to)
+        row.state = to
+        row.save(update_fields=["state"])
+        UserStateChange.objects.create(user=row, by=by, state=to, comment=comment)
+        record(_EVENTS[to], by=by, user=row)
+    return row
+
+
+def _refuse_to_shut_out(user: User, by: User | None) -> None:
+    if by is not None and by.pk == user.pk:
+        raise OneselfBlocked
+    refuse_last_administrator(user)
+
+
+def refuse_last_administrator(user: User) -> None:
+    """Raise LastAdministrator where nobody else may do everything; in the transaction that shuts the user out.
+
+    All administrators are locked, for two of them may shut out each other at the same time.
+    """
+    administrators = User.objects.filter(is_superuser=True, state=State.ACTIVE).order_by("pk").select_for_update()
+    if {one.pk for one in administrators} == {user.pk}:
+        raise LastAdministrator
