@@ -1,18 +1,24 @@
 """Forms about people."""
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from accounts import custom_fields
 from accounts.localization import time_zones
 from accounts.models import User
 from accounts.names import validate_name
 
 
 class NameForm(forms.Form):
-    """A person's name: asked at sign-up, beside the e-mail address and the password, and changed in the profile."""
+    """A person's name and what administrators ask beside it.
+
+    Asked at sign-up, with the e-mail address and the password, and changed in the profile.
+    """
 
     first_name = forms.CharField(
         max_length=100, validators=[validate_name], widget=forms.TextInput(attrs={"autocomplete": "given-name"})
@@ -20,6 +26,19 @@ class NameForm(forms.Form):
     last_name = forms.CharField(
         max_length=100, validators=[validate_name], widget=forms.TextInput(attrs={"autocomplete": "family-name"})
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields.update(custom_fields.form_fields())
+
+    @staticmethod
+    def values_of(user: User) -> dict[str, Any]:
+        """What the form shows at first of a person."""
+        return {
+            "first_name": user.first_name,
+            "last_name": user.last_name,
+            **custom_fields.values_of(user),
+        }
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """Called by allauth when it has made the user. Mails will speak the language of the page."""
@@ -31,6 +50,7 @@ class NameForm(forms.Form):
         user.first_name = self.cleaned_data["first_name"]
         user.last_name = self.cleaned_data["last_name"]
         user.save(update_fields=["first_name", "last_name"])
+        custom_fields.save(user, self.cleaned_data)
 
 
 def _time_zones_by_region() -> list[tuple[object, object]]:

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Self, TypeAlias
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -13,10 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.names import validate_name
+from portalsettings.models import Terms
 
 ADMINISTRATORS = "administrators"
 DEVELOPERS = "developers"
 GUESTS = "guests"
+CUSTOM_VALUE_LENGTH = 1000
 
 # What `visible_to(viewer)` takes: a person, nobody in particular, or the eyes of a group.
 Viewer: TypeAlias = "User | AnonymousUser"
@@ -60,6 +64,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         _("language"), max_length=10, blank=True, db_default="", default="", choices=settings.LANGUAGES
     )
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, db_default="", default="")
+    accepted_terms = models.ForeignKey(
+        Terms, on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+    terms_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Since when an administrator is asked to approve the account: its address is confirmed.
+    waiting_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -323,3 +333,118 @@ class TeamInvitation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.email}: {self.team}"
+
+
+class CustomField(models.Model):
+    """Something that administrators want to know of people, asked at sign-up and changed in the profile."""
+
+    class Kind(models.TextChoices):
+        TEXT = "text", _("Text")
+        CHOICE = "choice", _("Choice")
+        CHECK_BOX = "check-box", _("Check box")
+        NUMBER = "number", _("Number")
+        URL = "url", _("URL")
+
+    label = models.CharField(_("label"), max_length=100, unique=True, validators=[validate_name])
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.TEXT)
+    choices = models.TextField(
+        _("choices"), blank=True, max_length=10_000, help_text=_("Of a choice only: one a line.")
+    )
+    required = models.BooleanField(
+        _("required"), default=False, help_text=_("A check box that is required has to be ticked.")
+    )
+    help_text = models.CharField(_("help"), max_length=300, blank=True)
+    max_length = models.PositiveSmallIntegerField(
+        _("maximum length"),
+        default=200,
+        validators=[MinValueValidator(1), MaxValueValidator(CUSTOM_VALUE_LENGTH)],
+        help_text=_("Of a text or a URL, in characters."),
+    )
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    class Meta:
+        verbose_name = _("custom field")
+        verbose_name_plural = _("custom fields")
+        ordering = ["position", "pk"]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def choice_list(self) -> list[str]:
+        return [line.strip() for line in self.choices.splitlines() if line.strip()]
+
+    def clean(self) -> None:
+        if self.kind == self.Kind.CHOICE and not self.choice_list:
+            raise ValidationError({"choices": _("Write the choices, one a line.")})
+        if any(len(choice) > CUSTOM_VALUE_LENGTH for choice in self.choice_list):
+            raise ValidationError(
+                {"choices": _("A choice has at most %(limit)s characters.") % {"limit": CUSTOM_VALUE_LENGTH}}
+            )
+
+
+class CustomValue(models.Model):
+    """What a person has filled in."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="custom_values")
+    field = models.ForeignKey(CustomField, on_delete=models.CASCADE, related_name="values")
+    value = models.CharField(max_length=CUSTOM_VALUE_LENGTH)
+
+    class Meta:
+        ordering = ["field__position", "field"]
+        constraints = [models.UniqueConstraint(fields=["user", "field"], name="custom_value_once")]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value}"
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def open(self) -> Self:
+        """Those that wait to be accepted; their links may have expired, and can be sent again."""
+        return self.filter(accepted_at=None, revoked_at=None)
+
+
+class Invitation(models.Model):
+    """A link by mail, with which one person makes an account (Azure: invite)."""
+
+    email = models.EmailField(_("e-mail address"), max_length=254)
+    first_name = models.CharField(_("first name"), max_length=100, blank=True, validators=[validate_name])
+    last_name = models.CharField(_("last name"), max_length=100, blank=True, validators=[validate_name])
+    note = models.TextField(_("note"), blank=True, max_length=2000, help_text=_("Stands in the mail."))
+    groups = models.ManyToManyField(Group, blank=True, related_name="+")
+    # Of the link's token, which is in the mail and nowhere else.
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+    sent_at = models.DateTimeField(_("sent"), editable=False)
+    expires_at = models.DateTimeField(_("expires"), editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+    accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        ordering = ["-sent_at"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"), name="invitation_open_once", condition=Q(accepted_at=None, revoked_at=None)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def is_usable(self, at: datetime) -> bool:
+        return self.accepted_at is None and self.revoked_at is None and at < self.expires_at
+
+
+class SpentToken(models.Model):
+    """A token of another site that has signed somebody in, kept until it expires so that it works once."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.digest

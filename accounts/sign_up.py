@@ -1,16 +1,70 @@
-"""The sign-up form. It stands apart from `accounts.forms`, which allauth's forms are built on."""
+"""Signing up. It stands apart from `accounts.forms`, which allauth's forms are built on."""
 
-from allauth.account.forms import SignupForm
+from typing import Any
+
+from allauth.account.forms import AddEmailForm, SignupForm
 from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
+from accounts import user_states
 from accounts.models import User
+from accounts.terms import TermsForm
+from events import names
+from events.recording import record
+from portalsettings import models as portal_settings
+from portalsettings.domains import is_allowed
 
 
-class SignUpForm(SignupForm):
+class SignUpForm(SignupForm, TermsForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields([name for name in self.fields if not name.startswith("terms")])
+
+    def clean_email(self) -> str:
+        email: str = super().clean_email()
+        validate_domain(email)
+        return email
+
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """Allauth's own, in the same time for addresses that have an account: there is a password to hash."""
         if self.account_already_exists:
             make_password(self.cleaned_data["password1"])
-        outcome: tuple[User | None, HttpResponse | None] = super().try_save(request)
+        with transaction.atomic():
+            outcome: tuple[User | None, HttpResponse | None] = super().try_save(request)
         return outcome
+
+    def custom_signup(self, request: HttpRequest, user: User) -> None:
+        super().custom_signup(request, user)
+        self.note_acceptance(user)
+
+
+class NewAddressForm(AddEmailForm):
+    """A changed address has to be one that could sign up."""
+
+    def clean_email(self) -> Any:
+        email = super().clean_email()
+        validate_domain(email)
+        return email
+
+
+def validate_domain(email: str) -> None:
+    """Refuse an address at a domain that may not sign up; says nothing of whether it has an account."""
+    domains = portal_settings.current().domains
+    if not is_allowed(email, domains):
+        raise ValidationError(_("Use an address at %(domains)s.") % {"domains": ", ".join(domains)})
+
+
+def new_user() -> User:
+    """Somebody who signs up himself: where approval is required he waits for it from the start."""
+    needs_approval = portal_settings.current().approval_required
+    return User(state=User.State.PENDING if needs_approval else User.State.ACTIVE)
+
+
+def complete(user: User) -> None:
+    """The address of a person who has signed up is confirmed: the account can be used, or waits to be approved."""
+    record(names.USER_SIGNED_UP, by=user, user=user)
+    if user.state == User.State.PENDING:
+        user_states.ask_for_approval(user)

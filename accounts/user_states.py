@@ -1,10 +1,11 @@
-"""What happens to an account: blocked, and active again.
+"""What happens to an account: it waits for approval, is approved or rejected, blocked, and active again.
 
 Who is blocked is signed out at his next request, and his keys stop working as soon as the publisher has seen it.
 Subscriptions of his teams go on.
 """
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User, UserStateChange
@@ -21,6 +22,8 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     State.DELETED: frozenset(),
 }
 _EVENTS = {State.ACTIVE: names.USER_ACTIVATED, State.BLOCKED: names.USER_BLOCKED}
+# Of an account that waited for approval. Who is rejected is blocked, so that the decision can be taken back.
+_DECISIONS = {State.ACTIVE: names.USER_APPROVED, State.BLOCKED: names.USER_REJECTED}
 
 
 class UserStateError(ValueError):
@@ -43,18 +46,30 @@ class LastAdministrator(UserStateError):
         super().__init__(_("The last administrator stays: nobody else could manage this service."))
 
 
+def ask_for_approval(user: User) -> None:
+    """Let the administrators know, once, that a pending person waits: the address is confirmed."""
+    with transaction.atomic():
+        asked = User.objects.filter(pk=user.pk, state=State.PENDING, waiting_since=None)
+        if asked.update(waiting_since=timezone.now()):
+            record(names.USER_WAITING, by=user, user=user)
+
+
 def change_state(user: User, to: State, *, by: User | None, comment: str = "") -> User:
-    """Block an account or make it active. Raises UserStateError."""
+    """Block an account or make it active; of a pending one this rejects or approves. Raises UserStateError."""
     with transaction.atomic():
         if to == State.BLOCKED:
             _refuse_to_shut_out(user, by)
         row = User.objects.select_for_update().get(pk=user.pk)
         if to not in TRANSITIONS[row.state]:
             raise WrongUserState(row, to)
-        row.state = to
-        row.save(update_fields=["state"])
+        was_pending = row.state == State.PENDING
+        row.state, row.waiting_since = to, None
+        row.save(update_fields=["state", "waiting_since"])
         UserStateChange.objects.create(user=row, by=by, state=to, comment=comment)
-        record(_EVENTS[to], by=by, user=row)
+        if was_pending:
+            record(_DECISIONS[to], by=by, user=row, comment=comment)
+        else:
+            record(_EVENTS[to], by=by, user=row)
     return row
 
 

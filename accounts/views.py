@@ -1,13 +1,28 @@
-"""Confirming an e-mail address, also when the link is old or was used."""
+"""Ways into an account that allauth does not have, or has in another way.
+
+Confirming an address when the link is old or was used; invitations; terms of use; waiting for approval.
+"""
 
 from allauth.account import app_settings
 from allauth.account import views as allauth_views
 from allauth.account.internal.flows.email_verification import send_verification_email_to_address
-from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC, Login
+from allauth.account.stages import LoginStageController
+from allauth.core.ratelimit import consume_or_429
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import invitations
+from accounts.invitation_form import InvitationForm
+from accounts.models import Invitation
+from accounts.stages import TermsStage
+from accounts.terms import TermsForm
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,3 +53,59 @@ def _address_of(key: str) -> EmailAddress | None:
     except signing.BadSignature:
         return None
     return EmailAddress.objects.filter(pk=pk).first()
+
+
+@require_safe
+def waiting(request: HttpRequest) -> HttpResponse:
+    return render(request, "account/waiting.html")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def accept_terms(request: HttpRequest) -> HttpResponse:
+    """The last step of signing in where the terms are new to the person; who does not accept is not signed in."""
+    stage = LoginStageController.enter(request, TermsStage.key)
+    if stage is None:
+        return redirect("account_login")
+    if request.method == "POST" and "decline" in request.POST:
+        declined: HttpResponse = stage.abort()
+        return declined
+    form = TermsForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        form.note_acceptance(stage.login.user)
+        accepted: HttpResponse = stage.exit()
+        return accepted
+    return render(request, "account/accept_terms.html", {"form": form})
+
+
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """The page of an invitation's link. A GET changes nothing: programs that scan mails follow links."""
+    refusal: HttpResponse | None = consume_or_429(request, action="invitation")
+    if refusal is not None:
+        return refusal
+    try:
+        found = invitations.find(token, timezone.now())
+        if invitations.account_of(found.email) is not None:
+            return _join(request, token, found)
+        return _accept(request, token, found)
+    except invitations.Unusable:
+        return render(request, "account/invitation_unusable.html", status=404)
+
+
+def _join(request: HttpRequest, token: str, found: Invitation) -> HttpResponse:
+    if request.method != "POST":
+        return render(request, "account/invitation_join.html", {"invitation": found})
+    invitations.join(token)
+    return redirect("account_login")
+
+
+def _accept(request: HttpRequest, token: str, found: Invitation) -> HttpResponse:
+    form = InvitationForm(request.POST if request.method == "POST" else None, invitation=found)
+    if not form.is_valid():
+        return render(request, "account/invitation.html", {"form": form, "invitation": found})
+    user = form.accept(request, token)
+    answer: HttpResponse = perform_password_login(request, {"email": user.email}, Login(user=user, email=user.email))
+    return answer

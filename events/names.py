@@ -16,6 +16,11 @@ SUBSCRIPTION_KEY_SET = "subscription.key_set"
 SUBSCRIPTION_OLD_KEY_ENDED = "subscription.old_key_ended"
 SUBSCRIPTION_KEYS_SHOWN = "subscription.keys_shown"
 
+USER_INVITED = "user.invited"
+USER_SIGNED_UP = "user.signed_up"
+USER_WAITING = "user.waiting"
+USER_APPROVED = "user.approved"
+USER_REJECTED = "user.rejected"
 USER_BLOCKED = "user.blocked"
 USER_ACTIVATED = "user.activated"
 

@@ -3,14 +3,18 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.models import EmailConfirmationHMAC
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.http import HttpRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from accounts import sign_up
 from accounts.models import User
 from gateway.http.client_address import TrustedProxies
+from portalsettings import models as portal_settings
+from portalsettings.models import PortalSettings
 from service.models import current
 
 
@@ -41,6 +45,31 @@ class AccountAdapter(DefaultAccountAdapter):
         """Refuse what the column cannot hold."""
         User._meta.get_field("email").run_validators(email)
         return email
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return portal_settings.current().sign_up == PortalSettings.SignUp.OPEN
+
+    def new_user(self, request: HttpRequest) -> User:
+        return sign_up.new_user()
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """The first confirmed address completes the sign-up."""
+        with transaction.atomic():
+            is_first = not EmailAddress.objects.filter(user=email_address.user, verified=True).exists()
+            is_confirmed: bool = super().confirm_email(request, email_address)
+            if is_confirmed and is_first:
+                sign_up.complete(email_address.user)
+        return is_confirmed
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Who waits for approval may still confirm the address: a later stage stops him."""
+        if user.state == User.State.PENDING:
+            return None
+        answer: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        return answer
+
+    def get_login_stages(self) -> list[str]:
+        return [*super().get_login_stages(), "accounts.stages.ApprovalStage", "accounts.stages.TermsStage"]
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: EmailConfirmationHMAC) -> str:
         return settings.PORTAL_URL + reverse("account_confirm_email", args=[emailconfirmation.key])

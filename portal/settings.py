@@ -263,7 +263,12 @@ ACCOUNT_ADAPTER = "portal.account_adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.NameForm"
-ACCOUNT_FORMS = {"signup": "accounts.sign_up.SignUpForm"}
+ACCOUNT_FORMS = {"signup": "accounts.sign_up.SignUpForm", "add_email": "accounts.sign_up.NewAddressForm"}
+ACCOUNT_RATE_LIMITS = {
+    # People of one office share an address, so that it may sign up more than one of them.
+    "signup": "20/m/ip,100/h/ip",
+    "invitation": "20/m/ip",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False

@@ -1,7 +1,6 @@
 """The account area's page about the person."""
 
 from django.contrib import messages
-from django.forms import model_to_dict
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -18,7 +17,7 @@ from portal.signing_in import sign_in_required
 @sign_in_required
 @never_cache
 def account(request: SignedInRequest) -> HttpResponse:
-    return _page(request, NameForm(initial=model_to_dict(request.user, ["first_name", "last_name"])))
+    return _page(request, NameForm(initial=NameForm.values_of(request.user)))
 
 
 @posted_from("portal:account")

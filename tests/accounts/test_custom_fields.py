@@ -1,0 +1,52 @@
+"""What administrators ask beside the name."""
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client
+
+from accounts import custom_fields
+from accounts.models import CustomField, User
+from tests.accounts.conftest import NEW
+
+Kind = CustomField.Kind
+CASES = {
+    "text": (Kind.TEXT, "Contoso", "Contoso", "x" * 201),
+    "choice": (Kind.CHOICE, "Red", "Red", "Green"),
+    "number": (Kind.NUMBER, "12.50", "12.50", "many"),
+    "infinity": (Kind.NUMBER, "0", "0", "Infinity"),
+    "url": (Kind.URL, "https://example.org/x", "https://example.org/x", "javascript:alert(1)"),
+    "ftp": (Kind.URL, "http://example.org/", "http://example.org/", "ftp://example.org/"),
+    "text direction": (Kind.TEXT, "a", "a", "a\u202eb"),
+}
+
+
+def _field(kind: str, **fields) -> CustomField:
+    return CustomField.objects.create(label="Company", kind=kind, choices="Red\nBlue", **fields)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_field_is_asked_at_sign_up_and_checked(case):
+    kind, good, kept, bad = CASES[case]
+    field = _field(kind, required=True)
+    assert "Company" in Client().get("/account/signup/").text
+    for value in ("", bad):
+        Client().post("/account/signup/", {**NEW, f"custom_{field.pk}": value})
+        assert not User.objects.exists()
+    Client().post("/account/signup/", {**NEW, f"custom_{field.pk}": good})
+    assert custom_fields.own_data(User.objects.get()) == {"Company": kept}
+
+
+def test_field_is_changed_in_the_profile(alice, signed_in):
+    text, box = _field(Kind.TEXT), CustomField.objects.create(label="News", kind=Kind.CHECK_BOX)
+    client = signed_in(alice)
+    names = {"first_name": "A", "last_name": "B"}
+    client.post("/profile/name/", {**names, f"custom_{text.pk}": "Contoso", f"custom_{box.pk}": "on"})
+    assert custom_fields.own_data(alice) == {"Company": "Contoso", "News": "yes"}
+    assert 'value="Contoso"' in client.get("/profile/account/").text
+    client.post("/profile/name/", names)
+    assert custom_fields.own_data(alice) == {}
+
+
+def test_choice_needs_choices():
+    with pytest.raises(ValidationError, match="one a line"):
+        CustomField(label="Colour", kind=Kind.CHOICE).full_clean()
