@@ -65,6 +65,9 @@ class SubscriptionQuarter(models.Model):
     quarter = models.DateTimeField()
     calls = models.PositiveBigIntegerField(default=0, help_text="Calls that were let through.")
     refused = models.PositiveBigIntegerField(default=0, help_text="Calls that a limit refused.")
+    bytes = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Of the calls that were let through, in both directions."
+    )
 
     class Meta:
         constraints = [

@@ -49,6 +49,7 @@ class Counts:
 
     calls: int = 0
     refused: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ def usage_of(records: Iterable[CallRecord]) -> Usage:
         if record.error_source in LIMITS:
             quarters[subscription, int(record.at // QUARTER_SECONDS)].refused += 1
         elif record.error_source not in NOT_LET_THROUGH:
-            quarters[subscription, int(record.at // QUARTER_SECONDS)].calls += 1
+            counts = quarters[subscription, int(record.at // QUARTER_SECONDS)]
+            counts.calls += 1
+            counts.bytes += record.request_bytes + record.response_bytes
         if record.product is not None and record.quota_period_start is not None and record.quota_calls is not None:
             stand = (record.quota_period_start, record.quota_calls, record.quota_bytes, record.product)
             quotas[subscription] = max(stand, quotas.get(subscription, stand))

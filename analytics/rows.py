@@ -18,10 +18,11 @@ _COLUMNS = ", ".join(CALL_FIELDS)
 _COPY_CALLS = f"COPY analytics_call ({_COLUMNS}) FROM STDIN"
 _INSERT_CALL = f"INSERT INTO analytics_call ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(CALL_FIELDS))})"  # noqa: S608
 _ADD_QUARTER = """
-    INSERT INTO analytics_subscriptionquarter AS kept (subscription_id, quarter, calls, refused)
-    VALUES (%s, %s, %s, %s)
+    INSERT INTO analytics_subscriptionquarter AS kept (subscription_id, quarter, calls, refused, bytes)
+    VALUES (%s, %s, %s, %s, %s)
     ON CONFLICT (subscription_id, quarter)
-    DO UPDATE SET calls = kept.calls + excluded.calls, refused = kept.refused + excluded.refused
+    DO UPDATE SET calls = kept.calls + excluded.calls, refused = kept.refused + excluded.refused,
+        bytes = kept.bytes + excluded.bytes
 """
 _RAISE_QUOTA = """
     INSERT INTO analytics_quotause AS kept (subscription_id, product_id, period_start, calls, bytes)
@@ -45,7 +46,8 @@ def insert_calls(calls: Iterable[tuple[Any, ...]]) -> None:
 
 
 def add_quarters(quarters: Mapping[tuple[UUID, datetime], Counts]) -> None:
-    _execute(_ADD_QUARTER, ((*key, quarters[key].calls, quarters[key].refused) for key in sorted(quarters)))
+    counted = ((key, quarters[key]) for key in sorted(quarters))
+    _execute(_ADD_QUARTER, ((*key, counts.calls, counts.refused, counts.bytes) for key, counts in counted))
 
 
 def raise_quotas(quotas: Mapping[UUID, QuotaStand]) -> None:

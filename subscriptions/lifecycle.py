@@ -70,7 +70,9 @@ def subscribe(
     were not accepted, he does not own the team, or the limit of user or team is reached.
     """
     with transaction.atomic():
-        locked = Product.objects.select_for_update().get(pk=product.pk)
+        locked = Product.objects.select_for_update().filter(pk=product.pk).first()
+        if locked is None:
+            raise LifecycleError(_("%(product)s is not offered any more.") % {"product": product.display_name})
         if not locked.subscription_required:
             raise LifecycleError(f"{locked.display_name} is open: it is called without a subscription.")
         if locked.terms and accepted_terms != locked.terms:

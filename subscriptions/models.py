@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Team, User
 from accounts.names import validate_name
 from apis.models import API
+from subscriptions.prices import Price as Price
 from subscriptions.products import Product as Product
 from subscriptions.products import visible_apis as visible_apis
 
@@ -127,7 +128,7 @@ class Subscription(models.Model):
     @property
     def scope_name(self) -> str:
         if self.product is not None:
-            return self.product.display_name
+            return self.product.name_in_history
         return self.api.display_name if self.api is not None else "All APIs"
 
     @property

@@ -21,7 +21,7 @@ def transfer(subscription: Subscription, *, to: User | Team, by: User | None, co
     owner, team = (None, to) if isinstance(to, Team) else (to, None)
     with transaction.atomic():
         # The product first, in the order of whoever subscribes.
-        product = Product.objects.select_for_update().filter(pk=subscription.product_id).first()
+        product = subscription.product and Product.objects.select_for_update().get(pk=subscription.product.pk)
         row = Subscription.objects.select_for_update().get(pk=subscription.pk)
         if not row.is_live:
             raise lifecycle.LifecycleError(_("A subscription that has ended stays where it is."))

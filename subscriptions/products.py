@@ -1,13 +1,18 @@
 """What is offered to developers: products."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext as _
 
 from accounts.models import Group, Viewer
 from apis.models import API, APIQuerySet
+
+if TYPE_CHECKING:
+    from subscriptions.prices import Price
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
@@ -23,14 +28,28 @@ class ProductQuerySet(models.QuerySet["Product"]):
         )
 
 
+_ProductManager = models.Manager.from_queryset(ProductQuerySet)
+
+
+class ExistingProducts(_ProductManager["Product"]):
+    """All but the deleted ones."""
+
+    def get_queryset(self) -> ProductQuerySet:
+        return ProductQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+
 class Product(models.Model):
-    """APIs offered together, under one policy, to some groups (Azure: product)."""
+    """APIs offered together, under one policy, to some groups (Azure: product).
+
+    One that was subscribed to stays as a row when it is deleted: its subscriptions' history, usage and
+    bills name it. `objects` does not have it any more.
+    """
 
     class State(models.TextChoices):
         NOT_PUBLISHED = "notPublished", "Not published"
         PUBLISHED = "published", "Published"
 
-    name = models.SlugField(unique=True, max_length=80)
+    name = models.SlugField(max_length=80)
     display_name = models.CharField(max_length=300)
     description = models.TextField(blank=True, max_length=20_000, help_text="Markdown. Shown in the developer portal.")
     terms = models.TextField(
@@ -44,21 +63,40 @@ class Product(models.Model):
     )
     apis = models.ManyToManyField(API, blank=True, related_name="products", verbose_name="APIs")
     groups = models.ManyToManyField(Group, blank=True, related_name="products", help_text="Who sees the product.")
-    position = models.PositiveIntegerField(default=0)
+    position = models.PositiveIntegerField("order", default=0, help_text="Lists of products begin with the lowest.")
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
 
-    objects = ProductQuerySet.as_manager()
+    objects = ExistingProducts()
+    with_deleted = ProductQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "display_name"]
         constraints = [
             models.UniqueConstraint(
-                Lower("name"), name="product_name_unique", violation_error_message="Another product has this name."
-            )
+                Lower("name"),
+                name="product_name_unique",
+                condition=Q(deleted_at=None),
+                violation_error_message="Another product has this name.",
+            ),
+            models.CheckConstraint(
+                name="product_deleted_is_not_published",
+                condition=Q(deleted_at=None) | Q(state="notPublished"),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.display_name
+
+    @property
+    def name_in_history(self) -> str:
+        """The name, which says so where the product is deleted."""
+        return self.display_name if self.deleted_at is None else _("%(name)s (deleted)") % {"name": self.display_name}
+
+    @property
+    def price(self) -> "Price | None":
+        """What it costs now. One query, or none where `prices` are prefetched."""
+        return next(iter(self.prices.all()), None)
 
 
 def visible_apis(viewer: Viewer) -> APIQuerySet:

@@ -17,11 +17,11 @@ from portal.administration.branding import service_of
 from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
 from portal.administration.model_admin import AutocompleteFilter, ModelAdmin, RowsField
-from portal.administration.products import refuse_second_open_product
 from portal.base_urls import base_urls
 from portal.gateway_addresses import refuse_own_address
 from service.models import current
 from subscriptions.models import Product
+from subscriptions.offering import refuse_several_open_products
 
 SHOWN_OPERATIONS = 200
 
@@ -75,7 +75,7 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_products(self) -> QuerySet[Product]:
         products: QuerySet[Product] = self.cleaned_data["products"]
-        refuse_second_open_product(products)
+        refuse_several_open_products(products, of=self.instance)
         return products
 
 

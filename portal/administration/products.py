@@ -1,6 +1,5 @@
 """The page of a product: what it offers to whom, under which policy."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -9,10 +8,10 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from apis.models import API
 from apis.names import free_name
 from policies.compiler import PolicyError, compile_product_policy
 from policies.models import ProductPolicy
@@ -21,6 +20,7 @@ from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin
 from portal.limits import limits_of
+from subscriptions import offering
 from subscriptions.models import Product, Subscription
 
 State = Product.State
@@ -40,13 +40,6 @@ EMPTY_POLICY = """\
   </on-error>
 </policies>
 """
-
-
-def refuse_second_open_product(products: Iterable[Product]) -> None:
-    """An API is in one open product at most, else nobody could say under which one a call without a key runs."""
-    open_products = [product.display_name for product in products if not product.subscription_required]
-    if len(open_products) > 1:
-        raise ValidationError(f"An API can be in one open product at most; these are open: {', '.join(open_products)}.")
 
 
 class ProductPolicyForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -109,23 +102,23 @@ class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
+        others = Product.objects.exclude(pk=self.instance.pk)
+        # A form leaves the constraint out, whose condition is on a field that it does not have.
+        if others.filter(name__iexact=name).exists():
+            raise ValidationError(_("Another product has this name."))
         display_name = self.cleaned_data.get("display_name", "")
-        return name or free_name(display_name, taken=Product.objects.values_list("name", flat=True), fallback="product")
+        return name or free_name(display_name, taken=others.values_list("name", flat=True), fallback="product")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         # The policy, on the same page, is checked against these.
         self.instance.chosen_apis = data.get("apis")
         if data.get("subscription_required") is False and data.get("apis"):
-            self._refuse_apis_of_another_open_product(data["apis"])
+            try:
+                offering.refuse_second_open_product(data["apis"], besides=self.instance)
+            except ValidationError as error:
+                self.add_error("apis", error)
         return data
-
-    def _refuse_apis_of_another_open_product(self, apis: QuerySet[API]) -> None:
-        others = Product.objects.filter(subscription_required=False).exclude(pk=self.instance.pk)
-        taken = API.objects.filter(pk__in=apis, products__in=others).distinct()[:5]
-        if taken:
-            names = ", ".join(api.display_name for api in taken)
-            self.add_error("apis", f"An API can be in one open product at most; another one has {names}.")
 
 
 @admin.register(Product)

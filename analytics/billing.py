@@ -1,0 +1,123 @@
+"""Usage per billing period, for invoices: what each subscription to a product used in a month, and owes.
+
+The figures are those that developers see: calls that the gateway let through, whatever was answered to
+them. Calls that a limit, a missing right or the gateway itself refused are not among them. They come from
+the sums by quarter of an hour, which are kept when the rows of single calls are deleted.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from itertools import islice
+from typing import Self
+from uuid import UUID
+
+from django.db.models import Q, QuerySet, Sum
+
+from analytics.models import SubscriptionQuarter
+from subscriptions.models import Price, Product, Subscription
+from subscriptions.prices import amount_due
+
+BATCH = 500
+_MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A calendar month of a time zone, from `start` up to `end`."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def parse(cls, text: str, zone: tzinfo) -> Self:
+        """Of a month like `2026-11`. Raises ValueError."""
+        found = _MONTH.fullmatch(text)
+        if found is None:
+            raise ValueError("Give a month such as 2026-11.")
+        return cls._of(int(found[1]), int(found[2]), zone)
+
+    @classmethod
+    def around(cls, moment: datetime, zone: tzinfo) -> Self:
+        local = moment.astimezone(zone)
+        return cls._of(local.year, local.month, zone)
+
+    @classmethod
+    def _of(cls, year: int, month: int, zone: tzinfo) -> Self:
+        following = (year, month + 1) if month < 12 else (year + 1, 1)
+        return cls(datetime(year, month, 1, tzinfo=zone), datetime(*following, 1, tzinfo=zone))
+
+    @property
+    def name(self) -> str:
+        return f"{self.start:%Y-%m}"
+
+    def contains(self, moment: datetime) -> bool:
+        return self.start <= moment < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one subscription used in a period; `amount` is None where no figures say what it costs."""
+
+    subscription: Subscription
+    product: Product
+    period: Period
+    calls: int
+    bytes: int
+    price: Price | None
+    amount: Decimal | None
+
+
+def bills(period: Period, product: Product | None = None) -> Iterator[Bill]:
+    """Of every subscription that was active in the period at some time, to the product or to any.
+
+    A monthly amount is due in full for each of them. The price is the one that stood at the period's
+    end, so that a change holds for the running month, and none before it.
+    """
+    charged = iter(_charged(period, product).iterator(chunk_size=BATCH))
+    prices: dict[int, Price | None] = {}
+    while batch := list(islice(charged, BATCH)):
+        used = _used(batch, period)
+        for subscription in batch:
+            assert subscription.product is not None
+            pk = subscription.product.pk
+            if pk not in prices:
+                prices[pk] = price_in(period, subscription.product)
+            calls, size = used.get(subscription.pk, (0, 0))
+            amount = amount_due(prices[pk], calls)
+            yield Bill(subscription, subscription.product, period, calls, size, prices[pk], amount)
+
+
+def price_in(period: Period, product: Product) -> Price | None:
+    return Price.objects.filter(product=product, since__lt=period.end).first()
+
+
+def _charged(period: Period, product: Product | None) -> QuerySet[Subscription]:
+    active = Q(started_at__lt=period.end) & (Q(ended_at=None) | Q(ended_at__gt=period.start))
+    chosen = Q(product__isnull=False) if product is None else Q(product=product)
+    return (
+        Subscription.objects.filter(active, chosen)
+        .select_related("product", "owner", "team")
+        .defer("terms_accepted", "product__terms", "product__description")
+        .order_by("product__position", "product", "started_at", "pk")
+    )
+
+
+def _used(subscriptions: Sequence[Subscription], period: Period) -> dict[UUID, tuple[int, int]]:
+    """Calls and bytes by subscription."""
+    ids = [subscription.pk for subscription in subscriptions]
+    quarters = SubscriptionQuarter.objects.filter(
+        subscription_id__in=ids, quarter__gte=period.start, quarter__lt=period.end
+    )
+    sums = quarters.order_by().values_list("subscription_id").annotate(Sum("calls"), Sum("bytes"))
+    return {subscription: (int(calls), int(size)) for subscription, calls, size in sums}
+
+
+def periods(now: datetime, zone: tzinfo, *, count: int) -> list[Period]:
+    """The running month and those before it, the latest first."""
+    found = [Period.around(now, zone)]
+    while len(found) < count:
+        found.append(Period.around(found[-1].start - timedelta(days=1), zone))
+    return found
