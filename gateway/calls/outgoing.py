@@ -6,7 +6,7 @@ from gateway.calls.attempts import IDEMPOTENT, Attempts
 from gateway.calls.call import Call
 from gateway.catalogue.admission import Admitted
 from gateway.http.chunks import LAST_CHUNK, chunk
-from gateway.http.forwarding import ResponseHead, backend_lines, forwarded_lines
+from gateway.http.forwarding import ResponseHead, backend_lines, forwarded_lines, without_keys
 from gateway.http.head import Fields
 from gateway.http.trace_context import without_context
 from gateway.http.trailers import last_chunk
@@ -63,6 +63,8 @@ class Outgoing:
             caller, server = self._caller, self._caller.server
             forwarded = forwarded_lines(fields, caller.peer, scheme, authority, server.name, trusted=caller.is_trusted)
             kept = without_context(fields) if server.tracing is not None else fields
+            if server.catalogue is not None:
+                kept = without_keys(kept, server.catalogue.key_parameters)
             left_out = added.replaced | {key_header}
             self._known_lines = backend_lines(kept, left_out, forwarded + added.lines, trusted=caller.is_trusted)
             self._known_fields, self._known_added = fields, added

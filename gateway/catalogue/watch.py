@@ -104,6 +104,7 @@ class Watch:
 
     def steps(self) -> Iterator[None]:
         """Take over what is new in the file, with pauses in between."""
+        before = self.revision
         try:
             reader = self._current_reader()
             if reader is not None:
@@ -115,6 +116,9 @@ class Watch:
             logger.exception("snapshot refused, the last good one serves on")
             self.last_error = repr(error)
             self._close_reader()
+        finally:
+            if self.revision != before:
+                logger.info("snapshot in use: revision=%d", self.revision)
 
     def _current_reader(self) -> Reader | None:
         """None where the file is as it was at the last look."""
@@ -170,7 +174,6 @@ class Watch:
         self._rows = change.rows
         self.revision, self.published_at, self.loaded_at = end.revision, end.published_at, time.time()
         self.last_error = ""
-        logger.info("snapshot in use: revision=%d", self.revision)
         if before is not None and before is not self._catalogue:
             yield from dismantle(before)
         if rows_before is not change.rows:

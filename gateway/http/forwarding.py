@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gateway.http.head import Fields
+from gateway.http.target import without
 from gateway.http.trailers import announcement
 
 HOP_BY_HOP = frozenset(
@@ -39,7 +40,8 @@ _NOT_TO_BACKEND = HOP_BY_HOP | {
     b"apim-debug-authorization",
     b"ocp-apim-trace",
 }
-_NOT_TO_CALLER = HOP_BY_HOP | {b"x-request-id"}
+# Alt-Svc (RFC 7838) and Strict-Transport-Security (RFC 6797) speak of a host, and the caller's is the gateway.
+_NOT_TO_CALLER = HOP_BY_HOP | {b"x-request-id", b"alt-svc", b"strict-transport-security"}
 # What an accepted handshake and its answer say of the connection (RFC 6455 4.1).
 UPGRADE_LINES = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 # The backend may send trailers, for they will be passed on (RFC 9110 10.1.4).
@@ -123,6 +125,17 @@ def backend_lines(fields: Fields, left_out: frozenset[bytes], added: bytes, *, t
 
 def _is_said_by_proxies(name: bytes) -> bool:
     return name.startswith(b"x-forwarded-") or name in (b"forwarded", b"x-real-ip")
+
+
+def without_keys(fields: Fields, parameters: re.Pattern[bytes]) -> Fields:
+    """A Referer may be the URL of an earlier call: without the key that was in its query."""
+    found = [index for index, (name, value) in enumerate(fields.pairs) if name == b"referer" and b"?" in value]
+    if not found:
+        return fields
+    lines = list(fields.lines)
+    for index in found:
+        lines[index] = without(lines[index], parameters)
+    return replace(fields, lines=lines)
 
 
 def one_hop_fewer(fields: Fields) -> Fields:

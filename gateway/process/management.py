@@ -21,6 +21,7 @@ from gateway.log import logger
 from gateway.process.channel import Status
 from gateway.process.worker_process import State, WorkerProcess
 from gateway.start_error import StartError
+from gateway.telemetry.exposition import CONTENT_TYPE, exposition
 
 if TYPE_CHECKING:
     from gateway.process.master import Master
@@ -142,9 +143,6 @@ async def answer_to(master: "Master", request: RequestHead) -> _Answer:
 
 
 def _metrics(master: "Master", statuses: Mapping[WorkerProcess, Status | None]) -> _Answer:
-    # Imported by the first who asks: it takes megabytes.
-    from gateway.telemetry.exposition import CONTENT_TYPE, exposition
-
     return 200, exposition(master.report(statuses)), ((b"Content-Type", CONTENT_TYPE.encode()),)
 
 

@@ -16,6 +16,7 @@ FRAMES: Final = 6
 # What lasts so long is logged before it is over, and again each time that it has doubled.
 LONG_SECONDS: Final = 1.0
 
+_UNSEEN: Final = "(unseen: the process was held up as a whole, or it was just over)"
 _was_stuck: Final = Sparingly(logging.WARNING, "event loop was stuck: seconds=%.3f cpu_seconds=%.3f at=%s")
 _is_stuck: Final = Sparingly(logging.ERROR, "event loop is stuck: seconds=%.3f cpu_seconds=%.3f at=%s")
 
@@ -73,7 +74,7 @@ class Watchdog:
         now = time.monotonic()
         if now - asked_at >= self._seconds:
             self._on_stall(now - asked_at)
-            _was_stuck.log("", now, now - asked_at, self._cpu_seconds(), self._where)
+            _was_stuck.log("", now, now - asked_at, self._cpu_seconds(), self._where or _UNSEEN)
 
     def _cpu_seconds(self) -> float:
         return time.clock_gettime(self._cpu_clock) - self._cpu_then

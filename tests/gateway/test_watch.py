@@ -373,6 +373,16 @@ def test_work_that_is_cancelled_halfway_leaves_no_noise(follower, recwarn):
     assert follower.catalogue is None
 
 
+def test_a_start_is_told_in_one_line_however_many_changes_it_reads(tmp_path, caplog):
+    file = tmp_path / "snapshot"
+    snapshot.write(BASE, file)
+    for revision in (2, 3):
+        snapshot.append(replace(NOTHING, revision=revision), NOTHING_GONE, file, file.stat().st_size)
+    with caplog.at_level(logging.INFO):
+        Follower(file).watch.look()
+    assert [entry.getMessage() for entry in caplog.records] == ["snapshot in use: revision=3"]
+
+
 def test_a_catalogue_is_compiled_in_small_steps():
     wide = api(1, "wide", *(f"GET /{number}" for number in range(500)))
     assert sum(1 for _ in compile_in_steps(replace(BASE, apis=(wide,)), SECRET, None, Subscriptions())) >= 500

@@ -70,6 +70,17 @@ def test_a_loop_that_turns_is_left_alone(caplog):
     assert caplog.records == []
 
 
+def test_a_stall_that_nobody_saw_says_so(caplog):
+    async def held_up() -> None:
+        watchdog = Watchdog(0.05, lambda seconds: None)
+        watchdog._ask(time.monotonic())
+        time.sleep(0.1)
+        await asyncio.sleep(0)
+
+    asyncio.run(held_up())
+    assert " at=(unseen: " in caplog.records[0].getMessage()
+
+
 def test_a_worker_tells_where_it_was_stuck(start_gateway, backend):
     gateway = start_gateway(program="tests.gateway.with_stalls", STALL_LOG_SECONDS=0.1)
     gateway.configure(echo_snapshot(f"http://127.0.0.1:{backend.port}/elsewhere"))

@@ -267,6 +267,34 @@ def test_hop_by_hop_fields_of_the_answer_stay_behind(client, backend):
     assert [name for name, _ in answer.headers] == [b"X-Kept", b"Content-Length", b"X-Request-Id", b"Date"]
 
 
+def test_what_speaks_of_the_backends_host_stays_behind(client, backend):
+    lines = b'Alt-Svc: h3=":443"\r\nstrict-transport-security: max-age=9; includeSubDomains\r\n'
+    backend.answer_with(b"HTTP/1.1 200 OK\r\n" + lines + b"X-Kept: 1\r\nContent-Length: 0\r\n\r\n")
+    answer = client.ask(request(b"GET /echo/a"))
+    assert [name for name, _ in answer.headers] == [b"X-Kept", b"Content-Length", b"X-Request-Id", b"Date"]
+
+
+@pytest.mark.parametrize(
+    ("referer", "passed"),
+    [
+        (b"http://gw/echo/a?x=1&subscription-key=K1&y=2", b"http://gw/echo/a?x=1&y=2"),
+        (b"http://gw/echo/a?Subscription-%4bey=K1", b"http://gw/echo/a"),
+        (b"http://gw/echo/a?x=1", b"http://gw/echo/a?x=1"),
+        (b"http://gw/echo/a", b"http://gw/echo/a"),
+    ],
+)
+def test_a_key_in_the_referer_stays_behind(referer, passed, client, backend):
+    client.ask(request(b"GET /echo/a", b"Referer: " + referer))
+    assert b"\r\nReferer: " + passed + b"\r\n" in backend.requests[0]
+
+
+def test_a_key_under_a_name_that_is_encoded_twice_is_another_parameter(client, backend):
+    target = b"/echo/a?subscription%252dkey=K1"
+    assert client.ask(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n").status == 401
+    client.ask(request(b"GET " + target))
+    assert b"?subscription%252dkey=K1 HTTP/1.1\r\n" in backend.requests[0]
+
+
 @pytest.mark.parametrize(
     ("lines", "is_the_backends"),
     [
