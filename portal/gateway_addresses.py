@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from backends.validators import validate_service_url
 from service.models import Service, current
@@ -35,7 +36,7 @@ def refuse_own_address(url: str) -> None:
     """Raises ValidationError where a service URL leads to the gateway, or is none."""
     validate_service_url(url)
     if leads_to_gateway(url, current()):
-        raise ValidationError("This is the address of the gateway itself: its calls would go round in circles.")
+        raise ValidationError(_("This is the address of the gateway itself: its calls would go round in circles."))
 
 
 def _own_addresses(service: Service | None) -> list[Address]:

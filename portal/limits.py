@@ -2,6 +2,10 @@
 
 import logging
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, ngettext_lazy
+
 from gateway.configuration.snapshot import InnerQuota, InnerRateLimit, Quota, RateLimit
 from policies.compiler import PolicyError, compile_product_policy
 from policies.models import ProductPolicy
@@ -12,7 +16,13 @@ Limit = RateLimit | Quota | InnerRateLimit | InnerQuota
 
 logger = logging.getLogger(__name__)
 
-_UNITS = ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_PERIODS = (
+    (604_800, ngettext_lazy("per week", "per %(count)s weeks")),
+    (86_400, ngettext_lazy("per day", "per %(count)s days")),
+    (3600, ngettext_lazy("per hour", "per %(count)s hours")),
+    (60, ngettext_lazy("per minute", "per %(count)s minutes")),
+    (1, ngettext_lazy("per second", "per %(count)s seconds")),
+)
 
 
 def limits_of(product: Product) -> list[str]:
@@ -27,23 +37,26 @@ def limits_of(product: Product) -> list[str]:
         return []
     except PolicyError:
         logger.exception("The policy of product %s does not compile.", product.pk)
-        return ["Limits on calls: ask the administrators"]
+        return [_("Limits on calls: ask the administrators")]
     limits = [limit for limit in (policy.rate_limit, policy.quota) if limit is not None]
     inner = [one for limit in limits for one in limit.inner]
     return [calls_per_period(limit) for limit in limits] + [
-        f"{calls_per_period(one)} of {_name_of(one, names)}" for one in inner
+        _("%(limit)s of %(name)s") % {"limit": calls_per_period(one), "name": _name_of(one, names)} for one in inner
     ]
 
 
 def calls_per_period(limit: Limit) -> str:
     """`5 calls per minute`; a period of 0 seconds never ends."""
-    amounts = []
-    if limit.calls is not None:
-        amounts.append(f"{limit.calls:,} {'call' if limit.calls == 1 else 'calls'}")
+    calls = "" if limit.calls is None else _calls(limit.calls)
+    size = ""
     if isinstance(limit, Quota | InnerQuota) and limit.kilobytes is not None:
-        amounts.append(f"{limit.kilobytes:,} KB")
-    seconds = limit.renewal_period_seconds
-    return f"{' and '.join(amounts)} {f'per {_period(seconds)}' if seconds else 'in all'}"
+        size = _("%(count)s KB") % {"count": number_format(limit.kilobytes, force_grouping=True)}
+    amount = _("%(calls)s and %(size)s") % {"calls": calls, "size": size} if calls and size else calls or size
+    return _("%(amount)s %(period)s") % {"amount": amount, "period": _period(limit.renewal_period_seconds)}
+
+
+def _calls(count: int) -> str:
+    return ngettext("%(count)s call", "%(count)s calls", count) % {"count": number_format(count, force_grouping=True)}
 
 
 def _name_of(limit: InnerRateLimit | InnerQuota, names: ProductNames) -> str:
@@ -53,6 +66,8 @@ def _name_of(limit: InnerRateLimit | InnerQuota, names: ProductNames) -> str:
 
 
 def _period(seconds: int) -> str:
-    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    if not seconds:
+        return _("in all")
+    size, words = next((size, words) for size, words in _PERIODS if seconds % size == 0)
     count = seconds // size
-    return unit if count == 1 else f"{count:,} {unit}s"
+    return str(words % count % {"count": number_format(count, force_grouping=True)})

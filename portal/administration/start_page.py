@@ -11,6 +11,9 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from apis.models import API, Operation
@@ -32,16 +35,16 @@ class Work:
 
     name: str
     process: str
-    consequence: str
+    consequence: str | Promise
     permission: str
     patience: timedelta
 
 
 WORKS = (
-    Work("publisher", "publisher", "Changes do not reach the gateway", "apis.view_api", timedelta(seconds=30)),
-    Work("usage", "worker", "Calls are not counted", "analytics.view_call", timedelta(minutes=1)),
+    Work("publisher", "publisher", _("Changes do not reach the gateway."), "apis.view_api", timedelta(seconds=30)),
+    Work("usage", "worker", _("Calls are not counted."), "analytics.view_call", timedelta(minutes=1)),
     # A round can send many mails, to a slow server.
-    Work("mail", "worker", "Mails are not sent", "notifications.view_outboxmail", timedelta(minutes=5)),
+    Work("mail", "worker", _("Mails are not sent."), "notifications.view_outboxmail", timedelta(minutes=5)),
 )
 
 
@@ -69,11 +72,11 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["gateway"] = gateway_status()
         context["revision"] = revision
         context["counts"] = [
-            ("APIs", "admin:apis_api_changelist", API.objects.count()),
-            ("Operations", "admin:apis_operation_changelist", Operation.objects.count()),
-            ("Products", "admin:subscriptions_product_changelist", Product.objects.count()),
-            ("Subscriptions", "admin:subscriptions_subscription_changelist", Subscription.objects.count()),
-            ("Users", "admin:accounts_user_changelist", User.objects.count()),
+            (gettext("APIs"), "admin:apis_api_changelist", API.objects.count()),
+            (gettext("Operations"), "admin:apis_operation_changelist", Operation.objects.count()),
+            (gettext("Products"), "admin:subscriptions_product_changelist", Product.objects.count()),
+            (gettext("Subscriptions"), "admin:subscriptions_subscription_changelist", Subscription.objects.count()),
+            (gettext("Users"), "admin:accounts_user_changelist", User.objects.count()),
         ]
     return context
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from gateway.http.client_address import TrustedProxies
 from portal.http import PageRequest
@@ -39,11 +40,14 @@ class InFlight:
         with self._lock:
             if self._calls[person] >= IN_FLIGHT_PER_PERSON:
                 raise RefusedNow(
-                    f"{IN_FLIGHT_PER_PERSON} of your calls are still under way. "
-                    "Cancel one of them, or send again when one has ended."
+                    _(
+                        "%(count)s of your calls are still under way. Cancel one of them, or send again when one "
+                        "has ended."
+                    )
+                    % {"count": IN_FLIGHT_PER_PERSON}
                 )
             if self._calls.total() >= IN_FLIGHT:
-                raise RefusedNow("The portal is busy with other people's calls. Send again in a moment.")
+                raise RefusedNow(_("The portal is busy with other people's calls. Send again in a moment."))
             self._calls[person] += 1
         try:
             yield
@@ -70,8 +74,11 @@ class GuestCalls:
                 self._calls.clear()
             if self._calls[address] >= GUEST_CALLS_PER_MINUTE:
                 raise RefusedNow(
-                    f"Without signing in, {GUEST_CALLS_PER_MINUTE} calls a minute are possible. "
-                    f"Send again in {60 - int(now % 60)} seconds, or sign in."
+                    _(
+                        "Without signing in, %(limit)s calls a minute are possible. Send again in %(seconds)s "
+                        "seconds, or sign in."
+                    )
+                    % {"limit": GUEST_CALLS_PER_MINUTE, "seconds": 60 - int(now % 60)}
                 )
             self._calls[address] += 1
 

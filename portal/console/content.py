@@ -9,6 +9,7 @@ from enum import Enum
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
@@ -89,7 +90,12 @@ def content_of(body: bytes, content_type: str, content_encoding: str, limit: int
     try:
         plain = decompress(body, content_encoding, limit)
     except CodingError as error:
-        return Content(Kind.BINARY, body, media_type, notes=(f"The body is {error}; it is offered as it came.",))
+        return Content(
+            Kind.BINARY,
+            body,
+            media_type,
+            notes=(str(error),),
+        )
     if not plain.body:
         return Content(Kind.EMPTY, b"", media_type)
     notes = _notes_on_decompression(plain, body, content_encoding)
@@ -143,11 +149,20 @@ def _parse(content_type: str) -> tuple[str, str]:
 def _notes_on_decompression(plain: Decompressed, body: bytes, content_encoding: str) -> tuple[str, ...]:
     sizes = (filesizeformat(len(body)), filesizeformat(len(plain.body)))
     if plain.is_cut:
-        return (f"Decompressed ({content_encoding}) up to the console's limit of {sizes[1]}; there is more.",)
+        return (
+            _("Decompressed (%(coding)s) up to the console's limit of %(plain)s; there is more.")
+            % {"coding": content_encoding, "plain": sizes[1]},
+        )
     if plain.is_broken:
-        return (f"The compressed content ({content_encoding}) has no end: {sizes[1]} could be made of its {sizes[0]}.",)
+        return (
+            _("The compressed content (%(coding)s) has no end: %(plain)s could be made of its %(compressed)s.")
+            % {"coding": content_encoding, "plain": sizes[1], "compressed": sizes[0]},
+        )
     if plain.body is not body:
-        return (f"Decompressed ({content_encoding}) from {sizes[0]} to {sizes[1]}.",)
+        return (
+            _("Decompressed (%(coding)s) from %(compressed)s to %(plain)s.")
+            % {"coding": content_encoding, "compressed": sizes[0], "plain": sizes[1]},
+        )
     return ()
 
 
@@ -172,12 +187,14 @@ def _decoded(shown: bytes, charset: str, *, is_cut: bool) -> tuple[str, tuple[st
         text = shown.decode(charset or "utf-8-sig", "replace")
     except (LookupError, ValueError, AssertionError):
         # Unknown, or a codec that is none of characters, such as base64.
-        notes.append(f"The charset {charset[:40]!r} is not known; the text is read as UTF-8.")
+        notes.append(
+            _("The charset %(charset)s is not known; the text is read as UTF-8.") % {"charset": repr(charset[:40])}
+        )
         text = shown.decode("utf-8-sig", "replace")
     if is_cut:
         text = text.rstrip("\ufffd")
     if "\ufffd" in text:
-        notes.append(f"Bytes that are not {(charset or 'UTF-8')[:40]} are shown as \ufffd.")
+        notes.append(_("Bytes that are not %(charset)s are shown as �.") % {"charset": (charset or "UTF-8")[:40]})
     return text, tuple(notes)
 
 

@@ -3,12 +3,14 @@
 import zlib
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _WINDOW_BITS = {"gzip": (_GZIP_OR_ZLIB,), "x-gzip": (_GZIP_OR_ZLIB,), "deflate": (_GZIP_OR_ZLIB, -zlib.MAX_WBITS)}
 
 
 class CodingError(ValueError):
-    """The body is not in the coding that its header names, or the console does not know that coding."""
+    """The body is in another coding than its header names, or in one that is not known; the text is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ def decompress(body: bytes, content_encoding: str, limit: int) -> Decompressed:
     if not codings or not body:
         return Decompressed(body)
     if len(codings) > 1 or codings[0] not in _WINDOW_BITS:
-        raise CodingError(f"compressed with {content_encoding}")
+        raise CodingError(
+            _("The body is compressed with %(coding)s; it is offered as it came.") % {"coding": content_encoding}
+        )
     for window_bits in _WINDOW_BITS[codings[0]]:
         inflater = zlib.decompressobj(window_bits)
         try:
@@ -42,4 +46,7 @@ def decompress(body: bytes, content_encoding: str, limit: int) -> Decompressed:
         if not inflater.eof and len(plain) < limit:
             return Decompressed(plain, is_broken=True)
         return Decompressed(plain, is_cut=not inflater.eof)
-    raise CodingError(f"not in the coding {codings[0]} that its header names")
+    raise CodingError(
+        _("The body is not in the coding %(coding)s that its header names; it is offered as it came.")
+        % {"coding": codings[0]}
+    )

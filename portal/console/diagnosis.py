@@ -5,6 +5,11 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from apis.models import API
 from portal.console.forward import Answer, Ending, NoAnswer, Silence
 
@@ -13,9 +18,16 @@ _GATEWAY_ANSWER = re.compile(rb'\A\{ "statusCode": (\d{3}), "message": ("(?:[^"\
 
 
 class Hop(Enum):
-    PORTAL = "Portal"
-    GATEWAY = "Gateway"
-    BACKEND = "Backend"
+    PORTAL = "portal"
+    GATEWAY = "gateway"
+    BACKEND = "backend"
+
+    @property
+    def label(self) -> Promise:
+        return _HOPS[self]
+
+
+_HOPS = {Hop.PORTAL: gettext_lazy("Portal"), Hop.GATEWAY: gettext_lazy("Gateway"), Hop.BACKEND: gettext_lazy("Backend")}
 
 
 class Key(Enum):
@@ -58,21 +70,21 @@ def of_silence(silence: NoAnswer) -> Diagnosis:
     if silence.why is Silence.UNREACHABLE:
         return Diagnosis(
             Hop.GATEWAY,
-            "The gateway cannot be reached",
-            "The call was not sent. Tell the administrator that the portal gets no connection to the gateway.",
+            _("The gateway cannot be reached"),
+            _("The call was not sent. Tell the administrator that the portal gets no connection to the gateway."),
         )
     if silence.why is Silence.OUT_OF_TIME:
         return Diagnosis(
             Hop.GATEWAY,
-            f"No answer within {silence.seconds:.0f} seconds",
-            "The call was sent and may have been carried out. Call the API from a program if it needs more time.",
+            _("No answer within %(seconds)s seconds") % {"seconds": f"{silence.seconds:.0f}"},
+            _("The call was sent and may have been carried out. Call the API from a program if it needs more time."),
         )
     if silence.why is Silence.CANCELLED:
-        return Diagnosis(Hop.PORTAL, "Cancelled", "The call may have been carried out.")
+        return Diagnosis(Hop.PORTAL, _("Cancelled"), _("The call may have been carried out."))
     return Diagnosis(
         Hop.GATEWAY,
-        "The gateway's answer cannot be read",
-        "It closed the connection early, or sent something other than HTTP. The call may have been carried out.",
+        _("The gateway's answer cannot be read"),
+        _("It closed the connection early, or sent something other than HTTP. The call may have been carried out."),
     )
 
 
@@ -88,24 +100,30 @@ def of_answer(answer: Answer, sent: Sent) -> Diagnosis | None:
 
 def _of_ending(answer: Answer) -> Diagnosis | None:
     """A success whose body never came to its end is none."""
-    came = f"{len(answer.body):,}"
+    came = number_format(len(answer.body), force_grouping=True)
     length = answer.header("content-length")
     if length.isascii() and length.isdigit():
-        came += f" of {int(length[:18]):,}"
+        whole = number_format(int(length[:18]), force_grouping=True)
+        came = _("%(part)s of %(whole)s") % {"part": came, "whole": whole}
     match answer.ending:
         case Ending.BROKEN_OFF:
             return Diagnosis(
                 Hop.BACKEND,
-                f"The answer broke off after {came} bytes",
-                "The backend closed the connection before the end, and the gateway passed on what there was. "
-                "Send again, or give the publisher the request id.",
+                _("The answer broke off after %(came)s bytes") % {"came": came},
+                _(
+                    "The backend closed the connection before the end, and the gateway passed on what there was. "
+                    "Send again, or give the publisher the request id."
+                ),
             )
         case Ending.OUT_OF_TIME:
             return Diagnosis(
                 Hop.BACKEND,
-                f"The answer had not ended after {answer.seconds:.0f} seconds",
-                f"The backend had sent {came} bytes until then; the console waits no longer. "
-                "Call the API from a program if it needs more time.",
+                _("The answer had not ended after %(seconds)s seconds") % {"seconds": f"{answer.seconds:.0f}"},
+                _(
+                    "The backend had sent %(came)s bytes until then; the console waits no longer. Call the API from "
+                    "a program if it needs more time."
+                )
+                % {"came": came},
             )
     return None
 
@@ -127,65 +145,75 @@ def _of_gateway(answer: Answer, message: str, sent: Sent) -> Diagnosis:
             return _of_key(sent)
         case 403:
             return Diagnosis(
-                Hop.GATEWAY, message, "Wait, or choose a subscription that has calls left.", wait_seconds=wait
+                Hop.GATEWAY, message, _("Wait, or choose a subscription that has calls left."), wait_seconds=wait
             )
         case 429:
             return Diagnosis(
                 Hop.GATEWAY,
-                "Too many calls with this subscription",
-                "Wait, or choose a subscription that has no such limit.",
+                _("Too many calls with this subscription"),
+                _("Wait, or choose a subscription that has no such limit."),
                 wait_seconds=wait,
             )
         case 404 if sent.scheme not in sent.api.schemes:
             return Diagnosis(
                 Hop.GATEWAY,
-                f"This API is published for {sent.api.get_scheme_display()} only; "
-                f"the gateway is reached by {sent.scheme} here",
-                "The gateway answers such calls 404. An administrator can publish the API for HTTP and HTTPS, or let "
-                "a TLS proxy stand before the gateway: its URL goes into GATEWAY_URL, its address, and the portal's, "
-                "into TRUSTED_PROXIES.",
+                _("This API is published for %(schemes)s only; the gateway is reached by %(scheme)s here")
+                % {"schemes": sent.api.get_scheme_display(), "scheme": sent.scheme},
+                _(
+                    "The gateway answers such calls 404. An administrator can publish the API for HTTP and HTTPS, "
+                    "or let a TLS proxy stand before the gateway: its URL goes into GATEWAY_URL, its address, and "
+                    "the portal's, into TRUSTED_PROXIES."
+                ),
             )
         case 404:
             return Diagnosis(
                 Hop.GATEWAY,
-                "The gateway knows no operation with this URL",
-                "The operation may have changed: reload the page. If it is new, the gateway has it in a moment.",
+                _("The gateway knows no operation with this URL"),
+                _("The operation may have changed: reload the page. If it is new, the gateway has it in a moment."),
             )
         case 502:
             return Diagnosis(
                 Hop.BACKEND,
-                "The backend did not answer the gateway",
-                "The gateway accepted the call, but got no usable answer from the web service behind it. "
-                "Send again later, or give the publisher the request id.",
+                _("The backend did not answer the gateway"),
+                _(
+                    "The gateway accepted the call, but got no usable answer from the web service behind it. "
+                    "Send again later, or give the publisher the request id."
+                ),
             )
         case 504:
             return Diagnosis(
                 Hop.BACKEND,
-                "The backend took too long",
-                "The gateway accepted the call and gave up waiting; the web service may still carry it out. "
-                "Give the publisher the request id.",
+                _("The backend took too long"),
+                _(
+                    "The gateway accepted the call and gave up waiting; the web service may still carry it out. "
+                    "Give the publisher the request id."
+                ),
             )
         case status if status >= 500:
-            return Diagnosis(Hop.GATEWAY, message, "Send again later, or give the administrator the request id.", wait)
-    return Diagnosis(Hop.GATEWAY, message, "The gateway refused the request before it reached the backend.", wait)
+            return Diagnosis(
+                Hop.GATEWAY, message, _("Send again later, or give the administrator the request id."), wait
+            )
+    return Diagnosis(Hop.GATEWAY, message, _("The gateway refused the request before it reached the backend."), wait)
 
 
 def _of_key(sent: Sent) -> Diagnosis:
     remedy: Remedy | None = Remedy.SIGN_IN if sent.by_guest else Remedy.CHOOSE_KEY
     match sent.key:
         case Key.NONE if sent.by_guest:
-            advice = "The keys of your subscriptions are offered here once you have signed in."
+            advice = _("The keys of your subscriptions are offered here once you have signed in.")
         case Key.NONE:
-            advice = "Choose one of your subscriptions, or subscribe to a product that contains this API."
+            advice = _("Choose one of your subscriptions, or subscribe to a product that contains this API.")
         case Key.TYPED:
-            advice = "Check the key that you typed: perhaps a part of it is missing, or it was replaced by a new one."
+            advice = _(
+                "Check the key that you typed: perhaps a part of it is missing, or it was replaced by a new one."
+            )
             remedy = None if sent.by_guest else remedy
         case Key.OF_SUBSCRIPTION:
-            advice = (
+            advice = _(
                 "The subscription, or its key, may have changed a moment ago: send again. "
                 "If that does not help, look at your subscription in the profile."
             )
-    title = "This API needs a subscription key" if sent.key is Key.NONE else "The gateway did not accept the key"
+    title = _("This API needs a subscription key") if sent.key is Key.NONE else _("The gateway did not accept the key")
     return Diagnosis(Hop.GATEWAY, title, advice, remedy=remedy)
 
 
@@ -193,19 +221,21 @@ def _of_backend(answer: Answer) -> Diagnosis:
     wait = _wait_seconds(answer)
     match answer.status:
         case 401 | 403:
-            advice = (
+            advice = _(
                 "The gateway let the call through; the web service behind it wants other credentials. "
                 "Check the Authorization header."
             )
         case 404 | 410:
-            advice = "The web service behind the gateway has nothing at this URL. Check the parameters."
+            advice = _("The web service behind the gateway has nothing at this URL. Check the parameters.")
         case 429 | 503:
-            advice = "The web service behind the gateway takes no call now. Send again later."
+            advice = _("The web service behind the gateway takes no call now. Send again later.")
         case status if status >= 500:
-            advice = "The web service behind the gateway failed. Its answer, below, may say why."
+            advice = _("The web service behind the gateway failed. Its answer, below, may say why.")
         case _:
-            advice = "The web service behind the gateway refused the request. Its answer, below, may say why."
-    return Diagnosis(Hop.BACKEND, f"The backend answered {answer.status}", advice, wait_seconds=wait)
+            advice = _("The web service behind the gateway refused the request. Its answer, below, may say why.")
+    return Diagnosis(
+        Hop.BACKEND, _("The backend answered %(status)s") % {"status": answer.status}, advice, wait_seconds=wait
+    )
 
 
 def _wait_seconds(answer: Answer) -> int | None:

@@ -2,6 +2,8 @@
 
 import re
 
+from django.utils.translation import gettext as _
+
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _SECRET = re.compile(r"auth|key|token|secret|passw|credential|cookie|signature|\bsig\b", re.IGNORECASE)
 
@@ -30,12 +32,12 @@ _OF_PROXIES = frozenset({"forwarded", "x-real-ip"})
 def wrong_name(name: str) -> str:
     """Why no header of this name can be sent; empty when it can."""
     if not _TOKEN.fullmatch(name):
-        return "A header's name is made of letters, digits and !#$%&'*+-.^_`|~ only."
+        return _("A header's name is made of letters, digits and !#$%&'*+-.^_`|~ only.")
     lower = name.lower()
     if lower in _OF_THE_CONNECTION:
-        return f"{name} is set by the console itself."
+        return _("%(name)s is set by the console itself.") % {"name": name}
     if lower in _OF_PROXIES or lower.startswith("x-forwarded-"):
-        return f"{name} is set by the gateway: it says where a call came from."
+        return _("%(name)s is set by the gateway: it says where a call came from.") % {"name": name}
     return ""
 
 
@@ -43,7 +45,7 @@ def wrong_value(value: str) -> str:
     """Why the value cannot be sent in a header; empty when it can."""
     for character in value:
         if (character < " " and character != "\t") or character == "\x7f":
-            return "A header's value cannot hold line breaks or other control characters."
+            return _("A header's value cannot hold line breaks or other control characters.")
         if character > "~":
             return f"'{character}' cannot be sent in a header: its value is plain ASCII (RFC 9110, 5.5)."
     return ""

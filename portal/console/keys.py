@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from accounts.models import Viewer
 from apis.models import API
 from portal.limits import limits_of
 from subscriptions.models import Product, Subscription
 
 State = Subscription.State
-_STATE_IN_WORDS = {
-    State.SUBMITTED: "waits for approval",
-    State.SUSPENDED: "is suspended",
-    State.REJECTED: "was rejected",
-    State.CANCELLED: "is cancelled",
-    State.EXPIRED: "has expired",
+_UNUSABLE = {
+    State.SUBMITTED: gettext_lazy("%(subscription)s waits for approval. Choose another one."),
+    State.SUSPENDED: gettext_lazy("%(subscription)s is suspended. Choose another one."),
+    State.REJECTED: gettext_lazy("%(subscription)s was rejected. Choose another one."),
+    State.CANCELLED: gettext_lazy("%(subscription)s is cancelled. Choose another one."),
+    State.EXPIRED: gettext_lazy("%(subscription)s has expired. Choose another one."),
 }
 
 
@@ -70,17 +73,20 @@ def chosen(viewer: Viewer, api: API, subscription_id: str, now: datetime) -> Sub
     if not subscription_id:
         return None
     if not viewer.is_authenticated:
-        raise UnusableSubscription("Sign in to send a subscription key.")
+        raise UnusableSubscription(_("Sign in to send a subscription key."))
     try:
         own = viewer.subscriptions.select_related("product", "api").filter(pk=UUID(subscription_id)).first()
     except ValueError:
         own = None
     if own is None:
-        raise UnusableSubscription("Choose one of your subscriptions.")
+        raise UnusableSubscription(_("Choose one of your subscriptions."))
     if own.state != State.ACTIVE:
-        raise UnusableSubscription(f"{own.display_name} {_STATE_IN_WORDS[State(own.state)]}. Choose another one.")
+        raise UnusableSubscription(_UNUSABLE[State(own.state)] % {"subscription": own.display_name})
     if own.expires_at is not None and own.expires_at <= now:
-        raise UnusableSubscription(f"{own.display_name} has expired. Choose another one.")
+        raise UnusableSubscription(_UNUSABLE[State.EXPIRED] % {"subscription": own.display_name})
     if not Subscription.objects.filter(pk=own.pk).opening(api).exists():
-        raise UnusableSubscription(f"{own.display_name} ({own.scope_name}) does not open {api.display_name}.")
+        raise UnusableSubscription(
+            _("%(subscription)s (%(scope)s) does not open %(api)s.")
+            % {"subscription": own.display_name, "scope": own.scope_name, "api": api.display_name}
+        )
     return own

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from apis.models import API, Operation
 from apis.url_templates import SegmentKind
@@ -78,12 +80,12 @@ class Result:
         return "good" if status < 300 else "info" if status < 400 else "warn" if status < 500 else "bad"
 
     @property
-    def hops(self) -> list[dict[str, str]]:
+    def hops(self) -> list[dict[str, str | Promise]]:
         """Portal, gateway and backend, each passed, failed or not reached."""
         hops = list(diagnosis.Hop)
         failed = hops.index(self.diagnosis.hop) if self.diagnosis is not None else len(hops)
         states = ["passed"] * failed + ["failed"] + ["unreached"] * len(hops)
-        return [{"name": hop.value, "state": state} for hop, state in zip(hops, states, strict=False)]
+        return [{"name": hop.label, "state": state} for hop, state in zip(hops, states, strict=False)]
 
     @property
     def request_id(self) -> str:
@@ -231,13 +233,18 @@ def _download(request: PageRequest, answer: Answer, shown: Content) -> Download 
 def _notes_on(answer: Answer) -> tuple[str, ...]:
     match answer.ending:
         case Ending.OVER_LIMIT:
-            return (f"The console reads at most {filesizeformat(len(answer.body))}; the answer goes on beyond that.",)
+            return (
+                _("The console reads at most %(size)s; the answer goes on beyond that.")
+                % {"size": filesizeformat(len(answer.body))},
+            )
         case Ending.OUT_OF_TIME:
-            return (f"Incomplete: the end had not come after {answer.seconds:.0f} seconds.",)
+            return (
+                _("Incomplete: the end had not come after %(seconds)s seconds.") % {"seconds": f"{answer.seconds:.0f}"},
+            )
         case Ending.BROKEN_OFF:
-            return ("Incomplete: the connection broke before the end.",)
+            return (_("Incomplete: the connection broke before the end."),)
     if 300 <= answer.status < 400 and answer.header("location"):
-        return ("The console does not follow redirects.",)
+        return (_("The console does not follow redirects."),)
     return ()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import requests
 from django.conf import settings
+from django.utils.translation import gettext as _
 from requests.exceptions import RequestException
 
 from gateway.telemetry.debug_token import TRACES_PATH, make_token, token_secret
@@ -80,14 +81,14 @@ def trace_of(outcome: Answer | NoAnswer, token: str) -> Trace:
     """The trace of a call that was sent with the token."""
     trace_id = outcome.header("apim-trace-id") if isinstance(outcome, Answer) else ""
     if not _ID.fullmatch(trace_id):
-        return Trace(note="The gateway made no trace of this call.")
+        return Trace(note=_("The gateway made no trace of this call."))
     content = _fetched(trace_id, token)
     if content is None:
-        return Trace(note="The trace could not be fetched from the gateway.")
+        return Trace(note=_("The trace could not be fetched from the gateway."))
     try:
         return Trace(tuple(_sections(msgspec.json.decode(content, type=_Told).traceEntries)))
     except (msgspec.MsgspecError, ValueError):
-        return Trace(note="The trace that came from the gateway cannot be read.")
+        return Trace(note=_("The trace that came from the gateway cannot be read."))
 
 
 def _fetched(trace_id: str, token: str) -> bytes | None:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from django.utils.translation import gettext as _
+
 from apis.url_templates import Segment, SegmentKind, URLTemplate
 
 # What JavaScript's encodeURIComponent leaves alone, so that the page's script shows the same URL.
@@ -28,7 +30,7 @@ def wrong_path_value(value: str) -> str:
     if any(piece.partition(";")[0] in (".", "..") for piece in re.split(r"[/\\]", value)):
         return "'.' and '..' cannot be sent in a path: programs on the way would resolve them (RFC 3986, 5.2.4)."
     if "\0" in value:
-        return "A path cannot hold a null character."
+        return _("A path cannot hold a null character.")
     return ""
 
 

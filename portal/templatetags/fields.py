@@ -3,6 +3,7 @@
 from django import template
 from django.forms import BoundField, CheckboxInput, RadioSelect
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from accounts import password_rules
 
@@ -18,7 +19,7 @@ def is_choice(field: BoundField) -> bool:
 @register.filter
 def label(field: BoundField) -> str:
     """The label. Allauth's for addresses is put as our texts put it."""
-    return "E-mail address" if field.label == "Email" else str(field.label)
+    return _("E-mail address") if field.label == "Email" else str(field.label)
 
 
 @register.filter

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
@@ -43,7 +45,10 @@ def send(request: PageRequest, api: str, operation: str) -> HttpResponse:
 def _too_large(request: PageRequest, api: str, operation: str, limit: int) -> HttpResponse:
     shown = operation_or_404(request.user, api, operation)
     result = refusal(
-        shown, "The body is too large", f"The console sends at most {limit:,} bytes. Send it from a program."
+        shown,
+        _("The body is too large"),
+        _("The console sends at most %(limit)s bytes. Send it from a program.")
+        % {"limit": number_format(limit, force_grouping=True)},
     )
     return _answer(request, shown, blank(shown), result, status=413)
 
@@ -78,7 +83,7 @@ def _send(request: PageRequest, shown: Operation, form: Form) -> HttpResponse:
         with allowance.allowed(request):
             result = _forward(request, shown, form, subscription)
     except allowance.RefusedNow as error:
-        result = refusal(shown, "The call was not sent", str(error))
+        result = refusal(shown, _("The call was not sent"), str(error))
         return _answer(request, shown, form, result, status=429)
     return _answer(request, shown, form, result)
 
@@ -147,7 +152,7 @@ def download(request: PageRequest, download_id: UUID, name: str) -> FileResponse
     """A response body as a file, for whoever made the call. A browser must never show it as a page."""
     file = downloads.find(request, download_id)
     if file is None:
-        raise Http404("This response is no longer kept. Send the call again.")
+        raise Http404(_("This response is no longer kept. Send the call again."))
     response = FileResponse(file.open("rb"), as_attachment=True, filename=name, content_type="application/octet-stream")
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -16,6 +17,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         response["HX-Refresh"] = "true"
         messages.warning(
             request,
-            "You signed in or out after this page was opened, so it was loaded anew. Nothing was sent: do it again.",
+            _("You signed in or out after this page was opened, so it was loaded anew. Nothing was sent: do it again."),
         )
     return response
