@@ -82,6 +82,7 @@ def _store(part: Part, batch: Batch) -> bool:
             usage = records.usage_of(batch.records)
             rows.add_quarters(usage.quarters)
             rows.raise_quotas(usage.quotas)
+            rows.note_key_uses(usage.keys)
             if settings.RAW_CALL_DAYS:
                 rows.insert_calls([records.call(record, part.gateway) for record in batch.records])
         return True

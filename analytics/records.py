@@ -63,16 +63,28 @@ class QuotaStand:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUse:
+    """When, and from which address, a key was used last."""
+
+    at: datetime
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """The sums of some records: by subscription and quarter, and the latest stand of each quota."""
+    """The sums of some records: by subscription and quarter, the latest stand of each quota, and the
+    last use of each key, by its subscription and the start of its digest in hexadecimal.
+    """
 
     quarters: dict[tuple[UUID, datetime], Counts]
     quotas: dict[UUID, QuotaStand]
+    keys: dict[tuple[UUID, str], KeyUse]
 
 
 def usage_of(records: Iterable[CallRecord]) -> Usage:
     quarters: defaultdict[tuple[bytes, int], Counts] = defaultdict(Counts)
     quotas: dict[bytes, tuple[float, int, int, int]] = {}
+    keys: dict[tuple[bytes, bytes], tuple[float, str]] = {}
     for record in records:
         subscription = record.subscription
         if subscription is None:
@@ -86,9 +98,16 @@ def usage_of(records: Iterable[CallRecord]) -> Usage:
         if record.product is not None and record.quota_period_start is not None and record.quota_calls is not None:
             stand = (record.quota_period_start, record.quota_calls, record.quota_bytes, record.product)
             quotas[subscription] = max(stand, quotas.get(subscription, stand))
+        if record.key:
+            use, key = (record.at, record.caller_address), (subscription, record.key)
+            keys[key] = max(use, keys.get(key, use))
     return Usage(
         {(guid(key), _moment(quarter * QUARTER_SECONDS)): counts for (key, quarter), counts in quarters.items()},
         {guid(key): QuotaStand(_moment(start), *rest) for key, (start, *rest) in quotas.items()},
+        {
+            (guid(subscription), key.hex()): KeyUse(_moment(at), _bounded(address, MAX_ADDRESS_CHARACTERS))
+            for (subscription, key), (at, address) in keys.items()
+        },
     )
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from analytics.records import CALL_FIELDS, Counts, QuotaStand
+from analytics.records import CALL_FIELDS, Counts, KeyUse, QuotaStand
 
 _COLUMNS = ", ".join(CALL_FIELDS)
 _COPY_CALLS = f"COPY analytics_call ({_COLUMNS}) FROM STDIN"
@@ -31,6 +31,10 @@ _RAISE_QUOTA = """
     DO UPDATE SET product_id = excluded.product_id, period_start = excluded.period_start, calls = excluded.calls,
         bytes = excluded.bytes
     WHERE (excluded.period_start, excluded.calls, excluded.bytes) > (kept.period_start, kept.calls, kept.bytes)
+"""
+_NOTE_KEY_USE = """
+    UPDATE subscriptions_subscriptionkey SET last_used_at = %s, last_used_from = %s
+    WHERE subscription_id = %s AND substr(digest, 1, 16) = %s AND (last_used_at IS NULL OR last_used_at < %s)
 """
 
 
@@ -54,6 +58,11 @@ def raise_quotas(quotas: Mapping[UUID, QuotaStand]) -> None:
     """Keep the latest stand of each subscription, in whatever order they come."""
     stands = ((subscription, quotas[subscription]) for subscription in sorted(quotas))
     _execute(_RAISE_QUOTA, ((subscription, s.product, s.period_start, s.calls, s.bytes) for subscription, s in stands))
+
+
+def note_key_uses(uses: Mapping[tuple[UUID, str], KeyUse]) -> None:
+    """Keep the last use of each key. Keys that are gone are left out."""
+    _execute(_NOTE_KEY_USE, ((uses[key].at, uses[key].address, *key, uses[key].at) for key in sorted(uses)))
 
 
 def _execute(sql: str, rows: Iterable[tuple[Any, ...]]) -> None:

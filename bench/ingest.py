@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 SUBSCRIPTIONS = 500
@@ -31,12 +32,20 @@ def measure(folder: Path, count: int) -> None:
     from django.conf import settings
     from django.db import connection
 
+    from subscriptions.lifecycle import create
+
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
+        subscriptions = [create(display_name=f"Subscription {number}", by=None) for number in range(SUBSCRIPTIONS)]
+        keys = [
+            (key.subscription_id.bytes, bytes.fromhex(key.digest)[:8])
+            for one in subscriptions
+            for key in one.keys.all()
+        ]
         for days in (30, 0):
             settings.RAW_CALL_DAYS = days
             directory = folder / f"journal-{days}"
-            size = write_journal(directory, count, gateway=f"bench{days}")
+            size = write_journal(directory, count, f"bench{days}", keys)
             seconds = ingest_all(directory, count)
             kind = "a row per call" if days else "sums only"
             print(
@@ -47,25 +56,26 @@ def measure(folder: Path, count: int) -> None:
         connection.creation.destroy_test_db(connection.settings_dict["NAME"], verbosity=0)
 
 
-def write_journal(directory: Path, count: int, gateway: str) -> int:
+def write_journal(directory: Path, count: int, gateway: str, keys: Sequence[tuple[bytes, bytes]]) -> int:
+    """`keys` are subscriptions, and the start of the digest of a key of each."""
     from gateway.journal.parts import MAGIC, frame, part_file
     from gateway.journal.record import CallRecord
 
     directory.mkdir()
     draw = random.Random(1)
-    subscriptions = [uuid.UUID(int=draw.getrandbits(128), version=4).bytes for _ in range(SUBSCRIPTIONS)]
     start = time.time() - 3600
     file = part_file(directory, gateway, 1)
     with file.open("wb") as stream:
         stream.write(MAGIC)
         for number in range(count):
+            subscription, key = draw.choice(keys)
             record = CallRecord(
                 at=start + number / 1000,
                 request_id=str(uuid.UUID(int=number, version=4)).encode(),
                 api=1,
                 operation=draw.randrange(1, 6),
                 product=1,
-                subscription=draw.choice(subscriptions),
+                subscription=subscription,
                 user=draw.randrange(1, 100),
                 method=b"POST",
                 url=b"/azureml-demo/workspaces/w1/services/s1/execute?api-version=2.0&details=true",
@@ -78,6 +88,7 @@ def write_journal(directory: Path, count: int, gateway: str) -> int:
                 response_bytes=2048,
                 quota_period_start=start,
                 quota_calls=number,
+                key=key,
             )
             stream.write(frame(record))
     return file.stat().st_size

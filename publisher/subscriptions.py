@@ -37,8 +37,14 @@ def _read(*, of_subscription: Q, of_key: Q) -> tuple[Subscription, ...]:
     and rows come in no order.
     """
     keys: dict[str, list[bytes]] = defaultdict(list)
-    for subscription, digest in _rows(watched.SUBSCRIPTION_KEY, of_key, _as_text("subscription"), "digest"):
-        keys[subscription].append(bytes.fromhex(digest))
+    old_keys: dict[str, list[tuple[bytes, float]]] = defaultdict(list)
+    for subscription, digest, ends_at in _rows(
+        watched.SUBSCRIPTION_KEY, of_key, _as_text("subscription"), "digest", "ends_at"
+    ):
+        if ends_at is None:
+            keys[subscription].append(bytes.fromhex(digest))
+        else:
+            old_keys[subscription].append((bytes.fromhex(digest), ends_at.timestamp()))
     active, usable = SubscriptionRow.State.ACTIVE.value, (None, User.State.ACTIVE.value)
     return tuple(
         Subscription(
@@ -50,6 +56,7 @@ def _read(*, of_subscription: Q, of_key: Q) -> tuple[Subscription, ...]:
             expires_at=expires_at.timestamp() if expires_at is not None else None,
             keys=tuple(sorted(keys[pk])),
             allow_tracing=allow_tracing,
+            old_keys=tuple(sorted(old_keys[pk])) if pk in old_keys else (),
         )
         for pk, owner, owner_state, product, api, state, expires_at, allow_tracing in _rows(
             watched.SUBSCRIPTION,

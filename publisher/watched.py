@@ -91,7 +91,7 @@ SUBSCRIPTION = Watched(
     logged=("subscription", "id"),
 )
 SUBSCRIPTION_KEY = Watched(
-    "subscriptions.SubscriptionKey", ("subscription", "digest"), logged=("subscription", "subscription")
+    "subscriptions.SubscriptionKey", ("subscription", "digest", "ends_at"), logged=("subscription", "subscription")
 )
 # Who signs up or goes has no subscription then; signing in writes to this table often.
 OWNER = Watched("accounts.User", ("state",), only_updates=True, logged=("owner", "id"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gateway.catalogue.admission import Admitted, Refusal
 from gateway.http.request_id import new_request_id
 from gateway.http.trace_context import Trace
-from gateway.journal.record import CallRecord, InnerQuotaStand, InnerRatePeriod
+from gateway.journal.record import RECORDED_KEY_BYTES, CallRecord, InnerQuotaStand, InnerRatePeriod
 
 if TYPE_CHECKING:
     from gateway.telemetry.debug_trace import DebugTrace
@@ -112,4 +112,5 @@ class Call:
             inner_quotas,
             inner_rates,
             unverified,
+            verdict.key[:RECORDED_KEY_BYTES],
         )

@@ -42,9 +42,10 @@ class Admitted:
     """A call that goes on to its backend.
 
     `target` is the origin-form that the backend gets. `url` is path and query as called, without
-    the key, for the record. `key_header` is the lower-case name of the header to strip. `limits`
-    count the call, and fill the fields after them: where the quotas stand, in their order; field
-    lines for the answer; and whether the shared counters could not be asked.
+    the key, for the record. `key_header` is the lower-case name of the header to strip. `key` is the
+    digest of the key that opened it. `limits` count the call, and fill the fields behind `key`: where
+    the quotas stand, in their order; field lines for the answer; and whether the shared counters
+    could not be asked.
     """
 
     api: int
@@ -57,6 +58,7 @@ class Admitted:
     url: bytes
     key_header: bytes
     limits: CallLimits | None
+    key: bytes = b""
     stands: Sequence[QuotaStand] = ()
     limit_lines: bytes = b""
     limits_unverified: bool = False
@@ -78,6 +80,7 @@ class Refusal:
     subscription: bytes | None = None
     user: int | None = None
     limit_lines: bytes = b""
+    key: bytes = b""
 
 
 def admit(
@@ -105,27 +108,31 @@ def admit(
     keys = _header_keys(headers, route.api.key_header) or [key for key in route.query_keys if key]
     if not keys:
         return _admit_without_key(catalogue, route, scheme, authority)
-    subscription = _subscription_of(catalogue, keys)
-    if subscription is None or not _opens(catalogue, subscription, route.api, now):
+    digest = _digest(catalogue, keys)
+    subscription = catalogue.keys.get(digest)
+    if subscription is None or not _opens(catalogue, subscription, digest, route.api, now):
         return _refuse_key(catalogue, route, subscription, scheme, authority)
     product = catalogue.products[subscription.product] if subscription.product is not None else None
-    return _admitted(catalogue, route, product, subscription)
+    return _admitted(catalogue, route, product, subscription, digest)
 
 
 def _header_keys(headers: list[tuple[bytes, bytes]], key_header: bytes) -> list[bytes]:
     return [value for name, value in headers if name == key_header and value]
 
 
-def _subscription_of(catalogue: Catalogue, keys: list[bytes]) -> Subscription | None:
+def _digest(catalogue: Catalogue, keys: list[bytes]) -> bytes:
+    """The digest of the key that was sent; empty for what can be none."""
     key = keys[0]
     if len(key) > MAX_KEY_BYTES or (len(keys) > 1 and any(other != key for other in keys)):
-        return None
-    return catalogue.keys.get(catalogue.digest_of(key))
+        return b""
+    return catalogue.digest_of(key)
 
 
-def _opens(catalogue: Catalogue, subscription: Subscription, api: PublishedAPI, now: float) -> bool:
-    """Whether a subscription is active and its scope contains the API."""
+def _opens(catalogue: Catalogue, subscription: Subscription, digest: bytes, api: PublishedAPI, now: float) -> bool:
+    """Whether a subscription is active, its key has not ended, and its scope contains the API."""
     if not subscription.is_active or (subscription.expires_at is not None and now >= subscription.expires_at):
+        return False
+    if subscription.old_keys and any(key == digest and now >= end for key, end in subscription.old_keys):
         return False
     if subscription.product is not None:
         return api.id in catalogue.product_apis.get(subscription.product, ())
@@ -180,7 +187,7 @@ def _challenge(
 
 
 def _admitted(
-    catalogue: Catalogue, route: Route, product: Product | None, subscription: Subscription | None
+    catalogue: Catalogue, route: Route, product: Product | None, subscription: Subscription | None, key: bytes = b""
 ) -> Admitted | Refusal:
     api = route.api
     if product is not None and product.policy_is_broken:
@@ -201,6 +208,7 @@ def _admitted(
         route.url,
         api.key_header,
         limits,
+        key,
     )
 
 

@@ -6,7 +6,7 @@ from gateway.configuration.snapshot import Subscription
 
 
 class Subscriptions:
-    """`by_key` finds them by the digests of their keys, `by_id` by their ids.
+    """`by_key` finds them by the digests of their keys, old ones too, `by_id` by their ids.
 
     Both change only in the event loop's thread, so that a call sees a subscription before or after
     a change, and never half of it. The cost of a change does not depend on how many there are.
@@ -25,6 +25,8 @@ class Subscriptions:
         self.by_id[subscription.id] = subscription
         for key in subscription.keys:
             self.by_key[key] = subscription
+        for key, _ in subscription.old_keys:
+            self.by_key[key] = subscription
         if before is not None and before is not subscription:
             self._forget_keys(before)
 
@@ -35,6 +37,6 @@ class Subscriptions:
 
     def _forget_keys(self, before: Subscription) -> None:
         """A key may have moved to another subscription meanwhile, or to the one that replaces it."""
-        for key in before.keys:
+        for key in (*before.keys, *(key for key, _ in before.old_keys)):
             if self.by_key.get(key) is before:
                 del self.by_key[key]

@@ -190,7 +190,8 @@ class Product(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Subscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One scope is set: `product`, `api`, or neither for all APIs. `expires_at` is a Unix time.
 
-    `keys` are the digests (see `key_digest`) of the primary and the secondary key.
+    `keys` are the digests (see `key_digest`) of the primary and the secondary key; `old_keys` those of
+    keys that were replaced, each with the Unix time until which it works.
     """
 
     id: bytes
@@ -201,6 +202,7 @@ class Subscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     expires_at: float | None
     keys: tuple[bytes, ...]
     allow_tracing: bool = False
+    old_keys: tuple[tuple[bytes, float], ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True):

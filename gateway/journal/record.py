@@ -10,6 +10,8 @@ InnerQuotaStand: TypeAlias = tuple[int, int, float, int, int]
 InnerRatePeriod: TypeAlias = tuple[int, int, int]
 """API, operation (0: all of the API's), and the limit's period in seconds."""
 
+RECORDED_KEY_BYTES = 8
+
 
 class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """Written before the caller sees the end of the answer.
@@ -21,7 +23,8 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     `rate_period_seconds` is how long the call counts toward the product's rate limit, None where
     none counted it. The same is said of the limits of APIs and operations in `inner_quotas` and
     `inner_rates`. `limits_unverified`: the shared counters could not be asked, so that this
-    gateway's own let the call pass.
+    gateway's own let the call pass. `key` is the start (8 bytes) of the digest of the key that opened
+    the subscription: it tells one of its keys from the others, and opens nothing.
     """
 
     at: float
@@ -49,3 +52,4 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     inner_quotas: tuple[InnerQuotaStand, ...] = ()
     inner_rates: tuple[InnerRatePeriod, ...] = ()
     limits_unverified: bool = False
+    key: bytes = b""

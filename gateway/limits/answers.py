@@ -91,6 +91,7 @@ def _refusal(
         admitted.subscription,
         admitted.user,
         lines,
+        admitted.key,
     )
 
 

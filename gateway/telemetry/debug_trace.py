@@ -153,6 +153,8 @@ def _key_check(call: "Call", catalogue: "Catalogue") -> dict[str, object]:
             data["message"] = "The subscription is not active."
         elif subscription.expires_at is not None and call.at >= subscription.expires_at:
             data["message"] = "The subscription has expired."
+        elif any(call.at >= end for _, end in subscription.old_keys):
+            data["message"] = "The key was replaced and has ended, or the subscription does not open this API."
         else:
             data["message"] = "The subscription does not open this API."
     return data

@@ -12,6 +12,8 @@ from analytics import rows
 from analytics.ingest import ingest
 from analytics.models import Call, JournalPart, QuotaUse, SubscriptionQuarter
 from gateway.journal.parts import MAGIC, frame, part_file, parts
+from subscriptions import keys
+from subscriptions.lifecycle import create
 from tests.analytics.conftest import MINE, NOON, record
 
 pytestmark = pytest.mark.django_db
@@ -278,3 +280,39 @@ def test_what_is_no_journal_is_left_alone(tmp_path):
 
 def test_a_journal_that_is_not_there_yet_holds_nothing(tmp_path):
     assert ingest(tmp_path / "none") == 0
+
+
+@pytest.fixture
+def key():
+    """The primary key of a subscription, as its row."""
+    return create(display_name="Everything", by=None).keys.get(slot="primary")
+
+
+def used(row, number: int, **fields):
+    start = bytes.fromhex(row.digest)[:8]
+    return record(number, subscription=row.subscription_id.bytes, **{"key": start} | fields)
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_the_last_use_of_a_key_is_kept_in_whatever_order_records_come(write, tmp_path, key, order):
+    for number in order:
+        write(used(key, number, caller_address=f"192.0.2.{number}"))
+        ingest(tmp_path)
+    key.refresh_from_db()
+    assert (key.last_used_at, key.last_used_from) == (NOON + timedelta(seconds=2), "192.0.2.2")
+    assert key.subscription.keys.get(slot="secondary").last_used_at is None
+
+
+def test_a_key_that_was_replaced_keeps_its_own_last_use(write, tmp_path, key):
+    keys.regenerate(key.subscription, keys.Slot.PRIMARY, overlap=keys.Overlap.HOUR)
+    write(used(key, 1))
+    ingest(tmp_path)
+    assert key.subscription.keys.old().get().last_used_at == NOON + timedelta(seconds=1)
+    assert not key.subscription.keys.current().exclude(last_used_at=None).exists()
+
+
+def test_a_refused_key_counts_as_unused(write, tmp_path, key):
+    write(used(key, 1, key=b"", error_source="authorization", error_reason="SubscriptionKeyInvalid"))
+    ingest(tmp_path)
+    key.refresh_from_db()
+    assert key.last_used_at is None

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from gateway.catalogue.admission import Admitted, Refusal, admit
+from gateway.configuration import key_digest
 from gateway.configuration.snapshot import Product, Quota, RateLimit
 from gateway.upstream.backend import backend_of
-from tests.gateway.snapshots import ALICE, api, catalogue, subscription
+from tests.gateway.snapshots import ALICE, SECRET, api, catalogue, subscription
 
 NOW = 1_800_000_000.0
 HEADER = b"ocp-apim-subscription-key"
@@ -53,6 +54,7 @@ def test_a_product_key_gives_the_product_and_its_limits():
         target=b"/base/q?a=1",
         url=b"/echo/q?a=1",
         key_header=HEADER,
+        key=key_digest.digest(SECRET, b"K1"),
         limits=admitted.limits,
     )
 
@@ -264,3 +266,24 @@ def test_the_record_of_a_refused_key_knows_whose_it_was():
     refusal = call(served(subscription(b"K1", product=2)), b"/echo/q", b"K1")
     known = (refusal.api, refusal.operation, refusal.product, refusal.subscription, refusal.user)
     assert known == (1, 1, 2, ALICE, 7)
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "allowed"),
+    [
+        pytest.param(NOW + 0.001, True, id="just before its end"),
+        pytest.param(NOW, False, id="at that second"),
+        pytest.param(NOW - 1, False, id="after it"),
+    ],
+)
+def test_a_key_that_was_replaced_works_until_its_end(ends_at, allowed):
+    old = (key_digest.digest(SECRET, b"OLD"), ends_at)
+    gateway = served(subscription(b"K1", b"K2", product=1, old_keys=(old,)))
+    assert isinstance(call(gateway, b"/echo/q", b"OLD"), Admitted) is allowed
+    assert call(gateway, b"/echo/q", b"K1").key == key_digest.digest(SECRET, b"K1")
+
+
+def test_a_key_that_was_replaced_works_no_longer_than_its_subscription():
+    old = (key_digest.digest(SECRET, b"OLD"), NOW + 60)
+    gateway = served(subscription(b"K1", product=1, is_active=False, old_keys=(old,)))
+    assert said(call(gateway, b"/echo/q", b"OLD")) == INVALID

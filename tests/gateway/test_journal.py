@@ -97,7 +97,7 @@ def test_a_part_torn_at_any_byte_gives_its_whole_records(tmp_path):
         assert [offset for _, offset in read_records(file)] == [end for end in ends[1:] if end <= size]
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 4096, b"\xff" * 4096, frame(record(9))[:-1] + b"\0", b"\x01\0\0\0"])
+@pytest.mark.parametrize("tail", [b"\0" * 4096, b"\xff" * 4096, frame(record(9))[:-1] + b"\1", b"\x01\0\0\0"])
 def test_what_a_crash_left_behind_the_last_record_is_skipped(tmp_path, tail):
     file = tmp_path / "torn"
     file.write_bytes(MAGIC + frame(record(1)) + tail)

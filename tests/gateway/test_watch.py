@@ -386,3 +386,15 @@ def test_a_start_is_told_in_one_line_however_many_changes_it_reads(tmp_path, cap
 def test_a_catalogue_is_compiled_in_small_steps():
     wide = api(1, "wide", *(f"GET /{number}" for number in range(500)))
     assert sum(1 for _ in compile_in_steps(replace(BASE, apis=(wide,)), SECRET, None, Subscriptions())) >= 500
+
+
+def test_a_key_that_becomes_an_old_one_goes_on_without_a_gap(follower):
+    one, two = BASE.subscriptions
+    follower.write()
+    old = tuple((key, 60.0) for key in one.keys)
+    follower.append(subscriptions=(subscription(b"NEW", id=one.id, old_keys=old),))
+    assert follower.opens(b"K1", b"NEW", b"K2")
+    follower.append(revision=3, subscriptions=(subscription(b"NEW", id=one.id),))
+    assert follower.opens(b"NEW", b"K2")
+    assert not follower.opens(b"K1")
+    assert set(follower.catalogue.keys) == {*two.keys, *subscription(b"NEW").keys}

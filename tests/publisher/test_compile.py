@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from accounts.models import User
 from apis.models import API, Operation
@@ -61,6 +62,16 @@ def test_the_gateway_admits_both_keys_of_a_subscription(shop, slot):
     admitted = admit(catalogue, b"GET", b"/echo/q", headers, b"http", b"gw", 0.0)
     assert isinstance(admitted, Admitted)
     assert admitted.product == shop.product.pk
+
+
+@pytest.mark.parametrize(("seconds", "allowed"), [(3599, True), (3600, False)])
+def test_the_gateway_admits_a_key_that_was_replaced_until_its_end(shop, seconds, allowed):
+    old, now = keys.reveal(shop.subscription, keys.Slot.PRIMARY).encode(), timezone.now()
+    keys.regenerate(shop.subscription, keys.Slot.PRIMARY, overlap=keys.Overlap.HOUR, now=now)
+    catalogue = compiled(read_snapshot(), SECRET)
+    headers = [(b"ocp-apim-subscription-key", old)]
+    admitted = admit(catalogue, b"GET", b"/echo/q", headers, b"http", b"gw", now.timestamp() + seconds)
+    assert isinstance(admitted, Admitted) is allowed
 
 
 def test_the_snapshot_costs_eleven_queries_at_any_size(shop, django_assert_num_queries):

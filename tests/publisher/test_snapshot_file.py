@@ -76,6 +76,11 @@ def move_a_key(shop):
     shop.subscription.keys.filter(slot="primary").update(subscription=other)
 
 
+def end_an_old_key(shop):
+    keys.regenerate(shop.subscription, SubscriptionKey.Slot.PRIMARY, overlap=keys.Overlap.DAY)
+    keys.end_old(shop.subscription, SubscriptionKey.Slot.PRIMARY, by=None)
+
+
 def delete_alice(shop):
     end_all_of(shop.alice, by=None)
     shop.alice.delete()
@@ -88,6 +93,10 @@ CHANGES = {
     "a bulk update of subscriptions": lambda shop: Subscription.objects.update(expires_at=timezone.now()),
     "tracing allowed": lambda shop: Subscription.objects.update(allow_tracing=True),
     "a new key": lambda shop: keys.regenerate(shop.subscription, SubscriptionKey.Slot.PRIMARY),
+    "a new key beside the old one": lambda shop: keys.regenerate(
+        shop.subscription, SubscriptionKey.Slot.PRIMARY, overlap=keys.Overlap.DAY
+    ),
+    "an old key that ends": end_an_old_key,
     "a key deleted by raw SQL": lambda shop: raw("DELETE FROM subscriptions_subscriptionkey WHERE slot = 'primary'"),
     "a key moved to another subscription": move_a_key,
     "raw SQL": lambda shop: raw("UPDATE subscriptions_subscription SET state = 'expired'"),
