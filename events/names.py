@@ -31,3 +31,7 @@ TEAM_MEMBER_JOINED = "team.member_joined"
 TEAM_MEMBER_LEFT = "team.member_left"
 TEAM_MEMBER_REMOVED = "team.member_removed"
 TEAM_MEMBER_ROLE_CHANGED = "team.member_role_changed"
+
+USER_SIGNED_IN_FROM_NEW_DEVICE = "user.signed_in_from_new_device"
+USER_SECOND_FACTOR_RESET = "user.second_factor_reset"
+USER_CLOSED = "user.closed"

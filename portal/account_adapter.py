@@ -5,13 +5,16 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from accounts import sign_up
+from accounts import devices, lock_out, sign_up
 from accounts.models import User
+from events import names
+from events.recording import record
 from gateway.http.client_address import TrustedProxies
 from portalsettings import models as portal_settings
 from portalsettings.models import PortalSettings
@@ -82,3 +85,35 @@ class AccountAdapter(DefaultAccountAdapter):
         """Whom rate limits count: the caller's address as TRUSTED_PROXIES report it."""
         forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "").encode("latin-1", "replace")
         return TrustedProxies(settings.TRUSTED_PROXIES).caller(request.META["REMOTE_ADDR"], forwarded_for)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            self._attempt = lock_out.password_attempt(request, credentials.get("email", ""))
+        except lock_out.TooManyAttempts:
+            raise self.validation_error("too_many_login_attempts") from None
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        """Called by allauth when the password was right."""
+        self._attempt.succeeded()
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """Called by allauth when a new password was set by a mail."""
+        lock_out.forgive(request, credentials["email"])
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        """Remember whether this is the account's first sign-in, before it is noted as its last one."""
+        self._is_first_sign_in = user.last_login is None
+        super().login(request, user)
+
+    def post_login(self, request: HttpRequest, user: User, **hints: Any) -> HttpResponse:
+        """Tell the owner of a sign-in from a browser that has not signed in to the account before."""
+        response: HttpResponse = super().post_login(request, user, **hints)
+        if not self._is_first_sign_in and not devices.is_known(request, user):
+            device = devices.in_words(request.META.get("HTTP_USER_AGENT", ""))
+            address = self.get_client_ip(request)
+            record(names.USER_SIGNED_IN_FROM_NEW_DEVICE, by=user, user=user, device=device, address=address)
+        devices.remember(request, response, user)
+        return response
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("portal:security")

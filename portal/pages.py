@@ -3,7 +3,20 @@
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter
 
-from portal.views import account, catalogue, console, health, home, llms, preferences, products, profile, search, teams
+from portal.views import (
+    account,
+    catalogue,
+    console,
+    health,
+    home,
+    llms,
+    preferences,
+    products,
+    profile,
+    search,
+    security,
+    teams,
+)
 from subscriptions.models import SubscriptionKey
 
 
@@ -45,6 +58,10 @@ urlpatterns = [
     path("products/<slug:product>/subscribe/", products.subscribe, name="subscribe"),
     path("profile/", profile.profile, name="profile"),
     path("profile/account/", account.account, name="account"),
+    path("profile/security/", security.security, name="security"),
+    path("profile/sessions/", security.sessions, name="sessions"),
+    path("profile/sessions/end-others/", security.end_other_sessions, name="end_other_sessions"),
+    path("profile/sessions/<int:session_id>/end/", security.end_session, name="end_session"),
     path("profile/name/", account.name, name="change_name"),
     path("profile/language/", preferences.preferences, name="preferences"),
     path(_subscription, profile.subscription, name="subscription"),

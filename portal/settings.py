@@ -3,6 +3,7 @@
 docs/settings.md describes each variable. Imports no Django, so that the gateway can read it too.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,15 @@ INSTALLED_APPS = [
     "django_htmx",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.microsoft",
+    "allauth.socialaccount.providers.openid_connect",
+    # Its packages need libraries of the system, so they are installed where they are wanted.
+    *(["allauth.socialaccount.providers.saml"] if find_spec("onelogin") else []),
     "csp",
 ]
 MIDDLEWARE = [
@@ -137,6 +147,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "portal.method_not_allowed.method_not_allowed",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.leaving.leave_by_a_page",
+    "portal.activity.note_activity",
     "service.first_run.FirstRunMiddleware",
 ]
 TEMPLATES = [
@@ -263,11 +275,19 @@ ACCOUNT_ADAPTER = "portal.account_adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.NameForm"
-ACCOUNT_FORMS = {"signup": "accounts.sign_up.SignUpForm", "add_email": "accounts.sign_up.NewAddressForm"}
+ACCOUNT_FORMS = {
+    "signup": "accounts.sign_up.SignUpForm",
+    "add_email": "accounts.sign_up.NewAddressForm",
+    "request_login_code": "accounts.sign_in.RequestCodeForm",
+    "reset_password": "accounts.sign_in.RequestPasswordResetForm",
+}
 ACCOUNT_RATE_LIMITS = {
     # People of one office share an address, so that it may sign up more than one of them.
     "signup": "20/m/ip,100/h/ip",
     "invitation": "20/m/ip",
+    # accounts.lock_out counts what else concerns an account, in a way that shuts nobody out of it.
+    "request_login_code": "20/m/ip",
+    "reset_password": "20/m/ip",
 }
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -282,6 +302,23 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "portal:home"
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if _served_by_tls else "http"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
+MFA_ADAPTER = "portal.second_factor_adapter.SecondFactorAdapter"
+MFA_FORMS = {"add_webauthn": "accounts.second_factor.AddPasskeyForm"}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# A code of the half minute before and after counts, for clocks that are not exact.
+MFA_TOTP_TOLERANCE = 1
+SOCIALACCOUNT_ADAPTER = "portal.identity_adapter.IdentityAdapter"
+SOCIALACCOUNT_AUTO_SIGNUP = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_PROVIDERS = {
+    "google": {"SCOPE": ["profile", "email"], "OAUTH_PKCE_ENABLED": True},
+    "github": {"SCOPE": ["read:user", "user:email"]},
+    "openid_connect": {"OAUTH_PKCE_ENABLED": True},
+}
 
 # -- Mail --------------------------------------------------------------------------------------
 # Every mail goes into the outbox, in the same transaction as what it tells of; the worker sends it.

@@ -69,6 +69,7 @@ def signed_in():
     def sign_in(user: User) -> Client:
         client = Client()
         client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.get("/health/")  # The first request notes the session; what a test counts is not that.
         return client
 
     return sign_in

@@ -13,6 +13,7 @@ FORMS = {
     "sign up": ("/account/signup/", NEW, "email"),
     "password reset": ("/account/password/reset/", {}, "email"),
     "sign in": ("/account/login/", {"password": "not the password"}, "login"),
+    "sign-in code": ("/account/login/code/", {}, "email"),
 }
 
 

@@ -1,0 +1,42 @@
+"""How sign-in through identity providers behaves here."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
+from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts import provider_secrets
+from accounts.models import User
+
+
+class IdentityAdapter(DefaultSocialAccountAdapter):
+    """Allauth's own rules; secrets are encrypted at rest, and an account is never entered by an address alone."""
+
+    error_messages = {
+        name: str(text).replace("email address", "e-mail address")
+        for name, text in DefaultSocialAccountAdapter.error_messages.items()
+    }
+
+    def list_apps(self, request: HttpRequest, provider: Any = None, client_id: Any = None) -> list[SocialApp]:
+        apps: list[SocialApp] = super().list_apps(request, provider=provider, client_id=client_id)
+        for app in apps:
+            app.secret = provider_secrets.opened(app.settings.get(provider_secrets.SETTING, ""))
+        return apps
+
+    def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[User, str] | None:
+        """Who proves an address that an account has confirmed signs in to that account.
+
+        An account that never confirmed the address may be a stranger's, who waits there for its owner.
+        """
+        found: tuple[User, str] | None = super().authenticate_by_email(sociallogin)
+        if found is None:
+            return None
+        user, email = found
+        is_confirmed = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists()
+        return found if is_confirmed else None
+
+    def get_connect_redirect_url(self, request: HttpRequest, socialaccount: SocialAccount) -> str:
+        return reverse("portal:security")
