@@ -14,8 +14,7 @@ def canonical(pattern: str) -> str:
     domain = _ascii(pattern.removeprefix("*."))
     if not _DOMAIN.match(domain):
         raise ValidationError(
-            {"allowed_domains": _("%(pattern)s is no domain: write example.org or *.example.org.")},
-            params={"pattern": pattern[:253]},
+            _("%(pattern)s is no domain: write example.org or *.example.org."), params={"pattern": pattern[:253]}
         )
     return below + domain
 

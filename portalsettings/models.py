@@ -87,9 +87,13 @@ class PortalSettings(models.Model):
         return str(self._meta.verbose_name)
 
     def clean(self) -> None:
-        self.allowed_domains = "\n".join(canonical(line) for line in self.allowed_domains.split())
-        if urlsplit(self.delegation_url).fragment:
-            raise ValidationError({"delegation_url": _("Give a URL without a fragment (#…).")})
+        try:
+            self.allowed_domains = "\n".join(canonical(line) for line in self.allowed_domains.split())
+        except ValidationError as error:
+            raise ValidationError({"allowed_domains": error}) from error
+        url = urlsplit(self.delegation_url)
+        if self.delegation_url and (url.scheme not in ("https", "http") or url.fragment):
+            raise ValidationError({"delegation_url": _("Give an https:// or http:// URL without a fragment (#…).")})
 
     @property
     def domains(self) -> list[str]:

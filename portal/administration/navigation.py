@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.models import User
 from subscriptions.models import Subscription
 
 # Title, icon, app label and model of each entry, by group.
@@ -19,6 +20,8 @@ _MENU: dict[str, list[tuple[str, str, str, str]]] = {
         ("Subscriptions", "key", "subscriptions", "subscription"),
         ("Users", "person", "accounts", "user"),
         ("Groups", "group", "accounts", "group"),
+        ("Invitations", "outgoing_mail", "accounts", "invitation"),
+        ("Custom fields", "badge", "accounts", "customfield"),
     ],
     "Running": [
         ("Calls", "swap_vert", "analytics", "call"),
@@ -47,8 +50,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _entry(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")}
-    if model == "subscription":
-        waiting = Subscription.objects.filter(state=Subscription.State.SUBMITTED).count()
-        if waiting:
-            entry["badge"] = str(waiting)
+    waiting = _waiting(model)
+    if waiting:
+        entry["badge"] = str(waiting)
     return entry
+
+
+def _waiting(model: str) -> int:
+    """How many of them wait for an administrator."""
+    if model == "subscription":
+        return Subscription.objects.filter(state=Subscription.State.SUBMITTED).count()
+    if model == "user":
+        return User.objects.exclude(waiting_since=None).count()
+    return 0

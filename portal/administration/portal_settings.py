@@ -6,11 +6,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import URLField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminURLInputWidget
 
 from portal.administration.model_admin import ModelAdmin
 from portalsettings import terms, validation_key
@@ -63,6 +64,7 @@ class PortalSettingsAdmin(ModelAdmin):
     """There is one row, so that its list leads straight to it."""
 
     form = PortalSettingsForm
+    formfield_overrides = {URLField: {"widget": UnfoldAdminURLInputWidget, "assume_scheme": "https"}}
     readonly_fields = ["shown_key"]
     custom_urls = [("validation-key/", "portalsettings_key", key_page)]
     change_form_outer_before_template = "admin/portalsettings/portalsettings/_links.html"
