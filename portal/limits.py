@@ -1,6 +1,8 @@
 """A product's limits in plain words."""
 
 import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -25,24 +27,41 @@ _PERIODS = (
 )
 
 
-def limits_of(product: Product) -> list[str]:
-    """Such as ["5 calls per minute", "100 calls per week"]; empty where calls are not limited.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A product's limits in words; empty where there is none. `inner` are those of APIs and operations."""
 
-    Those of APIs and operations come last, and say of what they are.
-    """
+    rate: str = ""
+    quota: str = ""
+    inner: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[str]:
+        return (limit for limit in (self.rate, self.quota, *self.inner) if limit)
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+
+def limits_of(product: Product) -> Limits:
+    """Such as "5 calls per minute", "100 calls per week"."""
     names = ProductNames(product.pk)
     try:
         policy = compile_product_policy(product.policy.document, names, missing=lambda _: None)
     except ProductPolicy.DoesNotExist:
-        return []
+        return Limits()
     except PolicyError:
         logger.exception("The policy of product %s does not compile.", product.pk)
-        return [_("Limits on calls: ask the administrators")]
+        return Limits(_("Limits on calls: ask the administrators"))
     limits = [limit for limit in (policy.rate_limit, policy.quota) if limit is not None]
-    inner = [one for limit in limits for one in limit.inner]
-    return [calls_per_period(limit) for limit in limits] + [
-        _("%(limit)s of %(name)s") % {"limit": calls_per_period(one), "name": _name_of(one, names)} for one in inner
-    ]
+    return Limits(
+        rate=calls_per_period(policy.rate_limit) if policy.rate_limit is not None else "",
+        quota=calls_per_period(policy.quota) if policy.quota is not None else "",
+        inner=tuple(
+            _("%(limit)s of %(name)s") % {"limit": calls_per_period(one), "name": _name_of(one, names)}
+            for limit in limits
+            for one in limit.inner
+        ),
+    )
 
 
 def calls_per_period(limit: Limit) -> str:

@@ -7,8 +7,8 @@ from django.views.decorators.http import require_safe
 from apis.models import Operation
 from portal.base_urls import base_urls
 from portal.http import PageRequest
+from portal.plans import offers_to
 from portal.views.catalogue import listed_apis
-from portal.views.products import offers_to
 from service.models import current
 from subscriptions.models import visible_apis
 
@@ -19,7 +19,7 @@ FEATURED = 6
 def home(request: PageRequest) -> HttpResponse:
     context = {
         "apis": listed_apis(request.user)[:FEATURED],
-        "offers": offers_to(request.user)[:FEATURED],
+        "offers": offers_to(request.user, count=FEATURED),
         **_example(request),
     }
     return render(request, "portal/home.html", context)

@@ -1,38 +1,31 @@
 """Products: the list, one of them, and subscribing to it."""
 
-from typing import TypedDict
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts.models import Viewer
 from portal.access import product_or_404
 from portal.forms import SubscribeForm
 from portal.http import PageRequest
 from portal.limits import limits_of
+from portal.plans import offers_to, price_in_words
 from portal.posting import posted_from
 from portal.signing_in import to_sign_in
 from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription
 
-
-class Offer(TypedDict):
-    product: Product
-    limits: list[str]
+# More columns could be compared by nobody.
+COMPARED = 6
 
 
 @require_safe
 def products(request: PageRequest) -> HttpResponse:
-    return render(request, "portal/products/products.html", {"offers": offers_to(request.user)})
-
-
-def offers_to(viewer: Viewer) -> list[Offer]:
-    """The products that a viewer may see, with their limits in words."""
-    shown = Product.objects.visible_to(viewer).prefetch_related("apis").select_related("policy")
-    return [{"product": product, "limits": limits_of(product)} for product in shown]
+    offers = offers_to(request.user)
+    context = {"offers": offers, "compared": offers if 2 <= len(offers) <= COMPARED else []}
+    return render(request, "portal/products/products.html", context)
 
 
 @require_safe
@@ -64,8 +57,8 @@ def subscribe(request: PageRequest, product: str) -> HttpResponse:
 
 def _outcome(made: Subscription) -> str:
     if made.state == Subscription.State.SUBMITTED:
-        return "Your request was sent. You get an e-mail when it is decided."
-    return "You are subscribed. Your keys are below."
+        return _("Your request was sent. You get an e-mail when it is decided.")
+    return _("You are subscribed. Your keys are below.")
 
 
 def _product_page(request: PageRequest, product: Product, form: SubscribeForm | None = None) -> HttpResponse:
@@ -76,6 +69,7 @@ def _product_page(request: PageRequest, product: Product, form: SubscribeForm | 
         "product": product,
         "apis": product.apis.all(),
         "limits": limits_of(product),
+        "price": price_in_words(product.price),
         "own": live,
         "is_limit_reached": is_limit_reached,
         "form": form or SubscribeForm(product=product, initial={"display_name": _free_name(product, own)}),

@@ -89,6 +89,7 @@ def test_request_that_waits_is_shown_and_the_limit_takes_the_form_away(starter, 
     assert "/products/starter/subscribe/" not in page
     second = client.post("/products/starter/subscribe/", {"display_name": "Another"})
     assert "You have reached the limit" in second.text
+    assert "Subscriptions limit reached for same user" in second.text
     assert alice.subscriptions.count() == 1
 
 
@@ -140,5 +141,22 @@ def test_list_asks_a_bounded_number_of_queries(starter, api, alice, signed_in, d
         product.groups.set(starter.groups.all())
         product.apis.add(api)
     client = signed_in(alice)
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         client.get("/products/")
+
+
+def test_unpublished_product_is_hidden_and_its_subscribers_still_see_what_they_have(starter, alice, signed_in):
+    mine = lifecycle.subscribe(user=alice, product=starter, display_name="Mine")
+    Product.objects.update(state=Product.State.NOT_PUBLISHED)
+    client = signed_in(alice)
+    assert client.get("/products/starter/").status_code == 404
+    assert client.post("/products/starter/subscribe/", {"display_name": "Another"}).status_code == 404
+    for hidden in ("/", "/products/", "/apis/", "/search/?q=echo", "/llms.txt"):
+        assert "Echo API" not in client.get(hidden).text
+        assert "/products/starter/" not in client.get(hidden).text
+    assert client.get("/apis/echo/").status_code == 404
+    for shown in ("/profile/", reverse("portal:subscription", args=[mine.pk])):
+        page = client.get(shown).text
+        assert "Starter" in page
+        assert "/products/starter/" not in page
+    assert mine.is_live

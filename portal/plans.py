@@ -1,0 +1,116 @@
+"""What a product offers at which price, in the reader's words: for cards and the comparison of products."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from babel import Locale
+from babel.numbers import format_currency, format_decimal
+from django.utils.translation import get_language, to_locale
+from django.utils.translation import gettext as _
+
+from accounts.models import Viewer
+from portal.limits import Limits, limits_of
+from subscriptions.models import Price, Product, Subscription
+
+State = Subscription.State
+
+
+@dataclass(frozen=True, slots=True)
+class PriceInWords:
+    """Such as "€10.00", "per month", "50,000 calls a month included", "€0.40 per 1,000 further calls"."""
+
+    headline: str
+    unit: str = ""
+    included: str = ""
+    rate: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A product as a viewer sees it; `is_subscribed` and `is_pending` are about his own subscriptions."""
+
+    product: Product
+    price: PriceInWords | None
+    limits: Limits
+    is_subscribed: bool
+    is_pending: bool
+    is_full: bool
+
+
+def offers_to(viewer: Viewer, *, count: int | None = None) -> list[Offer]:
+    """The products that a viewer may see, in their order."""
+    shown = Product.objects.visible_to(viewer).prefetch_related("apis", "prices").select_related("policy")
+    products = list(shown[:count])
+    own = _own_states(viewer, products)
+    return [_offer(product, own.get(product.pk, [])) for product in products]
+
+
+def _offer(product: Product, own: list[str]) -> Offer:
+    return Offer(
+        product=product,
+        price=price_in_words(product.price),
+        limits=limits_of(product),
+        is_subscribed=State.ACTIVE in own,
+        is_pending=State.SUBMITTED in own,
+        is_full=product.subscriptions_limit is not None and len(own) >= product.subscriptions_limit,
+    )
+
+
+def _own_states(viewer: Viewer, products: Iterable[Product]) -> dict[int, list[str]]:
+    """The states of the viewer's live subscriptions, by product."""
+    states: dict[int, list[str]] = {}
+    if viewer.is_authenticated:
+        live = viewer.subscriptions.filter(
+            product__in=products, state__in=(State.SUBMITTED, State.ACTIVE, State.SUSPENDED)
+        )
+        for product, state in live.order_by().values_list("product", "state"):
+            if product is not None:
+                states.setdefault(product, []).append(state)
+    return states
+
+
+def price_in_words(price: Price | None) -> PriceInWords | None:
+    if price is None:
+        return None
+    if price.kind == Price.Kind.IN_WORDS:
+        return PriceInWords(price.text)
+    if price.kind == Price.Kind.FREE:
+        return PriceInWords(_("Free"), note=price.text)
+    included = _included(price)
+    rate = money(price.per_thousand_calls, price.currency)
+    if price.per_month is None:
+        return PriceInWords(rate, _("per 1,000 calls"), included=included, note=price.text)
+    return PriceInWords(
+        money(price.per_month, price.currency), _("per month"), included, _rate(rate, included), note=price.text
+    )
+
+
+def _included(price: Price) -> str:
+    if not price.included_calls:
+        return ""
+    return _("%(calls)s calls a month included") % {"calls": number(price.included_calls)}
+
+
+def _rate(rate: str, included: str) -> str:
+    if not rate:
+        return ""
+    if included:
+        return _("%(amount)s per 1,000 further calls") % {"amount": rate}
+    return _("%(amount)s per 1,000 calls") % {"amount": rate}
+
+
+def money(amount: Decimal | None, currency: str) -> str:
+    """All of its digits, and at least those that the currency has; empty where there is no amount."""
+    if amount is None:
+        return ""
+    return format_currency(amount.normalize(), currency, locale=_locale(), decimal_quantization=False)
+
+
+def number(value: int) -> str:
+    return format_decimal(value, locale=_locale())
+
+
+def _locale() -> Locale:
+    return Locale.parse(to_locale(get_language() or "en"))
