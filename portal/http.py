@@ -1,10 +1,11 @@
-"""Who is asking: the types of requests that views take."""
+"""Who is asking: the types of requests that views take, and what is asked once in each."""
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
+from portalsettings.models import PortalSettings, current
 
 
 class PageRequest(HttpRequest):
@@ -18,3 +19,11 @@ class SignedInRequest(PageRequest):
     """A request of somebody who is signed in."""
 
     user: User
+
+
+def portal_settings_of(request: HttpRequest) -> PortalSettings:
+    """The portal's settings, asked for once in a request."""
+    if not hasattr(request, "_portal_settings"):
+        request._portal_settings = current()  # type: ignore[attr-defined]
+    found: PortalSettings = request._portal_settings  # type: ignore[attr-defined]
+    return found

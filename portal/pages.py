@@ -10,6 +10,7 @@ from portal.views import (
     health,
     home,
     llms,
+    notice,
     preferences,
     products,
     profile,
@@ -81,6 +82,7 @@ urlpatterns = [
     path(f"{_team}leave/", teams.leave, name="leave_team"),
     path(f"{_team}delete/", teams.delete, name="delete_team"),
     path("teams/invitations/<str:token>/", teams.invitation, name="team_invitation"),
+    path("notice/dismiss/", notice.dismiss, name="dismiss_notice"),
     path("llms.txt", llms.llms, name="llms"),
     path("health/", health.health, name="health"),
 ]

@@ -150,6 +150,7 @@ MIDDLEWARE = [
     "portal.leaving.leave_by_a_page",
     "portal.activity.note_activity",
     "service.first_run.FirstRunMiddleware",
+    "portal.visitors.signed_in_only",
 ]
 TEMPLATES = [
     {

@@ -22,7 +22,7 @@ def sign_in_required(view: View) -> View:
     def checked(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        return to_sign_in(request, back_to=_page_of(request))
+        return to_sign_in(request, back_to=page_of(request))
 
     return checked
 
@@ -32,7 +32,7 @@ def to_sign_in(request: PageRequest, *, back_to: str) -> HttpResponse:
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
 
-def _page_of(request: PageRequest) -> str:
+def page_of(request: PageRequest) -> str:
     """The page that the request belongs to; a POST has none of its own that could be shown again."""
     if request.htmx:
         return request.htmx.current_url_abs_path or reverse("portal:profile")

@@ -219,9 +219,9 @@ def test_number_of_queries_does_not_grow_with_the_list(starter, django_assert_ma
         )
         Operation.objects.create(api=extra, name="say", display_name="Say", method="GET", url_template="/")
         starter.apis.add(extra)
-    with django_assert_max_num_queries(5):
-        Client().get("/apis/")
     with django_assert_max_num_queries(6):
+        Client().get("/apis/")
+    with django_assert_max_num_queries(7):
         Client().get("/apis/", {"q": "say"})
 
 
