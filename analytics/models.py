@@ -1,6 +1,7 @@
 """Usage as ingested from the gateway's journal."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class JournalPart(models.Model):
@@ -12,9 +13,9 @@ class JournalPart(models.Model):
     name = models.CharField(max_length=200, unique=True)
     offset = models.PositiveBigIntegerField(default=0)
     updated_at = models.DateTimeField(auto_now=True)
-    problems = models.PositiveIntegerField(default=0, help_text="Stretches of the file that could not be read.")
+    problems = models.PositiveIntegerField(default=0, help_text=_("Stretches of the file that could not be read."))
     last_problem = models.CharField(max_length=500, blank=True)
-    deleted_at = models.DateTimeField(null=True, help_text="When the file, wholly ingested, was deleted.")
+    deleted_at = models.DateTimeField(null=True, help_text=_("When the file, wholly ingested, was deleted."))
 
     def __str__(self) -> str:
         return self.name
@@ -23,7 +24,7 @@ class JournalPart(models.Model):
 class Call(models.Model):
     """One answered call. Ids are kept as plain values, so that a record outlives what it names."""
 
-    at = models.DateTimeField(help_text="When the request's head had arrived.")
+    at = models.DateTimeField(help_text=_("When the request's head had arrived."))
     request_id = models.UUIDField()
     gateway = models.CharField(max_length=100)
     api_id = models.BigIntegerField(null=True)
@@ -32,7 +33,7 @@ class Call(models.Model):
     subscription_id = models.UUIDField(null=True)
     user_id = models.BigIntegerField(null=True)
     method = models.CharField(max_length=40)
-    url = models.TextField(help_text="Path and query without the subscription key.")
+    url = models.TextField(help_text=_("Path and query without the subscription key."))
     caller_address = models.CharField(max_length=45)
     response_code = models.PositiveSmallIntegerField()
     backend_code = models.PositiveSmallIntegerField(null=True)
@@ -63,10 +64,10 @@ class SubscriptionQuarter(models.Model):
 
     subscription_id = models.UUIDField()
     quarter = models.DateTimeField()
-    calls = models.PositiveBigIntegerField(default=0, help_text="Calls that were let through.")
-    refused = models.PositiveBigIntegerField(default=0, help_text="Calls that a limit refused.")
+    calls = models.PositiveBigIntegerField(default=0, help_text=_("Calls that were let through."))
+    refused = models.PositiveBigIntegerField(default=0, help_text=_("Calls that a limit refused."))
     bytes = models.PositiveBigIntegerField(
-        default=0, db_default=0, help_text="Of the calls that were let through, in both directions."
+        default=0, db_default=0, help_text=_("Of the calls that were let through, in both directions.")
     )
 
     class Meta:
@@ -86,7 +87,7 @@ class QuotaUse(models.Model):
     period_start = models.DateTimeField()
     calls = models.PositiveBigIntegerField()
     bytes = models.PositiveBigIntegerField(
-        default=0, db_default=0, help_text="In both directions; counted where the quota limits them."
+        default=0, db_default=0, help_text=_("In both directions; counted where the quota limits them.")
     )
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apis import url_templates
@@ -40,19 +41,21 @@ class API(models.Model):
     """A backend web service that the gateway publishes (Azure: API)."""
 
     class Scheme(models.TextChoices):
-        HTTP = "http", "HTTP"
-        HTTPS = "https", "HTTPS"
-        BOTH = "both", "HTTP and HTTPS"
+        HTTP = "http", _("HTTP")
+        HTTPS = "https", _("HTTPS")
+        BOTH = "both", _("HTTP and HTTPS")
 
-    name = models.SlugField(unique=True, max_length=80, help_text="Identifies the API in the portal's URLs.")
-    display_name = models.CharField("web API name", max_length=100)
-    description = models.TextField(blank=True, max_length=20_000, help_text="Markdown. Shown in the developer portal.")
+    name = models.SlugField(unique=True, max_length=80, help_text=_("Identifies the API in the portal's URLs."))
+    display_name = models.CharField(_("web API name"), max_length=100)
+    description = models.TextField(
+        blank=True, max_length=20_000, help_text=_("Markdown. Shown in the developer portal.")
+    )
     service_url = models.CharField(
-        "web service URL",
+        _("web service URL"),
         max_length=2000,
         blank=True,
         validators=[validate_service_url],
-        help_text="Where the service answers, such as https://ussouthcentral.services.azureml.net.",
+        help_text=_("Where the service answers, such as https://ussouthcentral.services.azureml.net."),
     )
     backend = models.ForeignKey(
         Backend,
@@ -60,59 +63,63 @@ class API(models.Model):
         null=True,
         blank=True,
         related_name="apis",
-        help_text="Its URL then counts in place of the web service URL.",
+        help_text=_("Its URL then counts in place of the web service URL."),
     )
     path = models.CharField(
-        "web API URL suffix",
+        _("web API URL suffix"),
         max_length=400,
         blank=True,
         validators=[validate_suffix],
-        help_text="Comes after the gateway's address and tells this API from the others, without regard to case. "
-        "It may continue another API's suffix: the longest one that fits a call wins.",
+        help_text=_(
+            "Comes after the gateway's address and tells this API from the others, without regard to case. "
+            "It may continue another API's suffix: the longest one that fits a call wins."
+        ),
     )
-    scheme = models.CharField("web API URL scheme", max_length=5, choices=Scheme.choices, default=Scheme.HTTPS)
+    scheme = models.CharField(_("web API URL scheme"), max_length=5, choices=Scheme.choices, default=Scheme.HTTPS)
     subscription_required = models.BooleanField(
-        default=True, help_text="Off: calls without a key are let through, outside any product."
+        default=True, help_text=_("Off: calls without a key are let through, outside any product.")
     )
     key_header_name = models.CharField(
-        "key header",
+        _("key header"),
         max_length=100,
         default="Ocp-Apim-Subscription-Key",
         validators=[validate_key_header],
-        help_text="Callers send their subscription key in it. The backend does not see it.",
+        help_text=_("Callers send their subscription key in it. The backend does not see it."),
     )
     key_query_name = models.CharField(
-        "key query parameter",
+        _("key query parameter"),
         max_length=100,
         default="subscription-key",
         validators=[QUERY_NAME],
-        help_text="Looked at where the header is absent.",
+        help_text=_("Looked at where the header is absent."),
     )
     allow_portal_origin = models.BooleanField(
-        "allow pages of the developer portal to call this API",
+        _("allow pages of the developer portal to call this API"),
         default=True,
-        help_text="Their scripts may then call it from the browser (CORS).",
+        help_text=_("Their scripts may then call it from the browser (CORS)."),
     )
     allowed_origins = models.TextField(
         blank=True,
         max_length=10_000,
         validators=[validate_origins],
-        help_text="Whose pages may call the API from the browser as well, one a line, such as https://app.example.org; "
-        "* stands for all.",
+        help_text=_(
+            "Whose pages may call the API from the browser as well, one a line, such as https://app.example.org; "
+            "* stands for all."
+        ),
     )
     request_body_limit_bytes = models.PositiveBigIntegerField(
-        "largest request body, in bytes",
+        _("largest request body, in bytes"),
         null=True,
         blank=True,
         validators=[MaxValueValidator(2**50)],
-        help_text="Past that 413.",
+        help_text=_("Past that 413."),
     )
     backend_timeout_seconds = models.FloatField(
-        "seconds to answer",
+        _("seconds to answer"),
         null=True,
         blank=True,
         validators=[MinValueValidator(SHORTEST_SECONDS), MaxValueValidator(LONGEST_SECONDS)],
-        help_text="Longest wait for the head of the backend's answer, then 504; and longest pause in its body.",
+        help_text=_("Longest wait for the head of the backend's answer, then 504; and longest pause in its body."),
     )
     allow_encoded_slashes = models.BooleanField(
         _("let encoded slashes pass in parameters"),
@@ -136,16 +143,16 @@ class API(models.Model):
             models.UniqueConstraint(
                 Lower("path"),
                 name="api_path_unique",
-                violation_error_message="Another API has this URL suffix.",
+                violation_error_message=_("Another API has this URL suffix."),
             ),
             models.UniqueConstraint(
-                Lower("name"), name="api_name_unique", violation_error_message="Another API has this name."
+                Lower("name"), name="api_name_unique", violation_error_message=_("Another API has this name.")
             ),
             models.CheckConstraint(name="api_scheme_is_known", condition=Q(scheme__in=("http", "https", "both"))),
             models.CheckConstraint(
                 name="api_has_url_or_backend",
                 condition=~Q(service_url="") | Q(backend__isnull=False),
-                violation_error_message="Give the web service URL, or choose a backend.",
+                violation_error_message=_("Give the web service URL, or choose a backend."),
             ),
             models.CheckConstraint(
                 name="api_timeout_is_bounded",
@@ -162,7 +169,12 @@ class API(models.Model):
         if self.pk is not None:
             taken = next((one for one in self.operations.all() if one.names_in_query(self.key_query_name)), None)
             if taken is not None:
-                raise ValidationError({"key_query_name": f"The URL template of {taken} has this query parameter."})
+                raise ValidationError(
+                    {
+                        "key_query_name": gettext("The URL template of %(operation)s has this query parameter.")
+                        % {"operation": taken}
+                    }
+                )
 
     @property
     def schemes(self) -> tuple[str, ...]:
@@ -182,20 +194,22 @@ class OperationQuerySet(models.QuerySet["Operation"]):
 class Operation(models.Model):
     """A verb and a URL template of an API."""
 
-    api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="operations", verbose_name="API")
-    name = models.SlugField(max_length=80, help_text="Identifies the operation in the portal's URLs.")
+    api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="operations", verbose_name=_("API"))
+    name = models.SlugField(max_length=80, help_text=_("Identifies the operation in the portal's URLs."))
     display_name = models.CharField(max_length=300)
     method = models.CharField(
-        "HTTP verb", max_length=40, validators=[validate_method], help_text="GET, POST, or any other."
+        _("HTTP verb"), max_length=40, validators=[validate_method], help_text=_("GET, POST, or any other.")
     )
     url_template = models.CharField(
-        "URL template",
+        _("URL template"),
         max_length=url_templates.MAX_TEMPLATE_CHARACTERS,
         validators=[validate_url_template],
-        help_text="Such as /jobs/{jobid}?api-version={apiversion}. A query parameter in it is required; "
-        "{*rest} at the end of the path stands for any number of segments.",
+        help_text=_(
+            "Such as /jobs/{jobid}?api-version={apiversion}. A query parameter in it is required; "
+            "{*rest} at the end of the path stands for any number of segments."
+        ),
     )
-    description = models.TextField(blank=True, max_length=20_000, help_text="Markdown.")
+    description = models.TextField(blank=True, max_length=20_000, help_text=_("Markdown."))
     request_description = models.TextField(blank=True, max_length=4000)
     position = models.PositiveIntegerField(default=0)
 
@@ -208,7 +222,7 @@ class Operation(models.Model):
                 "api",
                 Lower("name"),
                 name="operation_name_unique_in_api",
-                violation_error_message="Another operation of the API has this name.",
+                violation_error_message=_("Another operation of the API has this name."),
             )
         ]
 
@@ -224,7 +238,9 @@ class Operation(models.Model):
         if self.method.upper() in USUAL_METHODS:
             self.method = self.method.upper()
         if self.api_id is not None and self.names_in_query(self.api.key_query_name):
-            message = f"The query parameter '{self.api.key_query_name}' carries the subscription key of the API."
+            message = gettext("The query parameter '%(name)s' carries the subscription key of the API.") % {
+                "name": self.api.key_query_name
+            }
             raise ValidationError({"url_template": message})
 
     def validate_unique(self, exclude: Collection[str] | None = None) -> None:
@@ -235,8 +251,10 @@ class Operation(models.Model):
             if twin is not None:
                 raise ValidationError(
                     {
-                        "url_template": f"Ambiguous: {twin.method} {twin.url_template} "
-                        f"({twin.display_name}) would match the same calls."
+                        "url_template": gettext(
+                            "Ambiguous: %(method)s %(url_template)s (%(twin)s) would match the same calls."
+                        )
+                        % {"method": twin.method, "url_template": twin.url_template, "twin": twin.display_name}
                     }
                 )
 
@@ -268,9 +286,9 @@ class Parameter(models.Model):
     """A template, query or header parameter of an operation, or a header of a response."""
 
     class Location(models.TextChoices):
-        TEMPLATE = "template", "Template"
-        QUERY = "query", "Query"
-        HEADER = "header", "Header"
+        TEMPLATE = "template", _("Template")
+        QUERY = "query", _("Query")
+        HEADER = "header", _("Header")
 
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="parameters", null=True, blank=True)
     response = models.ForeignKey("Response", on_delete=models.CASCADE, related_name="headers", null=True, blank=True)
@@ -282,7 +300,7 @@ class Parameter(models.Model):
     example = models.CharField(max_length=2000, blank=True)
     required = models.BooleanField(default=False)
     values = models.JSONField(
-        default=list, blank=True, validators=[validate_values], help_text="The values that are allowed; empty: any."
+        default=list, blank=True, validators=[validate_values], help_text=_("The values that are allowed; empty: any.")
     )
     position = models.PositiveIntegerField(default=0)
 
@@ -298,13 +316,13 @@ class Parameter(models.Model):
                 "location",
                 Lower("name"),
                 name="parameter_unique_in_operation",
-                violation_error_message="This parameter is there already.",
+                violation_error_message=_("This parameter is there already."),
             ),
             models.UniqueConstraint(
                 "response",
                 Lower("name"),
                 name="parameter_unique_in_response",
-                violation_error_message="This header is there already.",
+                violation_error_message=_("This header is there already."),
             ),
         ]
 
@@ -316,9 +334,9 @@ class Parameter(models.Model):
         if self.location == self.Location.HEADER:
             _validate_field("name", TOKEN, self.name)
         elif not self.name.isprintable() or self.name != self.name.strip():
-            raise ValidationError({"name": "Only printable characters, without space at the ends."})
+            raise ValidationError({"name": gettext("Only printable characters, without space at the ends.")})
         if self.default_value and self.values and self.default_value not in self.values:
-            raise ValidationError({"default_value": "The default is not one of the values."})
+            raise ValidationError({"default_value": gettext("The default is not one of the values.")})
 
     @property
     def suggested_value(self) -> str:
@@ -382,13 +400,13 @@ class Representation(models.Model):
                 "operation",
                 Lower("content_type"),
                 name="representation_unique_in_operation",
-                violation_error_message="This content type is there already.",
+                violation_error_message=_("This content type is there already."),
             ),
             models.UniqueConstraint(
                 "response",
                 Lower("content_type"),
                 name="representation_unique_in_response",
-                violation_error_message="This content type is there already.",
+                violation_error_message=_("This content type is there already."),
             ),
         ]
 

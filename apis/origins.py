@@ -5,6 +5,7 @@ import re
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from backends.validators import validate_service_url
 
@@ -17,7 +18,7 @@ def parse_origins(text: str) -> tuple[str, ...]:
     """One a line, each once, as a browser writes it. Raises ValidationError that names the line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > MAX_ORIGINS:
-        raise ValidationError(f"Give at most {MAX_ORIGINS} origins.")
+        raise ValidationError(_("Give at most %(limit)s origins.") % {"limit": MAX_ORIGINS})
     return tuple(dict.fromkeys(line if line == ANY else _origin(line) for line in lines))
 
 

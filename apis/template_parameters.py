@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from apis import url_templates
 
@@ -26,7 +27,7 @@ def check_agreement(url_template: str, declared: Sequence[str]) -> None:
     template = url_templates.parse(url_template)
     errors = [
         ValidationError(
-            "The template names {%(name)s} (at character %(character)d), which is not declared.",
+            _("The template names {%(name)s} (at character %(character)d), which is not declared."),
             code="undeclared",
             params={"name": name, "character": _place(url_template, name)},
         )
@@ -38,7 +39,7 @@ def check_agreement(url_template: str, declared: Sequence[str]) -> None:
         if name.lower() not in used:
             errors.append(
                 ValidationError(
-                    "The template has no parameter {%(name)s}.",
+                    _("The template has no parameter {%(name)s}."),
                     code="not_in_template",
                     params={"name": name, "index": index},
                 )
@@ -46,7 +47,7 @@ def check_agreement(url_template: str, declared: Sequence[str]) -> None:
         elif name.lower() in seen:
             errors.append(
                 ValidationError(
-                    "{%(name)s} is declared twice.", code="declared_twice", params={"name": name, "index": index}
+                    _("{%(name)s} is declared twice."), code="declared_twice", params={"name": name, "index": index}
                 )
             )
         seen.add(name.lower())

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from apis import url_templates
 from backends.validators import TOKEN, validate_header_name
@@ -19,7 +21,7 @@ RESERVED_SUFFIXES = ("status-0123456789abcdef",)
 # RFC 9110, 8.3.1: type/subtype, then parameters.
 MEDIA_TYPE = RegexValidator(
     r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*;[\x20-\x7e]+)?\Z",
-    "Give a type such as application/json.",
+    _("Give a type such as application/json."),
 )
 
 _SUFFIX = re.compile(r"(?:[A-Za-z0-9\-._~]+(?:/[A-Za-z0-9\-._~]+)*)?")
@@ -31,10 +33,12 @@ def validate_suffix(suffix: str) -> None:
     One suffix may continue another one: of `shop` and `shop/orders` the longer one that fits wins.
     """
     if not _SUFFIX.fullmatch(suffix):
-        raise ValidationError("Use letters, digits, '-', '.', '_' and '~', with '/' between segments, not at the ends.")
+        raise ValidationError(
+            gettext("Use letters, digits, '-', '.', '_' and '~', with '/' between segments, not at the ends.")
+        )
     segments = suffix.split("/")
     if "." in segments or ".." in segments or suffix.lower() in RESERVED_SUFFIXES:
-        raise ValidationError("This suffix is reserved.")
+        raise ValidationError(gettext("This suffix is reserved."))
 
 
 def validate_method(method: str) -> None:
@@ -42,7 +46,7 @@ def validate_method(method: str) -> None:
     TOKEN(method)
     if method.upper() in ("CONNECT", "TRACE"):
         raise ValidationError(
-            "The gateway refuses every %(method)s: CONNECT would make it a tunnel, TRACE would echo keys.",
+            gettext("The gateway refuses every %(method)s: CONNECT would make it a tunnel, TRACE would echo keys."),
             params={"method": method.upper()},
         )
 
@@ -62,10 +66,10 @@ def validate_key_header(name: str) -> None:
 def validate_values(values: Any) -> None:
     """A list of texts, each bounded; the allowed values of a parameter."""
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValidationError("Give a list of texts.")
+        raise ValidationError(gettext("Give a list of texts."))
     if len(values) > MAX_VALUES:
-        raise ValidationError(f"Give at most {MAX_VALUES} values.")
+        raise ValidationError(gettext("Give at most %(limit)s values.") % {"limit": MAX_VALUES})
     if any(len(value) > MAX_VALUE_CHARACTERS for value in values):
-        raise ValidationError(f"A value has at most {MAX_VALUE_CHARACTERS} characters.")
+        raise ValidationError(gettext("A value has at most %(limit)s characters.") % {"limit": MAX_VALUE_CHARACTERS})
     if len(set(values)) < len(values):
-        raise ValidationError("A value is there twice.")
+        raise ValidationError(gettext("A value is there twice."))

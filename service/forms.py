@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from service.models import Service
@@ -11,7 +13,7 @@ from service.models import Service
 
 class CodeForm(forms.Form):
     code = forms.CharField(
-        label="Set-up code",
+        label=_("Set-up code"),
         max_length=200,
         widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "one-time-code", "autofocus": True}),
     )
@@ -21,14 +23,14 @@ class SetupForm(forms.ModelForm):  # type: ignore[type-arg]
     """What the service is called, who runs it, and who administers it."""
 
     administrator_password = forms.CharField(
-        label="Password",
+        label=_("Password"),
         max_length=4096,
         strip=False,
         widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "new-password"}),
         help_text=password_validators_help_text_html,
     )
     repeated_password = forms.CharField(
-        label="Password, once more",
+        label=_("Password, once more"),
         max_length=4096,
         strip=False,
         widget=forms.PasswordInput(attrs={"class": "input", "autocomplete": "new-password"}),
@@ -51,9 +53,9 @@ class SetupForm(forms.ModelForm):  # type: ignore[type-arg]
             "administrator_email": forms.EmailInput(attrs={"class": "input", "autocomplete": "email"}),
         }
         help_texts = {
-            "name": "Letters, digits and hyphens, such as contoso-apis. It cannot be changed later.",
-            "organization_name": "Shown in the developer portal and in e-mails.",
-            "administrator_email": "You sign in with it, and the service sends its notifications there.",
+            "name": _("Letters, digits and hyphens, such as contoso-apis. It cannot be changed later."),
+            "organization_name": _("Shown in the developer portal and in e-mails."),
+            "administrator_email": _("You sign in with it, and the service sends its notifications there."),
         }
 
     def clean_administrator_password(self) -> str:
@@ -65,5 +67,5 @@ class SetupForm(forms.ModelForm):  # type: ignore[type-arg]
         data = super().clean() or {}
         # As they were typed: both may be refused for more than one reason.
         if self["administrator_password"].value() != self["repeated_password"].value():
-            self.add_error("repeated_password", "The passwords differ.")
+            self.add_error("repeated_password", gettext("The passwords differ."))
         return data

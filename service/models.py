@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Service(models.Model):
@@ -14,13 +15,13 @@ class Service(models.Model):
         validators=[
             RegexValidator(
                 r"\A[A-Za-z](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?\Z",
-                "Begin with a letter, go on with letters, digits and hyphens, and do not end with a hyphen.",
+                _("Begin with a letter, go on with letters, digits and hyphens, and do not end with a hyphen."),
             )
         ],
-        help_text="Makes the service's URLs.",
+        help_text=_("Makes the service's URLs."),
     )
     organization_name = models.CharField(max_length=100)
-    administrator_email = models.EmailField("administrator e-mail", max_length=254)
+    administrator_email = models.EmailField(_("administrator e-mail"), max_length=254)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

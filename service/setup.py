@@ -4,6 +4,7 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import ADMINISTRATORS, DEVELOPERS, GUESTS, Group, User
 from policies.models import ProductPolicy
@@ -78,7 +79,7 @@ def _create_products() -> None:
     starter = Product.objects.create(
         name="starter",
         display_name="Starter",
-        description="Subscribers can make 5 calls per minute, up to 100 calls per week.",
+        description=_("Subscribers can make 5 calls per minute, up to 100 calls per week."),
         state=Product.State.PUBLISHED,
         # With a second subscription one would have twice the calls.
         subscriptions_limit=1,
@@ -88,7 +89,7 @@ def _create_products() -> None:
     unlimited = Product.objects.create(
         name="unlimited",
         display_name="Unlimited",
-        description="Subscribers can call without limits. An administrator approves each subscription.",
+        description=_("Subscribers can call without limits. An administrator approves each subscription."),
         state=Product.State.PUBLISHED,
         approval_required=True,
         position=1,

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
@@ -48,7 +49,7 @@ def _take_code(request: HttpRequest, code: str | None) -> HttpResponse:
     form = CodeForm({"code": code})
     form.full_clean()
     if not first_run.may_try(address):
-        form.add_error("code", "Too many wrong codes. Try again in a few minutes.")
+        form.add_error("code", _("Too many wrong codes. Try again in a few minutes."))
         return render(request, "service/code.html", {"form": form}, status=TOO_MANY_REQUESTS)
     if form.is_valid() and first_run.is_setup_code(code):
         request.session.cycle_key()
@@ -56,7 +57,7 @@ def _take_code(request: HttpRequest, code: str | None) -> HttpResponse:
         return redirect("service:setup")
     first_run.count_wrong_code(address)
     if not form.errors:
-        form.add_error("code", "This is not the code.")
+        form.add_error("code", _("This is not the code."))
     return render(request, "service/code.html", {"form": form}, status=403)
 
 

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from unfold.decorators import action
 from unfold.forms import PaginationInlineFormSet
 
@@ -19,7 +20,7 @@ from backends.credentials import credentials_of
 from backends.models import MOST_MEMBERS, Backend, PoolMember
 from gateway.configuration.sealed import SealedError
 from portal.administration.backend_form import BackendForm, PoolForm
-from portal.administration.deletion import counted, users_in_the_way
+from portal.administration.deletion import users_in_the_way
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, TableRowForm, TabularInline
 
@@ -144,12 +145,18 @@ class BackendAdmin(ModelAdmin):
 
     @admin.display(description="URL", ordering="url")
     def target(self, backend: Any) -> str:
-        return counted(backend.member_count, "backend") if backend.is_pool else backend.url
+        if not backend.is_pool:
+            return str(backend.url)
+        count = backend.member_count
+        return str(ngettext("%(count)s backend", "%(count)s backends", count) % {"count": count})
 
     @admin.display(description="used by")
     def used_by(self, backend: Any) -> str:
-        counts = ((backend.api_count, "API"), (backend.pool_count, "pool"))
-        return ", ".join(counted(count, noun) for count, noun in counts if count) or "Nothing"
+        counts = (
+            (backend.api_count, ngettext("%(count)s API", "%(count)s APIs", backend.api_count)),
+            (backend.pool_count, ngettext("%(count)s pool", "%(count)s pools", backend.pool_count)),
+        )
+        return ", ".join(text % {"count": count} for count, text in counts if count) or gettext("Nothing")
 
     @label_column("state", colours=STATE_COLOURS)
     def shown_state(self, backend: Backend) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.utils.translation import gettext as _
 
 from service.models import Service, current
 
@@ -16,7 +17,7 @@ def service_of(request: HttpRequest) -> Service | None:
 
 def title(request: HttpRequest) -> str:
     service = service_of(request)
-    return f"{service.name} administration" if service else "Administration"
+    return _("%(service)s administration") % {"service": service.name} if service else _("Administration")
 
 
 def header(request: HttpRequest) -> str:

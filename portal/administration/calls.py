@@ -8,8 +8,11 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.paginator import InfinitePaginator
 
 from analytics.models import Call, JournalPart
@@ -25,15 +28,15 @@ DEFAULT_PERIOD = "day"
 class PeriodFilter(admin.SimpleListFilter):
     """The last day unless one chooses: a list over all calls would read a table without end."""
 
-    title = "period"
+    title = _("period")
     parameter_name = "period"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [("hour", "Last hour"), ("week", "Last 7 days"), ("all", "All")]
+        return [("hour", gettext("Last hour")), ("week", gettext("Last 7 days")), ("all", gettext("All"))]
 
     def choices(self, changelist: Any) -> Any:
         choices = super().choices(changelist)
-        yield {**next(choices), "display": "Last 24 hours"}
+        yield {**next(choices), "display": gettext("Last 24 hours")}
         yield from choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Call]) -> QuerySet[Call]:
@@ -42,12 +45,12 @@ class PeriodFilter(admin.SimpleListFilter):
 
 
 class OutcomeFilter(admin.SimpleListFilter):
-    title = "outcome"
+    title = _("outcome")
     parameter_name = "outcome"
     ranges = {"success": (100, 399), "caller": (400, 499), "server": (500, 599)}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        return [("success", "Went well"), ("caller", "4xx"), ("server", "5xx")]
+        return [("success", gettext("Went well")), ("caller", "4xx"), ("server", "5xx")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Call]) -> QuerySet[Call]:
         limits = self.ranges.get(self.value() or "")
@@ -61,7 +64,7 @@ class CallAdmin(ReadOnlyAdmin):
     list_display = ["time", "outcome", "duration", "target", "caller", "request_line"]
     list_filter = [PeriodFilter, OutcomeFilter]
     search_fields = ["=request_id"]
-    search_help_text = "Request id"
+    search_help_text = _("Request id")
     ordering = ["-at"]
     sortable_by: Sequence[str] = ["time"]
     list_per_page = 50
@@ -80,41 +83,43 @@ class CallAdmin(ReadOnlyAdmin):
         own = [field.name for field in Call._meta.fields if field.name not in ("id", "api_id", "operation_id")]
         return ["api_name", "operation_name", "subscription_name", *own]
 
-    @admin.display(description="time", ordering="at")
+    @admin.display(description=_("time"), ordering="at")
     def time(self, call: Call) -> SafeString:
-        return format_html('<span class="nowrap">{}</span>', f"{timezone.localtime(call.at):%Y-%m-%d %H:%M:%S %Z}")
+        return format_html(
+            '<span class="nowrap">{}</span>', date_format(timezone.localtime(call.at), "DATETIME_FORMAT")
+        )
 
-    @admin.display(description="request")
+    @admin.display(description=_("request"))
     def request_line(self, call: Call) -> SafeString:
         line = f"{call.method} {call.url}"
         return format_html('<code class="request-line" title="{}">{}</code>', line, line)
 
-    @admin.display(description="took")
+    @admin.display(description=_("took"))
     def duration(self, call: Call) -> SafeString:
-        return format_html('<span class="nowrap">{} ms</span>', f"{call.total_ms:,.1f}")
+        return format_html('<span class="nowrap">{} ms</span>', number_format(call.total_ms, 1, force_grouping=True))
 
-    @label_column("answer", colours={"success": "success", "caller": "warning", "server": "danger"})
+    @label_column(_("answer"), colours={"success": "success", "caller": "warning", "server": "danger"})
     def outcome(self, call: Call) -> tuple[str, str]:
         kind = "success" if call.response_code < 400 else "caller" if call.response_code < 500 else "server"
         return kind, str(call.response_code)
 
-    @admin.display(description="API and operation")
+    @admin.display(description=_("API and operation"))
     def target(self, call: Any) -> SafeString:
         return _two_lines(call.api_display_name, call.operation_display_name or call.error_reason)
 
-    @admin.display(description="caller")
+    @admin.display(description=_("caller"))
     def caller(self, call: Any) -> SafeString:
         return _two_lines(call.subscription_display_name, call.caller_address)
 
-    @admin.display(description="API")
+    @admin.display(description=_("API"))
     def api_name(self, call: Any) -> str:
         return call.api_display_name or ""
 
-    @admin.display(description="operation")
+    @admin.display(description=_("operation"))
     def operation_name(self, call: Any) -> str:
         return call.operation_display_name or ""
 
-    @admin.display(description="subscription")
+    @admin.display(description=_("subscription"))
     def subscription_name(self, call: Any) -> str:
         return call.subscription_display_name or ""
 

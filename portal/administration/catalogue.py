@@ -8,6 +8,8 @@ from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from apis.models import API
@@ -31,7 +33,7 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
         Product.objects.all(),
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Developers who subscribe to one of them can call the API.",
+        help_text=_("Developers who subscribe to one of them can call the API."),
     )
 
     class Meta:
@@ -40,10 +42,12 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
             "allowed_origins": UnfoldAdminTextareaWidget({"rows": 2, "spellcheck": "false"}),
         }
         help_texts = {
-            "name": "Identifies the API in the portal's URLs. Empty: made from the display name.",
-            "request_body_limit_bytes": "Past that 413. Empty: the gateway's setting.",
-            "backend_timeout_seconds": "Longest wait for the head of the backend's answer, then 504; and longest "
-            "pause in its body. Empty: the gateway's setting.",
+            "name": _("Identifies the API in the portal's URLs. Empty: made from the display name."),
+            "request_body_limit_bytes": _("Past that 413. Empty: the gateway's setting."),
+            "backend_timeout_seconds": _(
+                "Longest wait for the head of the backend's answer, then 504; and longest "
+                "pause in its body. Empty: the gateway's setting."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -70,7 +74,7 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("service_url") == "" and "backend" in data and data["backend"] is None:
-            self.add_error("service_url", "Give the URL where the service answers, or choose a backend.")
+            self.add_error("service_url", gettext("Give the URL where the service answers, or choose a backend."))
         return data
 
     def clean_products(self) -> QuerySet[Product]:
@@ -82,14 +86,14 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
 def scheme_warning(gateway_url: str) -> str:
     """What to tell of an API that does not take the scheme of the gateway's address."""
     if gateway_url.startswith("http://"):
-        return (
-            f"Callers must use https://, but the gateway answers at {gateway_url}: calls there get 404. "
-            "Let a TLS proxy stand before the gateway and set GATEWAY_URL to its https:// address, or choose HTTP."
-        )
-    return (
-        f"Callers must use http://, but the gateway's address is {gateway_url}: calls there get 404. "
-        "Choose HTTPS, unless it takes http:// too."
-    )
+        return gettext(
+            "Callers must use https://, but the gateway answers at %(gateway_url)s: calls there get 404. Let a TLS "
+            "proxy stand before the gateway and set GATEWAY_URL to its https:// address, or choose HTTP."
+        ) % {"gateway_url": gateway_url}
+    return gettext(
+        "Callers must use http://, but the gateway's address is %(gateway_url)s: calls there get 404. Choose HTTPS, "
+        "unless it takes http:// too."
+    ) % {"gateway_url": gateway_url}
 
 
 def address_view(request: HttpRequest, *, pk: int, model_admin: ModelAdmin) -> HttpResponse:
@@ -128,9 +132,9 @@ class APIAdmin(ModelAdmin):
                 ]
             },
         ),
-        ("Documentation", {"fields": ["description"]}),
+        (_("Documentation"), {"fields": ["description"]}),
         (
-            "Gateway",
+            _("Gateway"),
             {
                 "fields": [
                     "allow_portal_origin",
@@ -141,7 +145,7 @@ class APIAdmin(ModelAdmin):
                 ]
             },
         ),
-        ("Subscription key", {"fields": ["subscription_required", "key_header_name", "key_query_name"]}),
+        (_("Subscription key"), {"fields": ["subscription_required", "key_header_name", "key_query_name"]}),
     ]
     change_form_outer_after_template = "admin/apis/api/_operations.html"
     custom_urls = [("<int:pk>/address/", "apis_api_address", address_view)]
@@ -153,23 +157,23 @@ class APIAdmin(ModelAdmin):
         apis: QuerySet[API] = super().get_queryset(request)
         return apis.annotate(operations_count=Count("operations"))
 
-    @admin.display(description="suffix", ordering="path")
+    @admin.display(description=_("suffix"), ordering="path")
     def address(self, api: API) -> str:
         return f"/{api.path}"
 
-    @admin.display(description="backend", ordering="service_url")
+    @admin.display(description=_("backend"), ordering="service_url")
     def target(self, api: API) -> str:
         return api.backend.title if api.backend else api.service_url
 
-    @label_column("scheme", ordering="scheme")
+    @label_column(_("scheme"), ordering="scheme")
     def shown_scheme(self, api: API) -> str:
         return api.get_scheme_display()
 
-    @admin.display(description="operations", ordering="operations_count")
+    @admin.display(description=_("operations"), ordering="operations_count")
     def operation_count(self, api: Any) -> int:
         return int(api.operations_count)
 
-    @admin.display(description="URL of the API")
+    @admin.display(description=_("URL of the API"))
     def public_url(self, api: API) -> SafeString:
         service = current()
         gateway_url = service.gateway_url if service else ""

@@ -6,15 +6,12 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apis.models import API
 from backends.models import Backend
 from subscriptions.models import Subscription
-
-
-def counted(count: int, noun: str) -> str:
-    """Such as "1 API" and "2 APIs"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def subscriptions_in_the_way(objects: Iterable[Model], field: str) -> list[SafeString]:
@@ -24,8 +21,9 @@ def subscriptions_in_the_way(objects: Iterable[Model], field: str) -> list[SafeS
         count = Subscription.objects.filter(**{field: one.pk}).count()
         if count:
             url = f"{reverse('admin:subscriptions_subscription_changelist')}?{field}__id__exact={one.pk}"
-            them = "it" if count == 1 else "them"
-            lines.append(_line(url, f"{counted(count, 'subscription')} of {one}", f"Delete {them} first."))
+            who = ngettext("%(count)s subscription of %(name)s", "%(count)s subscriptions of %(name)s", count)
+            advice = ngettext("Delete it first.", "Delete them first.", count)
+            lines.append(_line(url, who % {"count": count, "name": one}, advice))
     return lines
 
 
@@ -36,10 +34,12 @@ def users_in_the_way(backends: Iterable[Backend]) -> list[SafeString]:
         apis, pools = API.objects.filter(backend=one).count(), one.memberships.count()
         if apis:
             url = f"{reverse('admin:apis_api_changelist')}?backend__id__exact={one.pk}"
-            lines.append(_line(url, f"{counted(apis, 'API')} of {one}", "Give another backend or a URL first."))
+            who = ngettext("%(count)s API of %(name)s", "%(count)s APIs of %(name)s", apis)
+            lines.append(_line(url, who % {"count": apis, "name": one}, _("Give another backend or a URL first.")))
         if pools:
             url = reverse("admin:backends_backend_change", args=[one.pk])
-            lines.append(_line(url, f"{counted(pools, 'pool')} with {one}", "Take it out first."))
+            who = ngettext("%(count)s pool with %(name)s", "%(count)s pools with %(name)s", pools)
+            lines.append(_line(url, who % {"count": pools, "name": one}, _("Take it out first.")))
     return lines
 
 

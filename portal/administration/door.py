@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -42,7 +43,7 @@ admin.site.login = sign_in  # type: ignore[assignment]
 admin.site.logout = sign_out  # type: ignore[assignment]
 admin.site.password_change = change_password  # type: ignore[assignment]
 
-admin.site.index_title = "Start"
+admin.site.index_title = _("Start")
 
 # Rights are given on a user's own page, and confirmed addresses are shown there.
 for model in (PermissionGroup, EmailAddress, EmailConfirmation):

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from django.utils.functional import Promise
 from unfold.decorators import display
 
 Column = TypeVar("Column", bound=Callable[..., Any])
 
 
 def label_column(
-    description: str, *, colours: Mapping[Any, str] | None = None, ordering: str | None = None
+    description: str | Promise, *, colours: Mapping[Any, str] | None = None, ordering: str | None = None
 ) -> Callable[[Column], Column]:
     """For a method that returns the word, or what its colour depends on and the word."""
 

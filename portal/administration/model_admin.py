@@ -11,6 +11,7 @@ from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelect, 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from unfold import admin as unfold
 from unfold.contrib.filters import admin as unfold_filters
 from unfold.contrib.filters.forms import AutocompleteDropdownForm
@@ -96,7 +97,7 @@ class TabularInline(_ChoiceOfRows, unfold.TabularInline):
 class ModelAdmin(_ChoiceOfRows, unfold.ModelAdmin):
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         if not all(may_be_id(self.model, one) for one in request.POST.getlist("_selected_action")):
-            messages.error(request, "What was chosen is not in this list.")
+            messages.error(request, _("What was chosen is not in this list."))
             return None
         response: HttpResponse | None = super().response_action(request, queryset)
         return response

@@ -4,39 +4,53 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from subscriptions.models import Subscription
 
 # Title, icon, app label and model of each entry, by group.
-_MENU: dict[str, list[tuple[str, str, str, str]]] = {
-    "Catalogue": [
-        ("APIs", "api", "apis", "api"),
-        ("Operations", "alt_route", "apis", "operation"),
-        ("Backends", "dns", "backends", "backend"),
-        ("Products", "inventory_2", "subscriptions", "product"),
-    ],
-    "People": [
-        ("Subscriptions", "key", "subscriptions", "subscription"),
-        ("Users", "person", "accounts", "user"),
-        ("Groups", "group", "accounts", "group"),
-        ("Invitations", "outgoing_mail", "accounts", "invitation"),
-        ("Custom fields", "badge", "accounts", "customfield"),
-    ],
-    "Running": [
-        ("Calls", "swap_vert", "analytics", "call"),
-        ("Journal", "receipt_long", "analytics", "journalpart"),
-        ("Mail", "outgoing_mail", "notifications", "outboxmail"),
-        ("Service", "settings", "service", "service"),
-        ("Portal settings", "web", "portalsettings", "portalsettings"),
-    ],
-}
+_MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
+    (
+        _("Catalogue"),
+        [
+            (_("APIs"), "api", "apis", "api"),
+            (_("Operations"), "alt_route", "apis", "operation"),
+            (_("Backends"), "dns", "backends", "backend"),
+            (_("Products"), "inventory_2", "subscriptions", "product"),
+        ],
+    ),
+    (
+        _("People"),
+        [
+            (_("Subscriptions"), "key", "subscriptions", "subscription"),
+            (_("Users"), "person", "accounts", "user"),
+            (_("Groups"), "group", "accounts", "group"),
+            (_("Invitations"), "outgoing_mail", "accounts", "invitation"),
+            (_("Custom fields"), "badge", "accounts", "customfield"),
+        ],
+    ),
+    (
+        _("Running"),
+        [
+            (_("Calls"), "swap_vert", "analytics", "call"),
+            (_("Journal"), "receipt_long", "analytics", "journalpart"),
+            (_("Mail"), "outgoing_mail", "notifications", "outboxmail"),
+            (_("Service"), "settings", "service", "service"),
+            (_("Portal settings"), "web", "portalsettings", "portalsettings"),
+        ],
+    ),
+]
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """What the person may see; groups without an entry are left out."""
-    groups = [{"title": "", "items": [{"title": "Start", "icon": "home", "link": reverse("admin:index")}]}]
-    for title, entries in _MENU.items():
+    groups: list[dict[str, Any]] = [
+        {"title": "", "items": [{"title": gettext("Start"), "icon": "home", "link": reverse("admin:index")}]}
+    ]
+    for title, entries in _MENU:
         items = [
             _entry(*entry)
             for entry in entries
@@ -48,7 +62,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return groups
 
 
-def _entry(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+def _entry(title: Promise, icon: str, app: str, model: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")}
     waiting = _waiting(model)
     if waiting:

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline, TabularInline
 from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
@@ -80,8 +82,8 @@ class LinesField(forms.CharField):
 class ParameterForm(TableRowForm):
     values = LinesField(
         required=False,
-        widget=UnfoldAdminTextareaWidget({"rows": 1, "placeholder": "one a line"}),
-        help_text="The values that are allowed, one a line; empty: any.",
+        widget=UnfoldAdminTextareaWidget({"rows": 1, "placeholder": _("one a line")}),
+        help_text=_("The values that are allowed, one a line; empty: any."),
     )
 
     class Meta:
@@ -122,7 +124,7 @@ class DistinctRowsFormSet(PaginationInlineFormSet):
         for form in self.kept_forms:
             value = str(form.cleaned_data[self.distinct_field]).lower()
             if value in seen:
-                form.add_error(self.distinct_field, "This one is there twice.")
+                form.add_error(self.distinct_field, gettext("This one is there twice."))
             seen.add(value)
 
 
@@ -283,7 +285,9 @@ class OperationForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         if "name" in self.fields:
             self.fields["name"].required = False
-            self.fields["name"].help_text = "Identifies the operation in the portal's URLs. Empty: made from its name."
+            self.fields["name"].help_text = gettext(
+                "Identifies the operation in the portal's URLs. Empty: made from its name."
+            )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -295,7 +299,9 @@ class OperationForm(forms.ModelForm):  # type: ignore[type-arg]
                 taken = Operation.objects.filter(api=api).exclude(pk=self.instance.pk).values_list("name", flat=True)
                 data["name"] = free_name(data.get("display_name", ""), taken=taken, fallback="operation")
         if TAKE_PARAMETERS in self.data:
-            raise ValidationError("The parameters were taken from the template. Look at them below, then save.")
+            raise ValidationError(
+                gettext("The parameters were taken from the template. Look at them below, then save.")
+            )
         return data
 
 
@@ -313,18 +319,18 @@ class OperationAdmin(ModelAdmin):
     readonly_fields = ["request_url"]
     fieldsets = [
         (None, {"fields": ["api", "display_name", "name", "method", "url_template", "request_url", "description"]}),
-        ("Request", {"fields": ["request_description"]}),
+        (_("Request"), {"fields": ["request_description"]}),
     ]
     inlines = [TemplateParameterInline, QueryParameterInline, HeaderInline, RepresentationInline, ResponseInline]
 
     class Media:
         js = [forms.Script("admin/operation-form.js", type="module")]
 
-    @label_column("verb", ordering="method", colours=METHOD_COLOURS)
+    @label_column(_("verb"), ordering="method", colours=METHOD_COLOURS)
     def shown_method(self, operation: Operation) -> str:
         return operation.method
 
-    @admin.display(description="request URL")
+    @admin.display(description=_("request URL"))
     def request_url(self, operation: Operation) -> SafeString:
         urls = base_urls(operation.api, current()) if operation.api_id else []
         return render_to_string("admin/apis/operation/_request_url.html", {"operation": operation, "urls": urls})

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 from portal.administration.model_admin import ModelAdmin
 from service.models import Service
@@ -15,7 +16,7 @@ class ServiceAdmin(ModelAdmin):
     fields = ["name", "gateway_url", "organization_name", "administrator_email", "created_at"]
     readonly_fields = ["name", "gateway_url", "created_at"]
 
-    @admin.display(description="gateway URL")
+    @admin.display(description=_("gateway URL"))
     def gateway_url(self, service: Service) -> str:
         return service.gateway_url
 

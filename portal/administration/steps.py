@@ -14,6 +14,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext_lazy
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
@@ -29,7 +32,9 @@ SHOWN_REFUSALS = 20
 @dataclass(frozen=True, slots=True)
 class Step:
     name: str
-    label: str
+    label: Promise
+    question: Promise
+    result: Promise
     to: State
     origins: frozenset[State]
 
@@ -37,11 +42,52 @@ class Step:
 STEPS = {
     step.name: step
     for step in (
-        Step("approve", "Approve", State.ACTIVE, frozenset({State.SUBMITTED})),
-        Step("reject", "Reject", State.REJECTED, frozenset({State.SUBMITTED})),
-        Step("suspend", "Suspend", State.SUSPENDED, frozenset({State.ACTIVE})),
-        Step("activate", "Activate", State.ACTIVE, frozenset({State.SUSPENDED})),
-        Step("cancel", "Cancel", State.CANCELLED, frozenset({State.SUBMITTED, State.ACTIVE, State.SUSPENDED})),
+        Step(
+            "approve",
+            _("Approve"),
+            ngettext_lazy("Approve this subscription?", "Approve %(count)s subscriptions?", "count"),
+            ngettext_lazy("%(count)s subscription is now active.", "%(count)s subscriptions are now active.", "count"),
+            State.ACTIVE,
+            frozenset({State.SUBMITTED}),
+        ),
+        Step(
+            "reject",
+            _("Reject"),
+            ngettext_lazy("Reject this subscription?", "Reject %(count)s subscriptions?", "count"),
+            ngettext_lazy(
+                "%(count)s subscription is now rejected.", "%(count)s subscriptions are now rejected.", "count"
+            ),
+            State.REJECTED,
+            frozenset({State.SUBMITTED}),
+        ),
+        Step(
+            "suspend",
+            _("Suspend"),
+            ngettext_lazy("Suspend this subscription?", "Suspend %(count)s subscriptions?", "count"),
+            ngettext_lazy(
+                "%(count)s subscription is now suspended.", "%(count)s subscriptions are now suspended.", "count"
+            ),
+            State.SUSPENDED,
+            frozenset({State.ACTIVE}),
+        ),
+        Step(
+            "activate",
+            _("Activate"),
+            ngettext_lazy("Activate this subscription?", "Activate %(count)s subscriptions?", "count"),
+            ngettext_lazy("%(count)s subscription is now active.", "%(count)s subscriptions are now active.", "count"),
+            State.ACTIVE,
+            frozenset({State.SUSPENDED}),
+        ),
+        Step(
+            "cancel",
+            _("Cancel"),
+            ngettext_lazy("Cancel this subscription?", "Cancel %(count)s subscriptions?", "count"),
+            ngettext_lazy(
+                "%(count)s subscription is now cancelled.", "%(count)s subscriptions are now cancelled.", "count"
+            ),
+            State.CANCELLED,
+            frozenset({State.SUBMITTED, State.ACTIVE, State.SUSPENDED}),
+        ),
     )
 }
 
@@ -50,7 +96,7 @@ class StepForm(forms.Form):
     comment = forms.CharField(
         required=False,
         max_length=4000,
-        help_text="The owner of the subscription can read it.",
+        help_text=_("The owner of the subscription can read it."),
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
     )
 
@@ -65,7 +111,7 @@ def list_action(name: str) -> Callable[[ModelAdmin, HttpRequest, QuerySet[Subscr
     def action(model_admin: ModelAdmin, request: HttpRequest, chosen: QuerySet[Subscription]) -> HttpResponse | None:
         rows = list(chosen[: MAX_ROWS + 1])
         if len(rows) > MAX_ROWS:
-            messages.error(request, f"Choose at most {MAX_ROWS} subscriptions at a time.")
+            messages.error(request, gettext("Choose at most %(limit)s subscriptions at a time.") % {"limit": MAX_ROWS})
             return None
         return _ask(request, model_admin, STEPS[name], rows, StepForm())
 
@@ -87,7 +133,7 @@ def step_view(request: HttpRequest, *, name: str, model_admin: ModelAdmin) -> Ht
     rows = list(Subscription.objects.select_related("owner", "product", "api").filter(pk__in=ids))
     form = StepForm(request.POST if is_taken else None)
     if not rows:
-        messages.error(request, "Choose a subscription first.")
+        messages.error(request, gettext("Choose a subscription first."))
         return redirect("admin:subscriptions_subscription_changelist")
     if not form.is_valid():
         return _ask(request, model_admin, step, rows, form)
@@ -107,10 +153,9 @@ def _ids(texts: Sequence[str]) -> list[UUID]:
 def _ask(
     request: HttpRequest, model_admin: ModelAdmin, step: Step, rows: Sequence[Subscription], form: StepForm
 ) -> HttpResponse:
-    what = "this subscription" if len(rows) == 1 else f"{len(rows)} subscriptions"
     context: dict[str, Any] = {
         **model_admin.admin_site.each_context(request),
-        "title": f"{step.label} {what}?",
+        "title": step.question % {"count": len(rows)},
         "opts": model_admin.opts,
         "step": step,
         "rows": rows,
@@ -133,13 +178,14 @@ def take(request: HttpRequest, step: Step, rows: Sequence[Subscription], comment
         except lifecycle.LifecycleError as error:
             refusals.append(f"{row.display_name}: {error}")
     if done:
-        messages.success(
-            request, f"{done} {'subscription is' if done == 1 else 'subscriptions are'} now {step.to.label}."
-        )
+        messages.success(request, step.result % {"count": done})
     for refusal in refusals[:SHOWN_REFUSALS]:
         messages.error(request, refusal)
     if len(refusals) > SHOWN_REFUSALS:
-        messages.error(request, f"{len(refusals) - SHOWN_REFUSALS} more were left as they are.")
+        messages.error(
+            request,
+            gettext("%(count)s more were left as they are.") % {"count": len(refusals) - SHOWN_REFUSALS},
+        )
 
 
 def administrator(request: HttpRequest) -> User:

@@ -8,6 +8,8 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
 from portal.administration import steps
@@ -26,7 +28,7 @@ STATE_COLOURS = {
     State.EXPIRED: "danger",
 }
 HELP_TEXTS = {
-    "allow_tracing": "Callers who hold a debug token may see how each of its calls was processed.",
+    "allow_tracing": _("Callers who hold a debug token may see how each of its calls was processed."),
 }
 
 
@@ -63,7 +65,7 @@ class SubscriptionAdmin(ModelAdmin):
     list_filter_submit = True
     list_select_related = ["owner", "product", "api"]
     search_fields = ["display_name", "owner__email", "keys__prefix__startswith"]
-    search_help_text = "Name, owner's e-mail, or the first characters of a key"
+    search_help_text = _("Name, owner's e-mail, or the first characters of a key")
     list_per_page = 50
     show_full_result_count = False
     ordering = ["-created_at"]
@@ -71,10 +73,10 @@ class SubscriptionAdmin(ModelAdmin):
     add_fieldsets = [
         (None, {"fields": ["display_name", "owner", "expires_at", "allow_tracing"]}),
         (
-            "Scope",
+            _("Scope"),
             {
                 "fields": ["product", "api", "all_apis"],
-                "description": "One of them. The policy of a product holds only for subscriptions of that product.",
+                "description": _("One of them. The policy of a product holds only for subscriptions of that product."),
             },
         ),
     ]
@@ -93,7 +95,7 @@ class SubscriptionAdmin(ModelAdmin):
                 ]
             },
         ),
-        ("Keys and dates", {"fields": ["key_beginnings", "created_at", "started_at", "ended_at"]}),
+        (_("Keys and dates"), {"fields": ["key_beginnings", "created_at", "started_at", "ended_at"]}),
     ]
     inlines = [EventInline]
     actions = [steps.list_action(name) for name in steps.STEPS]
@@ -124,19 +126,19 @@ class SubscriptionAdmin(ModelAdmin):
         actions.pop("delete_selected", None)
         return actions
 
-    @admin.display(description="owner", ordering="owner__email", empty_value="No owner")
-    def shown_owner(self, subscription: Subscription) -> str | None:
-        return subscription.owner.email if subscription.owner else None
+    @admin.display(description=_("owner"), ordering="owner__email")
+    def shown_owner(self, subscription: Subscription) -> str:
+        return subscription.owner.email if subscription.owner else gettext("No owner")
 
-    @admin.display(description="scope")
+    @admin.display(description=_("scope"))
     def scope(self, subscription: Subscription) -> str:
         return subscription.scope_name
 
-    @label_column("state", ordering="state", colours=STATE_COLOURS)
+    @label_column(_("state"), ordering="state", colours=STATE_COLOURS)
     def shown_state(self, subscription: Subscription) -> tuple[str, str]:
         return subscription.state, subscription.get_state_display()
 
-    @admin.display(description="keys begin with")
+    @admin.display(description=_("keys begin with"))
     def key_beginnings(self, subscription: Subscription) -> SafeString:
         rows = ((key.get_slot_display(), key.prefix) for key in subscription.keys.all())
         return format_html_join(" ", "<span>{}: <code>{}…</code></span>", rows)

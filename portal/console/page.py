@@ -20,6 +20,7 @@ from portal.console.content import Content
 from portal.console.diagnosis import Diagnosis, Key, Sent
 from portal.console.form import Form, blank
 from portal.console.forward import Answer, Ending, NoAnswer
+from portal.console.texts import texts
 from portal.console.trace import Trace
 from portal.http import PageRequest
 from service.models import current
@@ -125,6 +126,7 @@ class Console:
                 for part in template.query
             ],
             "keyHeader": self.operation.api.key_header_name,
+            "texts": texts(),
             "examples": [{"contentType": one.content_type, "text": one.text} for one in self.form.examples],
         }
 

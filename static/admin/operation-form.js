@@ -92,7 +92,7 @@ function mark() {
   for (const { field, element } of rows()) {
     const isStale = Boolean(field.value) && !wanted.has(field.value.toLowerCase()) && field.value !== "*";
     element.classList.toggle("is-not-in-template", isStale);
-    field.title = isStale ? "The URL template has no such parameter." : "";
+    field.title = isStale ? output.dataset.stale : "";
   }
 }
 
@@ -112,7 +112,7 @@ function showRequestURL() {
     return line;
   });
   if (lines.length === 0 || !template.value) {
-    output.textContent = "Choose an API and write a URL template.";
+    output.textContent = output.dataset.empty;
   } else {
     output.replaceChildren(...lines);
   }

@@ -11,6 +11,8 @@ const byId = (id) => document.getElementById(id);
 const form = () => byId("console-form");
 const all = (selector) => [...form().querySelectorAll(selector)];
 const data = () => JSON.parse(byId("console-data").textContent);
+const texts = () => data().texts;
+const fill = (text, name, value) => text.replace(`%(${name})s`, () => value);
 
 // -- The request as it stands ---------------------------------------------------------------------
 
@@ -101,7 +103,7 @@ function showBodyHint({ headers, body }) {
   try {
     JSON.parse(body);
   } catch (error) {
-    hint.textContent = `This is not JSON: ${error.message}`;
+    hint.textContent = fill(texts().notJSON, "error", error.message);
   }
 }
 
@@ -143,11 +145,11 @@ function say(text, tone = "") {
 function setRunning(isRunning) {
   const button = form().querySelector("[data-send]");
   button.toggleAttribute("data-running", isRunning);
-  button.querySelector("[data-send-label]").textContent = isRunning ? "Cancel" : "Send";
+  button.querySelector("[data-send-label]").textContent = isRunning ? texts().cancel : texts().send;
   button.querySelector("[data-send-hint]").textContent = isRunning ? "Esc" : "Ctrl ⏎";
   byId("console-response").setAttribute("aria-busy", String(isRunning));
   clearTimeout(slowTimer);
-  if (isRunning) slowTimer = setTimeout(() => say("Taking longer than expected …"), SLOW_AFTER_MS);
+  if (isRunning) slowTimer = setTimeout(() => say(texts().slow), SLOW_AFTER_MS);
 }
 
 const isRunning = () => form().querySelector("[data-send]").hasAttribute("data-running");
@@ -200,7 +202,7 @@ function countDown(element) {
   const tick = () => {
     const seconds = Math.ceil((until - Date.now()) / 1000);
     if (!element.isConnected) return;
-    if (seconds <= 0) element.parentElement.textContent = "You can send again now.";
+    if (seconds <= 0) element.parentElement.textContent = texts().mayBeSentAgain;
     else {
       element.textContent = duration(seconds);
       setTimeout(tick, 500);
@@ -210,24 +212,24 @@ function countDown(element) {
 }
 
 function duration(seconds) {
-  const parts = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  const parts = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
   const from = parts.findIndex(([size]) => seconds >= size);
   return parts
     .slice(from, from + 2)
     .map(([size, unit], index) => [Math.floor((index ? seconds % parts[from][0] : seconds) / size), unit])
     .filter(([count], index) => count > 0 || index === 0)
-    .map(([count, unit]) => `${count} ${unit}`)
+    .map(([count, unit]) => count.toLocaleString(document.documentElement.lang, { style: "unit", unit, unitDisplay: "short" }))
     .join(" ");
 }
 
 /** An answer of the portal that is no console page: it did not send the call, or it is not to be reached. */
 function explainFailure(status) {
-  const texts = {
-    0: "The portal cannot be reached. Check your connection and send again.",
-    403: "This page is too old. Reload it and send again.",
-    404: "This operation is no longer there for you. Reload the page; you may have to sign in.",
+  const reasons = {
+    0: texts().unreachable,
+    403: texts().tooOld,
+    404: texts().gone,
   };
-  say(texts[status] ?? `The portal failed with status ${status}; the call may not have been sent.`, "bad");
+  say(reasons[status] ?? fill(texts().failed, "status", status), "bad");
 }
 
 // -- History --------------------------------------------------------------------------------------
@@ -246,7 +248,7 @@ function showHistory() {
       button.dataset.restore = index;
       button.title = entry.url;
       const when = document.createElement("time");
-      when.textContent = new Date(entry.at).toLocaleTimeString();
+      when.textContent = new Date(entry.at).toLocaleTimeString(document.documentElement.lang);
       button.append(entry.summary, when);
       item.append(button);
       return item;
@@ -260,9 +262,9 @@ async function copy(button, text) {
   const label = button.textContent;
   try {
     await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    button.textContent = texts().copied;
   } catch {
-    button.textContent = "Select and copy";
+    button.textContent = texts().copyYourself;
   }
   setTimeout(() => (button.textContent = label), 1600);
 }
@@ -294,7 +296,7 @@ const clicks = {
   "[data-restore]": (button) => {
     restore(memory.history()[button.dataset.restore].inputs);
     changed();
-    say("The inputs of that call are back. Send sends them again.");
+    say(texts().restored);
   },
 };
 
@@ -361,7 +363,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (!isOurs(event)) return;
   cancelled = false;
   chosenFiles = form().querySelector("[data-file]").files;
-  say("Sending …");
+  say(texts().sending);
   setRunning(true);
 });
 
@@ -390,14 +392,14 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target.id !== "console") return;
   if (chosenFiles) form().querySelector("[data-file]").files = chosenFiles;
   start();
-  say("The call was not sent: see the fields that are marked.", "bad");
+  say(texts().refused, "bad");
   const wrong = form().querySelector("[autofocus]");
   wrong?.focus({ preventScroll: true });
   wrong?.scrollIntoView({ block: "center" });
 });
 
 document.addEventListener("htmx:sendAbort", (event) => {
-  if (isOurs(event) && cancelled) say("Cancelled. The call may have been carried out.", "warn");
+  if (isOurs(event) && cancelled) say(texts().cancelled, "warn");
 });
 document.addEventListener("htmx:sendError", (event) => isOurs(event) && explainFailure(0));
 document.addEventListener("htmx:responseError", (event) => isOurs(event) && explainFailure(event.detail.xhr.status));
@@ -419,8 +421,8 @@ if (form()) {
   const kept = carried ?? ("fresh" in byId("console").dataset ? memory.remembered() : null);
   if (kept) {
     restore(kept);
-    if (carried) say("The call was not sent, for you signed in or out meanwhile. Your inputs are back: send again.", "warn");
-    else say("Your last inputs are back. Reset to example starts anew.");
+    if (carried) say(texts().carried, "warn");
+    else say(texts().remembered);
   }
   start();
   if (byId("console-response").querySelector("[data-result]")) announceResult();

@@ -70,11 +70,11 @@
     button.dataset.label = label;
     try {
       await navigator.clipboard.writeText(source.textContent.trim());
-      button.textContent = "Copied";
+      button.textContent = document.body.dataset.copied;
     } catch {
       // Browsers give the clipboard to pages over TLS or from this machine only.
       getSelection().selectAllChildren(source);
-      button.textContent = "Press Ctrl+C";
+      button.textContent = document.body.dataset.copyYourself;
     }
     setTimeout(() => { button.textContent = label; }, 1600);
   });

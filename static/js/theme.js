@@ -3,7 +3,6 @@
 (() => {
   "use strict";
   const names = ["system", "light", "dark"];
-  const labels = { system: "auto, as your system has it", light: "light", dark: "dark" };
   const root = document.documentElement;
 
   function remembered() {
@@ -18,9 +17,9 @@
   function show(name) {
     root.dataset.theme = name;
     for (const button of document.querySelectorAll("[data-theme-switch]")) {
-      const label = `Colour theme: ${labels[name]}`;
+      const label = button.dataset[name];
       button.setAttribute("aria-label", label);
-      button.title = `${label}. Click for the next one.`;
+      button.title = `${label} ${button.dataset.next}`;
     }
   }
 

@@ -72,7 +72,7 @@ def test_steps(admin, waiting, steps, state):
 def test_many_are_taken_and_each_refusal_is_told(admin, waiting, active):
     response = admin.post(step("approve"), {"id": [waiting.pk, active.pk]}, follow=True)
     told = [str(message) for message in response.context["messages"]]
-    assert told == ["1 subscription is now Active.", "Bob's: A subscription that is active cannot become active."]
+    assert told == ["1 subscription is now active.", "Bob's: A subscription that is active cannot become active."]
     assert state_of(waiting) == State.ACTIVE
 
 
