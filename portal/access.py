@@ -25,13 +25,29 @@ def product_or_404(viewer: Viewer, name: str) -> Product:
     return get_object_or_404(Product.objects.visible_to(viewer), name=name)
 
 
-def own_subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
-    return get_object_or_404(user.subscriptions.select_related("product", "api"), pk=subscription_id)
+def subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
+    """One that the user may look at and use: his own, or of a team that he is in."""
+    return get_object_or_404(Subscription.objects.of(user).select_related("product", "api", "team"), pk=subscription_id)
 
 
-def own_live_subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
+def changeable_subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
+    """One that the user may change; members of the team that owns it may look and use only."""
+    subscription = subscription_or_404(user, subscription_id)
+    if not Subscription.objects.changeable_by(user).filter(pk=subscription_id).exists():
+        raise PermissionDenied
+    return subscription
+
+
+def live_subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
     """Keys of an ended subscription open nothing any more, so they are neither shown nor replaced."""
-    subscription = own_subscription_or_404(user, subscription_id)
+    return _live_or_404(subscription_or_404(user, subscription_id))
+
+
+def live_changeable_subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
+    return _live_or_404(changeable_subscription_or_404(user, subscription_id))
+
+
+def _live_or_404(subscription: Subscription) -> Subscription:
     if not subscription.is_live:
         raise Http404
     return subscription

@@ -5,8 +5,12 @@ import hmac
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Team, Viewer
 from accounts.names import validate_name
+from subscriptions.keys import Overlap
 from subscriptions.models import Product
 
 
@@ -23,8 +27,54 @@ class SubscriptionNameForm(forms.Form):
     )
 
 
-class SubscribeForm(SubscriptionNameForm):
-    """A subscription's name and, where the product has terms, their acceptance."""
+class ForWhomForm(SubscriptionNameForm):
+    """A subscription's name, and where the person owns teams, whether it is for one of them."""
+
+    team = forms.ModelChoiceField(
+        Team.objects.none(),
+        label=_("For"),
+        required=False,
+        empty_label=_("Myself"),
+        help_text=_("A team's members see its keys, and its owners change it."),
+    )
+
+    def __init__(self, *args: Any, viewer: Viewer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        owned = Team.objects.owned_by(viewer) if viewer.is_authenticated else Team.objects.none()
+        if owned.exists():
+            self.fields["team"].queryset = owned  # type: ignore[attr-defined]
+        else:
+            del self.fields["team"]
+
+    @property
+    def owning_team(self) -> Team | None:
+        return self.cleaned_data.get("team")
+
+
+class RegenerateForm(forms.Form):
+    overlap = forms.TypedChoiceField(
+        label=_("How long the old key works on"),
+        choices=Overlap.choices,
+        coerce=lambda seconds: Overlap(int(seconds)),
+        help_text=_(
+            "Time for your programs to take over the new key. Somebody else has the old one? Not at all, then."
+        ),
+    )
+    # The key that is on the page: pressing twice must not replace the new one.
+    replaces = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
+
+
+class TransferForm(forms.Form):
+    team = forms.ModelChoiceField(Team.objects.none(), label=_("New owner"), empty_label=_("Choose a team"))
+    comment = forms.CharField(label=_("Comment"), required=False, max_length=4000, help_text=_("Kept in the history."))
+
+    def __init__(self, *args: Any, teams: QuerySet[Team], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["team"].queryset = teams  # type: ignore[attr-defined]
+
+
+class SubscribeForm(ForWhomForm):
+    """A subscription's name, whom it is for and, where the product has terms, their acceptance."""
 
     terms = forms.BooleanField(
         label="I accept the terms of use", error_messages={"required": "Read and accept the terms of use first."}

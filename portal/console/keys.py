@@ -51,7 +51,7 @@ def offer(viewer: Viewer, api: API, now: datetime) -> Offer:
     products = tuple(Product.objects.visible_to(viewer).filter(apis=api, subscription_required=True))
     if not viewer.is_authenticated:
         return Offer(is_key_needed(api), (), (), products)
-    opening = viewer.subscriptions.opening(api).select_related("product__policy", "api")
+    opening = Subscription.objects.of(viewer).opening(api).select_related("product__policy", "api")
     usable = tuple(_best_first(list(opening.usable(now))))
     waiting = tuple(opening.filter(state__in=(State.SUBMITTED, State.SUSPENDED)))
     return Offer(is_key_needed(api), usable, waiting, products)
@@ -75,7 +75,8 @@ def chosen(viewer: Viewer, api: API, subscription_id: str, now: datetime) -> Sub
     if not viewer.is_authenticated:
         raise UnusableSubscription(_("Sign in to send a subscription key."))
     try:
-        own = viewer.subscriptions.select_related("product", "api").filter(pk=UUID(subscription_id)).first()
+        usable = Subscription.objects.of(viewer).select_related("product", "api")
+        own = usable.filter(pk=UUID(subscription_id)).first()
     except ValueError:
         own = None
     if own is None:

@@ -38,7 +38,7 @@ def subscribe(request: PageRequest, product: str) -> HttpResponse:
     shown = product_or_404(request.user, product)
     if not request.user.is_authenticated:
         return to_sign_in(request, back_to=reverse("portal:product", args=[product]))
-    form = SubscribeForm(request.POST, product=shown)
+    form = SubscribeForm(request.POST, product=shown, viewer=request.user)
     if not form.is_valid():
         return _product_page(request, shown, form)
     try:
@@ -47,6 +47,7 @@ def subscribe(request: PageRequest, product: str) -> HttpResponse:
             product=shown,
             display_name=form.cleaned_data["display_name"],
             accepted_terms=form.accepted_terms,
+            team=form.owning_team,
         )
     except lifecycle.LifecycleError as error:
         form.add_error(None, str(error))
@@ -64,17 +65,25 @@ def _outcome(made: Subscription) -> str:
 def _product_page(request: PageRequest, product: Product, form: SubscribeForm | None = None) -> HttpResponse:
     own = _own_subscriptions(request, product)
     live = [subscription for subscription in own if subscription.is_live]
-    is_limit_reached = product.subscriptions_limit is not None and len(live) >= product.subscriptions_limit
+    form = form or SubscribeForm(
+        product=product, viewer=request.user, initial={"display_name": _free_name(product, own)}
+    )
     context = {
         "product": product,
         "apis": product.apis.all(),
         "limits": limits_of(product),
         "price": price_in_words(product.price),
         "own": live,
-        "is_limit_reached": is_limit_reached,
-        "form": form or SubscribeForm(product=product, initial={"display_name": _free_name(product, own)}),
+        "is_limit_reached": _is_limit_reached(request, product, live) and "team" not in form.fields,
+        "form": form,
     }
     return render(request, "portal/products/product.html", context)
+
+
+def _is_limit_reached(request: PageRequest, product: Product, live: list[Subscription]) -> bool:
+    """Whether the person can have no more for himself; his teams are counted on their own."""
+    own = [subscription for subscription in live if subscription.owner_id == request.user.pk]
+    return product.subscriptions_limit is not None and len(own) >= product.subscriptions_limit
 
 
 def _free_name(product: Product, own: list[Subscription]) -> str:
@@ -84,4 +93,4 @@ def _free_name(product: Product, own: list[Subscription]) -> str:
 def _own_subscriptions(request: PageRequest, product: Product) -> list[Subscription]:
     if not request.user.is_authenticated:
         return []
-    return list(request.user.subscriptions.filter(product=product))
+    return list(Subscription.objects.of(request.user).filter(product=product).select_related("team"))

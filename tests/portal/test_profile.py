@@ -1,7 +1,7 @@
 """A developer's own data, subscriptions and keys."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -34,6 +34,9 @@ PAGES = [
     ("post", "keys/primary/"),
     ("get", "keys/primary/regenerate/"),
     ("post", "keys/primary/regenerate/"),
+    ("post", "keys/end-old/"),
+    ("get", "transfer/"),
+    ("post", "transfer/"),
 ]
 
 
@@ -55,7 +58,9 @@ def test_guest_is_sent_to_sign_in(method, page, subscription):
     assert answer["Location"].startswith("/account/login/?next=")
 
 
-@pytest.mark.parametrize("page", ["rename/", "cancel/", "keys/primary/", "keys/primary/regenerate/"])
+@pytest.mark.parametrize(
+    "page", ["rename/", "cancel/", "transfer/", "keys/primary/", "keys/primary/regenerate/", "keys/end-old/"]
+)
 def test_changes_need_a_token_against_forgery(page, subscription, alice):
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice, backend="allauth.account.auth_backends.AuthenticationBackend")
@@ -80,14 +85,74 @@ def test_show_reveals_one_key_and_nothing_keeps_the_answer(headers, subscription
     assert "no-store" in answer["Cache-Control"]
 
 
+def regenerate(client: Client, subscription: Subscription, overlap: int = 0):
+    key = subscription.keys.current().get(slot=Slot.PRIMARY)
+    return client.post(
+        _url(subscription, "keys/primary/regenerate/"), {"overlap": overlap, "replaces": key.pk}, follow=True
+    )
+
+
 def test_regenerating_asks_first_and_then_replaces_one_key(subscription, alice, signed_in):
     client, before = signed_in(alice), keys.reveal(subscription, Slot.PRIMARY)
     other = keys.reveal(subscription, Slot.SECONDARY)
-    assert "stops working at once" in client.get(_url(subscription, "keys/primary/regenerate/")).text
+    assert "works on as long as you say" in client.get(_url(subscription, "keys/primary/regenerate/")).text
     assert keys.reveal(subscription, Slot.PRIMARY) == before
-    assert client.post(_url(subscription, "keys/primary/regenerate/"))["Location"] == _url(subscription)
+    assert "has stopped working" in regenerate(client, subscription).text
     assert keys.reveal(subscription, Slot.PRIMARY) != before
     assert keys.reveal(subscription, Slot.SECONDARY) == other
+
+
+def test_the_old_key_works_on_as_long_as_the_owner_says(subscription, alice, signed_in):
+    client, before = signed_in(alice), keys.reveal(subscription, Slot.PRIMARY)
+    page = regenerate(client, subscription, overlap=3600).text
+    assert f"{before[:4]}…</code> works until" in page
+    old = subscription.keys.old().get()
+    assert old.ends_at - timezone.now() <= timedelta(hours=1)
+    assert (old.prefix, old.ciphertext) == (before[:4], "")
+    answer = client.post(_url(subscription, "keys/end-old/"), {"slot": "primary"}, follow=True)
+    assert "The old key has stopped working" in answer.text
+    assert not subscription.keys.old().exists()
+
+
+def test_pressing_twice_makes_one_new_key(subscription, alice, signed_in):
+    client, key = signed_in(alice), subscription.keys.get(slot="primary")
+    for _ in range(2):
+        answer = client.post(
+            _url(subscription, "keys/primary/regenerate/"), {"overlap": 86400, "replaces": key.pk}, follow=True
+        )
+    assert "has been replaced meanwhile" in answer.text
+    assert subscription.keys.old().get().pk == key.pk
+
+
+@pytest.mark.parametrize("overlap", ["", "5", "x", "-1", "9" * 30])
+def test_another_overlap_is_refused(overlap, subscription, alice, signed_in):
+    before = keys.reveal(subscription, Slot.PRIMARY)
+    assert regenerate(signed_in(alice), subscription, overlap=overlap).status_code == 200
+    assert keys.reveal(subscription, Slot.PRIMARY) == before
+
+
+@pytest.mark.parametrize("slot", ["", "primary", "tertiary"])
+def test_an_old_key_that_is_not_there_cannot_be_ended(slot, subscription, alice, signed_in):
+    answer = signed_in(alice).post(_url(subscription, "keys/end-old/"), {"slot": slot}, follow=True)
+    assert "no such old key" in answer.text
+
+
+def test_last_use_of_each_key_is_shown(subscription, alice, signed_in):
+    at = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
+    subscription.keys.filter(slot="primary").update(last_used_at=at, last_used_from="192.0.2.7")
+    page = signed_in(alice).get(_url(subscription)).text
+    assert "Last used on 2026-03-04 12:30:00 UTC from 192.0.2.7." in page
+    assert "Never used." in page
+
+
+def test_the_history_tells_what_was_done_by_whom(subscription, alice, admin_user, signed_in):
+    lifecycle.rename(subscription, "Server", by=alice)
+    lifecycle.change_state(subscription, State.SUSPENDED, by=admin_user, comment="Too many calls")
+    page = signed_in(alice).get(_url(subscription)).text
+    assert page.index("Suspended</p>") < page.index("Renamed: Laptop → Server") < page.index("Activated")
+    assert "Too many calls" in page
+    assert "An administrator" in page
+    assert str(admin_user) not in page
 
 
 def test_there_are_two_keys_only(subscription, alice, signed_in):
@@ -198,7 +263,7 @@ def test_profile_asks_a_bounded_number_of_queries(starter, alice, signed_in, dja
     for number in range(20):
         lifecycle.subscribe(user=alice, product=starter, display_name=f"S{number}")
     client = signed_in(alice)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         client.get("/profile/")
 
 
