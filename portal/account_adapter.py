@@ -12,10 +12,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts import devices, lock_out, sign_up
+from accounts.claims import apply_claims
 from accounts.models import User
 from events import names
 from events.recording import record
 from gateway.http.client_address import TrustedProxies
+from portal.identity_adapter import claims_of
 from portalsettings import models as portal_settings
 from portalsettings.models import PortalSettings
 from service.models import current
@@ -105,15 +107,22 @@ class AccountAdapter(DefaultAccountAdapter):
         self._is_first_sign_in = user.last_login is None
         super().login(request, user)
 
-    def post_login(self, request: HttpRequest, user: User, **hints: Any) -> HttpResponse:
-        """Tell the owner of a sign-in from a browser that has not signed in to the account before."""
-        response: HttpResponse = super().post_login(request, user, **hints)
+    def post_login(
+        self, request: HttpRequest, user: User, *, signal_kwargs: dict[str, Any] | None, **kwargs: Any
+    ) -> HttpResponse:
+        """What follows each sign-in, whatever the way."""
+        response: HttpResponse = super().post_login(request, user, signal_kwargs=signal_kwargs, **kwargs)
+        if through_provider := (signal_kwargs or {}).get("sociallogin"):
+            apply_claims(user, through_provider.account.provider, claims_of(through_provider.account))
         if not self._is_first_sign_in and not devices.is_known(request, user):
-            device = devices.in_words(request.META.get("HTTP_USER_AGENT", ""))
-            address = self.get_client_ip(request)
-            record(names.USER_SIGNED_IN_FROM_NEW_DEVICE, by=user, user=user, device=device, address=address)
+            self._tell_of_new_device(request, user)
         devices.remember(request, response, user)
         return response
+
+    def _tell_of_new_device(self, request: HttpRequest, user: User) -> None:
+        device = devices.in_words(request.META.get("HTTP_USER_AGENT", ""))
+        address = self.get_client_ip(request)
+        record(names.USER_SIGNED_IN_FROM_NEW_DEVICE, by=user, user=user, device=device, address=address)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("portal:security")

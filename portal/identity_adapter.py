@@ -1,5 +1,6 @@
 """How sign-in through identity providers behaves here."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -8,12 +9,12 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts import provider_secrets
+from accounts import provider_secrets, sign_up
 from accounts.models import User
 
 
 class IdentityAdapter(DefaultSocialAccountAdapter):
-    """Allauth's own rules; secrets are encrypted at rest, and an account is never entered by an address alone."""
+    """Allauth's own rules; secrets are encrypted at rest, and an account is entered by a confirmed address only."""
 
     error_messages = {
         name: str(text).replace("email address", "e-mail address")
@@ -38,5 +39,19 @@ class IdentityAdapter(DefaultSocialAccountAdapter):
         is_confirmed = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists()
         return found if is_confirmed else None
 
+    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
+        """An address that the provider has confirmed completes the sign-up; another one is confirmed by mail first."""
+        user: User = super().save_user(request, sociallogin, form)
+        if EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists():
+            sign_up.complete(user)
+        return user
+
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: SocialAccount) -> str:
         return reverse("portal:security")
+
+
+def claims_of(account: SocialAccount) -> Mapping[str, Any]:
+    """What the provider says of the person. OpenID Connect says it at two places, of which the fresher one counts."""
+    said: dict[str, Any] = account.extra_data
+    parts = [part for part in (said.get("id_token"), said.get("userinfo")) if isinstance(part, dict)]
+    return {name: value for part in parts for name, value in part.items()} if parts else said

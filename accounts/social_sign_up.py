@@ -1,0 +1,33 @@
+"""Signing up through an identity provider. It stands apart from `accounts.forms`, which allauth builds its forms on."""
+
+from typing import Any
+
+from allauth.socialaccount.forms import SignupForm
+from django.db import transaction
+from django.http import HttpRequest
+
+from accounts.models import User
+from accounts.sign_up import validate_domain
+from accounts.terms import TermsForm
+
+
+class SocialSignUpForm(SignupForm, TermsForm):
+    """The form for whoever comes from a provider for the first time; the same rules as for all who sign up."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields([name for name in self.fields if not name.startswith("terms")])
+
+    def clean_email(self) -> str:
+        email: str = super().clean_email()
+        validate_domain(email)
+        return email
+
+    def save(self, request: HttpRequest) -> User:
+        with transaction.atomic():
+            user: User = super().save(request)
+        return user
+
+    def custom_signup(self, request: HttpRequest, user: User) -> None:
+        super().custom_signup(request, user)
+        self.note_acceptance(user)
