@@ -5,12 +5,13 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from portal.http import PageRequest
+from portal.http import PageRequest, SignedInRequest
 
 View = Callable[..., HttpResponse]
 
@@ -23,6 +24,17 @@ def sign_in_required(view: View) -> View:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         return to_sign_in(request, back_to=page_of(request))
+
+    return checked
+
+
+def confirmed(view: View) -> View:
+    """For what an open session that somebody finds must not be enough: who has not lately proved himself is asked."""
+
+    @wraps(view)
+    def checked(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        raise_if_reauthentication_required(request, app="allauth.account")
+        return view(request, *args, **kwargs)
 
     return checked
 
