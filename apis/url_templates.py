@@ -9,6 +9,7 @@ Source: Azure's add-api-manually.md and API operation contract (`urlTemplate`).
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -23,12 +24,24 @@ _QUERY_NAME = re.compile(r"(?:[A-Za-z0-9\-._~!$'()*,;:@/\[\]]|%[0-9A-Fa-f]{2})+"
 _QUERY_LITERAL = re.compile(r"(?:[A-Za-z0-9\-._~!$'()*+,;:@/?]|%[0-9A-Fa-f]{2})*")
 
 
-class TemplateError(ValueError):
-    """A template cannot be used. `position` counts characters from 0."""
+def _(text: str) -> str:
+    """Marks a text for the catalogues; whoever shows it has it translated."""
+    return text
 
-    def __init__(self, message: str, position: int) -> None:
-        super().__init__(f"{message} (at character {position + 1})")
-        self.position = position
+
+class TemplateError(ValueError):
+    """A template cannot be used. `text` has a placeholder for each of `values`; `position` counts from 0."""
+
+    def __init__(self, text: str, position: int, /, **values: object) -> None:
+        self.text, self.position, self.values = text, position, values
+        super().__init__(self.worded())
+
+    def worded(self, translate: Callable[[str], str] = str) -> str:
+        message = translate(self.text) % self.values
+        return translate(_("%(message)s (at character %(character)s)")) % {
+            "message": message,
+            "character": self.position + 1,
+        }
 
 
 class SegmentKind(Enum):
@@ -101,11 +114,13 @@ def parse(template: str) -> URLTemplate:
     Remembered, for publisher and gateway read all templates again whenever one row has changed.
     """
     if not template.startswith("/"):
-        raise TemplateError("A URL template begins with a slash", 0)
+        raise TemplateError(_("A URL template begins with a slash"), 0)
     if len(template) > MAX_TEMPLATE_CHARACTERS:
-        raise TemplateError(f"A URL template has at most {MAX_TEMPLATE_CHARACTERS} characters", MAX_TEMPLATE_CHARACTERS)
+        raise TemplateError(
+            _("A URL template has at most %(limit)s characters"), MAX_TEMPLATE_CHARACTERS, limit=MAX_TEMPLATE_CHARACTERS
+        )
     if "#" in template:
-        raise TemplateError("A URL template has no fragment", template.index("#"))
+        raise TemplateError(_("A URL template has no fragment"), template.index("#"))
     path, question_mark, query = template.partition("?")
     parsed = URLTemplate(_parse_path(path), _parse_query(query, len(path) + 1) if question_mark else ())
     _refuse_repeated_parameters(parsed, template)
@@ -115,13 +130,13 @@ def parse(template: str) -> URLTemplate:
 def _parse_path(path: str) -> tuple[Segment, ...]:
     texts = path[1:].split("/")
     if len(texts) > MAX_SEGMENTS:
-        raise TemplateError(f"A URL template has at most {MAX_SEGMENTS} segments", 0)
+        raise TemplateError(_("A URL template has at most %(limit)s segments"), 0, limit=MAX_SEGMENTS)
     segments = []
     position = 1
     for index, text in enumerate(texts):
         segment = _parse_segment(text, position)
         if segment.kind is SegmentKind.WILDCARD and index != len(texts) - 1:
-            raise TemplateError("A wildcard can only be the last segment", position)
+            raise TemplateError(_("A wildcard can only be the last segment"), position)
         segments.append(segment)
         position += len(text) + 1
     return tuple(segments)
@@ -136,14 +151,18 @@ def _parse_segment(text: str, position: int) -> Segment:
         return Segment(SegmentKind.PARAMETER, found[1])
     if "{" in text or "}" in text:
         raise TemplateError(
-            f"'{text}' is neither plain text nor one parameter such as {{name}}", position + _first_brace(text)
+            _("'%(text)s' is neither plain text nor one parameter such as {name}"),
+            position + _first_brace(text),
+            text=text,
         )
     if text in (".", ".."):
-        raise TemplateError(f"'{text}' cannot be a segment", position)
+        raise TemplateError(_("'%(text)s' cannot be a segment"), position, text=text)
     found = _LITERAL.match(text)
     end = found.end() if found else 0
     if end != len(text):
-        raise TemplateError(f"'{text[end]}' is not allowed in a path; write it percent-encoded", position + end)
+        raise TemplateError(
+            _("'%(character)s' is not allowed in a path; write it percent-encoded"), position + end, character=text[end]
+        )
     return Segment(SegmentKind.LITERAL, text)
 
 
@@ -157,14 +176,15 @@ def _parse_query(query: str, start: int) -> tuple[QueryPart, ...]:
     for text in query.split("&"):
         name, equals, value = text.partition("=")
         if not _QUERY_NAME.fullmatch(name) or not equals:
-            raise TemplateError(f"'{text}' in the query is not of the form name={{parameter}}", position)
+            raise TemplateError(_("'%(text)s' in the query is not of the form name={parameter}"), position, text=text)
         if any(part.name == name for part in parts):
-            raise TemplateError(f"The query names '{name}' twice", position)
+            raise TemplateError(_("The query names '%(name)s' twice"), position, name=name)
         found = _PARAMETER.fullmatch(value)
         if not found and not _QUERY_LITERAL.fullmatch(value):
             raise TemplateError(
-                f"'{value}' in the query is neither plain text nor one parameter such as {{name}}",
+                _("'%(value)s' in the query is neither plain text nor one parameter such as {name}"),
                 position + len(name) + 1,
+                value=value,
             )
         parts.append(QueryPart(name, found[1] if found else value, found is not None))
         position += len(text) + 1
@@ -175,5 +195,5 @@ def _refuse_repeated_parameters(parsed: URLTemplate, template: str) -> None:
     seen: set[str] = set()
     for name in parsed.parameters:
         if name.lower() in seen:
-            raise TemplateError(f"The parameter '{name}' is used twice", template.rfind(name))
+            raise TemplateError(_("The parameter '%(name)s' is used twice"), template.rfind(name), name=name)
         seen.add(name.lower())

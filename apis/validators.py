@@ -55,7 +55,7 @@ def validate_url_template(template: str) -> None:
     try:
         url_templates.parse(template)
     except url_templates.TemplateError as error:
-        raise ValidationError(str(error)) from error
+        raise ValidationError(error.worded(gettext)) from error
 
 
 def validate_key_header(name: str) -> None:

@@ -11,7 +11,7 @@ from gateway.configuration.snapshot import Quota, RateLimit
 from policies.attributes import refuse_children, refuse_other_attributes, refuse_text
 from policies.document import Element, parse
 from policies.elements import REGISTRY
-from policies.errors import PolicyError
+from policies.errors import PolicyError, _
 from policies.policy import Policy, Scope, Section
 from policies.references import Names, References
 
@@ -50,23 +50,27 @@ def _values(document: str, scope: Scope, references: References) -> Iterator[obj
         for child in _policies_in(element):
             policy = _policy_of(child, section, scope)
             if policy.once_per_document and policy.name in seen:
-                raise child.error(f"<{policy.name}> can stand only once in a document")
+                raise child.error(_("<%(policy)s> can stand only once in a document"), policy=policy.name)
             seen.add(policy.name)
             yield policy.read(child, references)
 
 
 def _sections(root: Element) -> Iterator[tuple[Section, Element]]:
     if root.name != "policies":
-        raise root.error(f"A policy document is <policies>, not <{root.name}>")
+        raise root.error(_("A policy document is <policies>, not <%(root)s>"), root=root.name)
     refuse_other_attributes(root, known=())
     refuse_text(root)
     names = {section.value: section for section in Section}
     seen: set[str] = set()
     for element in root.children:
         if element.name not in names:
-            raise element.error(f"<policies> cannot contain <{element.name}>, only {', '.join(names)}")
+            raise element.error(
+                _("<policies> cannot contain <%(element)s>, only %(names)s"),
+                element=element.name,
+                names=", ".join(names),
+            )
         if element.name in seen:
-            raise element.error(f"<{element.name}> is there twice")
+            raise element.error(_("<%(element)s> is there twice"), element=element.name)
         seen.add(element.name)
         refuse_other_attributes(element, known=())
         refuse_text(element)
@@ -77,7 +81,7 @@ def _policies_in(section: Element) -> Iterator[Element]:
     """A section's children but `<base />`, which is checked."""
     bases = list(section.named("base"))
     if len(bases) > 1:
-        raise bases[1].error(f"<base> is there twice in <{section.name}>")
+        raise bases[1].error(_("<base> is there twice in <%(section)s>"), section=section.name)
     for base in bases:
         refuse_other_attributes(base, known=())
         refuse_text(base)
@@ -88,10 +92,15 @@ def _policies_in(section: Element) -> Iterator[Element]:
 def _policy_of(element: Element, section: Section, scope: Scope) -> Policy:
     policy = REGISTRY.get(element.name)
     if policy is None:
-        raise element.error(f"<{element.name}> is not a policy that this gateway knows")
+        raise element.error(_("<%(element)s> is not a policy that this gateway knows"), element=element.name)
     if section not in policy.sections:
         allowed = ", ".join(sorted(allowed.value for allowed in policy.sections))
-        raise element.error(f"<{policy.name}> cannot stand in <{section.value}>, only in {allowed}")
+        raise element.error(
+            _("<%(policy)s> cannot stand in <%(section)s>, only in %(allowed)s"),
+            policy=policy.name,
+            section=section.value,
+            allowed=allowed,
+        )
     if scope not in policy.scopes:
-        raise element.error(f"<{policy.name}> cannot be used at {scope.value} scope")
+        raise element.error(_("<%(policy)s> cannot be used at %(scope)s scope"), policy=policy.name, scope=scope.value)
     return policy

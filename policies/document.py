@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from policies.errors import PolicyError
+from policies.errors import PolicyError, _
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
@@ -26,8 +26,8 @@ class Element:
     children: list["Element"] = field(default_factory=list)
     text: str = ""
 
-    def error(self, message: str) -> PolicyError:
-        return PolicyError(message, self.line, self.column)
+    def error(self, text: str, /, **values: object) -> PolicyError:
+        return PolicyError(text, self.line, self.column, **values)
 
     def named(self, name: str) -> Iterator["Element"]:
         return (child for child in self.children if child.name == name)
@@ -37,7 +37,7 @@ def parse(document: str) -> Element:
     """The document's root. Raises PolicyError."""
     encoded = document.encode("utf-8", "surrogatepass")
     if len(encoded) > MAX_BYTES:
-        raise PolicyError(f"A policy document has at most {MAX_BYTES} bytes", 1, 1)
+        raise PolicyError(_("A policy document has at most %(limit)s bytes"), 1, 1, limit=MAX_BYTES)
     return _Reader().read(encoded)
 
 
@@ -61,19 +61,21 @@ class _Reader:
             self._parser.Parse(document, True)
         except expat.ExpatError as error:
             why = expat.ErrorString(error.code) or "not well-formed"
-            raise PolicyError(f"This is not well-formed XML: {why}", error.lineno, error.offset + 1) from error
+            raise PolicyError(
+                _("This is not well-formed XML: %(why)s"), error.lineno, error.offset + 1, why=why
+            ) from error
         assert self._root is not None
         return self._root
 
-    def _here(self, message: str) -> PolicyError:
-        return PolicyError(message, self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1)
+    def _here(self, text: str, /, **values: object) -> PolicyError:
+        return PolicyError(text, self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1, **values)
 
     def _start(self, name: str, attributes: list[str]) -> None:
         self._elements += 1
         if len(self._open) >= MAX_DEPTH:
-            raise self._here(f"Elements are nested more than {MAX_DEPTH} deep")
+            raise self._here(_("Elements are nested more than %(limit)s deep"), limit=MAX_DEPTH)
         if self._elements > MAX_ELEMENTS:
-            raise self._here(f"A policy document has at most {MAX_ELEMENTS} elements")
+            raise self._here(_("A policy document has at most %(limit)s elements"), limit=MAX_ELEMENTS)
         pairs = dict(zip(attributes[::2], attributes[1::2], strict=True))
         element = Element(name, pairs, self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1)
         if self._open:
@@ -89,7 +91,7 @@ class _Reader:
         self._open[-1].text += text
 
     def _doctype(self, *declaration: object) -> None:
-        raise self._here("A policy document has no DOCTYPE")
+        raise self._here(_("A policy document has no DOCTYPE"))
 
     def _instruction(self, target: str, data: str) -> None:
-        raise self._here("A policy document has no processing instructions")
+        raise self._here(_("A policy document has no processing instructions"))

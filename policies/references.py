@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from policies.document import Element
-from policies.errors import PolicyError
+from policies.errors import PolicyError, _
 
 
 class Named(NamedTuple):
@@ -35,6 +35,24 @@ class NoNames:
         return ()
 
 
+class _Texts(NamedTuple):
+    ambiguous: str
+    no_id: str
+    no_name: str
+
+
+_OF_PRODUCT = _Texts(
+    _("More than one API of the product is called '%(wanted)s': say its 'id'"),
+    _("No API of the product has the id '%(wanted)s'"),
+    _("No API of the product has the name '%(wanted)s'"),
+)
+_OF_API = _Texts(
+    _("More than one operation of the API is called '%(wanted)s': say its 'id'"),
+    _("No operation of the API has the id '%(wanted)s'"),
+    _("No operation of the API has the name '%(wanted)s'"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class References:
     """`missing` is told of what names nothing, which is then left out; where it is None, that is an error."""
@@ -44,25 +62,24 @@ class References:
 
     def api(self, element: Element) -> int | None:
         """The key of the API that an element names. Raises PolicyError."""
-        return self._key(element, self.names.apis(), "of the product")
+        return self._key(element, self.names.apis(), _OF_PRODUCT)
 
     def operation(self, element: Element, api: int) -> int | None:
-        return self._key(element, self.names.operations(api), "of the API")
+        return self._key(element, self.names.operations(api), _OF_API)
 
-    def _key(self, element: Element, among: Sequence[Named], whose: str) -> int | None:
+    def _key(self, element: Element, among: Sequence[Named], texts: _Texts) -> int | None:
         """Names are compared without case; an id goes before a display name."""
         identifier, display_name = element.attributes.get("id"), element.attributes.get("name")
         wanted = identifier or display_name
         if not wanted:
-            raise element.error(f"<{element.name}> needs the attribute 'id' or 'name'")
+            raise element.error(_("<%(element)s> needs the attribute 'id' or 'name'"), element=element.name)
         place = Named._fields.index("name" if identifier else "display_name")
         found = [one.key for one in among if str(one[place]).lower() == wanted.lower()]
         if len(found) == 1:
             return found[0]
-        what = "API" if element.name == "api" else element.name
         if found:
-            raise element.error(f"More than one {what} {whose} is called '{wanted}': say its 'id'")
-        error = element.error(f"No {what} {whose} has the {'id' if identifier else 'name'} '{wanted}'")
+            raise element.error(texts.ambiguous, wanted=wanted)
+        error = element.error(texts.no_id if identifier else texts.no_name, wanted=wanted)
         if self.missing is None:
             raise error
         self.missing(error)

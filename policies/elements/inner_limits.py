@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from policies.attributes import refuse_children, refuse_text
 from policies.document import Element
+from policies.errors import _
 from policies.references import References
 
 
@@ -24,7 +25,11 @@ def parts_of(element: Element, references: References, check: Callable[[Element]
     seen: set[tuple[int, int | None]] = set()
     for part in _parts(element, references, check):
         if (part.api, part.operation) in seen:
-            raise part.element.error(f"This <{part.element.name}> has a limit in <{element.name}> already")
+            raise part.element.error(
+                _("This <%(element)s> has a limit in <%(whole)s> already"),
+                element=part.element.name,
+                whole=element.name,
+            )
         seen.add((part.api, part.operation))
         yield part
 
@@ -46,6 +51,6 @@ def _parts(element: Element, references: References, check: Callable[[Element], 
 def _children(element: Element, name: str) -> Iterator[Element]:
     for child in element.children:
         if child.name != name:
-            raise child.error(f"<{element.name}> cannot contain <{child.name}>")
+            raise child.error(_("<%(element)s> cannot contain <%(child)s>"), element=element.name, child=child.name)
         refuse_text(child)
         yield child

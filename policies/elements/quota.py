@@ -11,6 +11,7 @@ from gateway.configuration.snapshot import InnerQuota, Quota
 from policies.attributes import optional_number, refuse_other_attributes, refuse_text, whole_number
 from policies.document import Element
 from policies.elements.inner_limits import parts_of
+from policies.errors import _
 from policies.policy import Policy, Scope, Section
 from policies.references import References
 
@@ -49,7 +50,7 @@ def _limits(element: Element) -> tuple[int | None, int | None]:
     calls = optional_number(element, "calls", low=1, high=MAX_CALLS)
     kilobytes = optional_number(element, "bandwidth", low=1, high=MAX_KILOBYTES)
     if calls is None and kilobytes is None:
-        raise element.error(f"<{element.name}> needs the attribute 'calls' or 'bandwidth'")
+        raise element.error(_("<%(element)s> needs the attribute 'calls' or 'bandwidth'"), element=element.name)
     return calls, kilobytes
 
 

@@ -58,7 +58,7 @@ class ProductPolicyFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
                 try:
                     compile_product_policy(document, names)
                 except PolicyError as error:
-                    form.add_error("document", str(error))
+                    form.add_error("document", error.worded(_))
 
 
 class ProductPolicyInline(StackedInline):
