@@ -1,27 +1,32 @@
 """The page of a product: what it offers to whom, under which policy."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.forms import BaseInlineFormSet
-from django.http import HttpRequest
-from django.utils.translation import gettext as _
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apis.names import free_name
 from policies.compiler import PolicyError, compile_product_policy
 from policies.models import ProductPolicy
 from policies.product_names import ProductNames
-from portal.administration.deletion import subscriptions_in_the_way
+from portal.administration.billing import billing_view
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin
+from portal.administration.product_deletion import delete_view
+from portal.administration.product_price import FIELDS, PriceFields, initial_of, price_of
 from portal.limits import limits_of
 from subscriptions import offering
-from subscriptions.models import Product, Subscription
+from subscriptions.models import Price, Product, Subscription
 
 State = Product.State
 EMPTY_POLICY = """\
@@ -84,18 +89,21 @@ class ProductPolicyInline(StackedInline):
         return formset
 
 
-class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
+class ProductForm(PriceFields, forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         widgets = {
-            "groups": UnfoldAdminCheckboxSelectMultipleWidget,
             "description": UnfoldAdminTextareaWidget({"rows": 4}),
             "terms": UnfoldAdminTextareaWidget({"rows": 4}),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "groups" in self.fields:
-            self.fields["groups"].widget.can_add_related = False
+        price = self.instance.price if self.instance.pk else None
+        if price is not None and "price_kind" in self.fields:
+            self.initial = {**initial_of(price), **self.initial}
+            # Once stated, a price can only be another one.
+            kind = cast(forms.ChoiceField, self.fields["price_kind"])
+            kind.choices = Price.Kind.choices
         if "name" in self.fields:
             self.fields["name"].required = False
             self.fields["name"].help_text = "Identifies the product in URLs. Empty: made from the display name."
@@ -118,17 +126,26 @@ class ProductForm(forms.ModelForm):  # type: ignore[type-arg]
                 offering.refuse_second_open_product(data["apis"], besides=self.instance)
             except ValidationError as error:
                 self.add_error("apis", error)
+        try:
+            self.price = price_of(data)
+        except ValidationError as error:
+            self.add_error(None, error)
         return data
 
 
 @admin.register(Product)
 class ProductAdmin(ModelAdmin):
     form = ProductForm
-    list_display = ["display_name", "shown_state", "access", "api_count", "active_count", "waiting_count"]
+    list_display = ["display_name", "shown_state", "access", "api_count", "active_count", "waiting_count", "position"]
     list_filter = ["state", "approval_required", "subscription_required"]
     search_fields = ["display_name", "name"]
     list_per_page = 50
-    autocomplete_fields = ["apis"]
+    list_editable = ["position"]
+    list_display_links = ["display_name"]
+    autocomplete_fields = ["apis", "groups"]
+    readonly_fields = ["acceptances"]
+    actions_list = ["billing"]
+    custom_urls = [("billing/", "subscriptions_product_billing", billing_view)]
     prepopulated_fields = {"name": ["display_name"]}
     change_form_outer_before_template = "admin/subscriptions/product/_links.html"
     inlines = [ProductPolicyInline]
@@ -136,9 +153,22 @@ class ProductAdmin(ModelAdmin):
         (None, {"fields": ["display_name", "name", "description", "state", "apis", "groups", "position"]}),
         (
             "Subscriptions",
-            {"fields": ["subscription_required", "approval_required", "subscriptions_limit", "terms"]},
+            {
+                "fields": [
+                    "subscription_required",
+                    "approval_required",
+                    "subscriptions_limit",
+                    "terms",
+                    "acceptances",
+                ]
+            },
         ),
+        (_("Price"), {"fields": [f"price_{name}" for name in FIELDS]}),
     ]
+
+    @action(description=_("Usage for invoices"), url_path="usage", icon="receipt", permissions=["view"])  # type: ignore[untyped-decorator]
+    def billing(self, request: HttpRequest) -> HttpResponse:
+        return redirect("admin:subscriptions_product_billing")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
         products: QuerySet[Product] = super().get_queryset(request)
@@ -170,12 +200,35 @@ class ProductAdmin(ModelAdmin):
     def waiting_count(self, product: Any) -> int:
         return int(product.waiting_subscriptions)
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        in_the_way = subscriptions_in_the_way(objs, "product")
-        if in_the_way:
-            return [], {}, set(), in_the_way
-        result: tuple[Any, Any, Any, Any] = super().get_deleted_objects(objs, request)
-        return result
+    @admin.display(description=_("accepted by"))
+    def acceptances(self, product: Product) -> str:
+        """How many live subscriptions accepted the terms as they are now."""
+        live = Subscription.objects.filter(product=product.pk, state__in=offering.LIVE)
+        earlier = live.exclude(terms_accepted="").exclude(terms_accepted=product.terms)
+        return gettext("These terms: %(now)d. An older version: %(earlier)d. None: %(none)d.") % {
+            "now": live.filter(terms_accepted=product.terms).exclude(terms_accepted="").count(),
+            "earlier": earlier.count(),
+            "none": live.filter(terms_accepted="").count(),
+        }
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Deleting many at once is not offered: each may end subscriptions."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if getattr(form, "price", None) is not None:
+            offering.set_price(form.instance, form.price)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        product = self.get_object(request, object_id)
+        if product is None:
+            raise Http404
+        return delete_view(self, request, product)
 
 
 def _count_of(state: str) -> Count:

@@ -1,6 +1,7 @@
 """Products and their policies in the administration."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from policies.models import ProductPolicy
@@ -118,19 +119,101 @@ def test_bad_value_is_refused_beside_its_field(admin, field, value, message):
     assert message in errors_of(response)
 
 
-def test_product_with_subscriptions_says_what_to_delete_first(admin, starter, alice):
-    lifecycle.subscribe(user=alice, product=starter, display_name="Mine")
-    url = reverse("admin:subscriptions_product_delete", args=[starter.pk])
-    assert "1 subscription of Starter" in admin.get(url).content.decode()
-    admin.post(url, {"post": "yes"})
-    assert Product.objects.filter(pk=starter.pk).exists()
+def delete(product: Product) -> str:
+    return reverse("admin:subscriptions_product_delete", args=[product.pk])
 
 
-def test_products_with_subscriptions_are_kept_when_many_are_deleted(admin, starter, unlimited, alice):
-    lifecycle.subscribe(user=alice, product=starter, display_name="Mine")
-    chosen = {"action": "delete_selected", "_selected_action": [starter.pk, unlimited.pk], "post": "yes"}
-    admin.post("/admin/subscriptions/product/", chosen)
-    assert Product.objects.count() == 2
+def test_product_that_nobody_subscribed_to_is_deleted(admin, starter):
+    assert "live" not in admin.get(delete(starter)).text.split("question__buttons")[0].split("<form")[-1]
+    assert admin.post(delete(starter)).status_code == 302
+    assert not Product.with_deleted.filter(name="starter").exists()
+
+
+def test_deleting_says_how_many_subscriptions_are_live_and_wants_a_word_about_them(admin, unlimited, alice, bob):
+    lifecycle.subscribe(user=alice, product=unlimited, display_name="Mine")
+    lifecycle.create(display_name="Theirs", by=None, owner=bob, product=unlimited)
+    page = admin.get(delete(unlimited)).text
+    assert "2 subscriptions are live" in page
+    assert ("Submitted</td><td>1" in page, "Active</td><td>1" in page) == (True, True)
+    assert "was not deleted" in admin.post(delete(unlimited)).text
+    assert Product.objects.filter(pk=unlimited.pk).exists()
+    answer = admin.post(delete(unlimited), {"cancel_subscriptions": "on"})
+    assert answer.status_code == 302
+    assert {row.state for row in unlimited.subscriptions.all()} == {"cancelled"}
+    assert admin.get(delete(unlimited)).status_code == 404
+
+
+def test_a_deleted_product_is_in_no_list_and_its_subscription_s_page_names_it(admin, starter, alice):
+    mine = lifecycle.subscribe(user=alice, product=starter, display_name="Mine")
+    admin.post(delete(starter), {"cancel_subscriptions": "on"})
+    assert starter not in admin.get("/admin/subscriptions/product/").context["cl"].result_list
+    page = admin.get(reverse("admin:subscriptions_subscription_change", args=[mine.pk])).text
+    assert "Starter (deleted)" in page
+
+
+def test_deleting_many_at_once_is_not_offered(admin, starter):
+    assert "delete_selected" not in admin.get("/admin/subscriptions/product/").text
+
+
+def test_who_may_not_delete_is_refused(starter, alice, signed_in):
+    alice.is_staff = True
+    alice.save()
+    alice.user_permissions.add(Permission.objects.get(codename="view_product"))
+    client = signed_in(alice)
+    assert client.get(delete(starter)).status_code == 403
+    assert client.post(delete(starter)).status_code == 403
+
+
+def test_price_is_stated_and_changed(admin, starter):
+    figures = {"price_kind": "perMonth", "price_currency": "eur", "price_per_month": "5"}
+    assert submit(admin, change(starter), "product_form", **figures).status_code == 302
+    assert (starter.price.kind, starter.price.currency, starter.price.per_month) == ("perMonth", "EUR", 5)
+    # Saved again as it stands, it is no new price.
+    assert submit(admin, change(starter), "product_form").status_code == 302
+    assert starter.prices.count() == 1
+    changes = {"price_kind": "inWords", "price_currency": "", "price_per_month": "", "price_text": "Ask"}
+    assert submit(admin, change(starter), "product_form", **changes).status_code == 302
+    assert Product.objects.get(pk=starter.pk).price.text == "Ask"
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"price_kind": "perMonth", "price_currency": "EUR"}, "price_per_month"),
+        ({"price_kind": "perMonth", "price_per_month": "5"}, "price_currency"),
+        ({"price_kind": "free", "price_per_month": "5"}, "price_per_month"),
+        ({"price_kind": "inWords"}, "price_text"),
+        ({"price_per_month": "5"}, "price_kind"),
+        ({"price_kind": "weekly"}, "price_kind"),
+        ({"price_kind": "perMonth", "price_currency": "EUR", "price_per_month": "1e99"}, "price_per_month"),
+        (
+            {"price_kind": "perThousandCalls", "price_currency": "EUR", "price_included_calls": "-1"},
+            "price_included_calls",
+        ),
+    ],
+)
+def test_price_that_cannot_be_is_refused_beside_its_field(admin, starter, fields, wrong):
+    response = submit(admin, change(starter), "product_form", **fields)
+    assert wrong in response.context["adminform"].form.errors
+    assert starter.price is None
+
+
+def test_order_is_changed_in_the_list(admin, starter, unlimited):
+    page = admin.get("/admin/subscriptions/product/")
+    rows_of = page.context["cl"].formset
+    values = {"form-TOTAL_FORMS": 2, "form-INITIAL_FORMS": 2, "_save": "Save"}
+    for number, product in enumerate(form.instance for form in rows_of.forms):
+        values |= {f"form-{number}-id": product.pk, f"form-{number}-position": 10 - number}
+    assert admin.post("/admin/subscriptions/product/", values).status_code == 302
+    assert [product.position for product in Product.objects.order_by("name")] == [10, 9]
+    assert list(Product.objects.all()) == [unlimited, starter]
+
+
+def test_page_tells_how_many_accepted_older_terms(admin, unlimited, alice, bob):
+    for terms, owner in (("Old.", alice), ("New.", bob)):
+        Product.objects.filter(pk=unlimited.pk).update(terms=terms)
+        lifecycle.subscribe(user=owner, product=unlimited, display_name="Mine", accepted_terms=terms)
+    assert "These terms: 1. An older version: 1. None: 0." in admin.get(change(unlimited)).text
 
 
 def test_list_tells_access_and_counts(admin, starter, unlimited, alice, api):
