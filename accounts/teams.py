@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
 
+from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Lower
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -24,7 +23,6 @@ from django.utils.translation import ngettext
 from accounts.models import Team, TeamInvitation, TeamMembership, TeamRole, User
 from events import names
 from events.recording import record
-from service.models import current
 from subscriptions import lifecycle
 from subscriptions.models import Subscription
 
@@ -226,15 +224,8 @@ def _refuse_many_invitations(team: Team, by: User, now: datetime) -> None:
 
 
 def _send(invitation: TeamInvitation, token: str) -> None:
-    service = current()
-    context = {
-        "invitation": invitation,
-        "days": INVITATION_DAYS,
-        "organization": service.organization_name if service else "API Management",
-        "url": settings.PORTAL_URL + reverse("portal:team_invitation", args=[token]),
-    }
-    subject = render_to_string("account/email/team_invitation_subject.txt", context).strip()
-    send_mail(subject, render_to_string("account/email/team_invitation_message.txt", context), None, [invitation.email])
+    context = {"invitation": invitation, "url": settings.PORTAL_URL + reverse("portal:team_invitation", args=[token])}
+    get_adapter().render_mail("account/email/team_invitation", invitation.email, context).send()
 
 
 def invitation_of(token: str, now: datetime) -> TeamInvitation | None:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from email.utils import make_msgid, parseaddr
 
+from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.message import sanitize_address
 
+from notifications import mail_server
 from notifications.models import OutboxMail
 
 MAX_MESSAGE_BYTES = 10 * 2**20
@@ -38,6 +40,8 @@ def _mail(message: EmailMessage) -> OutboxMail:
     recipients = [_bare_address(recipient) for recipient in message.recipients()]
     if len(recipients) > MAX_RECIPIENTS:
         raise ValueError(f"A mail has at most {MAX_RECIPIENTS} recipients, this one has {len(recipients)}.")
+    if message.from_email == settings.DEFAULT_FROM_EMAIL:
+        message.from_email = mail_server.sender()
     sender = _bare_address(message.from_email)
     if not any(name.lower() == "message-id" for name in message.extra_headers):
         # Django would ask the DNS for this host's name, and the sender's domain is what spam filters expect.
@@ -49,6 +53,7 @@ def _mail(message: EmailMessage) -> OutboxMail:
         message=raw,
         sender=sender,
         recipients=recipients,
+        is_bulk=getattr(message, "is_bulk", False),
         # Lists and logs show it: no NUL, which PostgreSQL does not take, and nothing that moves a terminal.
         subject="".join(filter(str.isprintable, str(message.subject)))[:998],
     )

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from notifications import announcements, delivery
+from notifications import delivery, mailing, telling
 from portal import heartbeat
 from portal.exclusive import only_one
 
@@ -15,7 +15,8 @@ from portal.exclusive import only_one
 def deliver_waiting() -> None:
     with only_one(Path(settings.DATA_DIR) / "locks" / "mail") as mine:
         if mine:
-            announcements.announce_new()
+            telling.tell_new()
+            mailing.write_next_batch()
             delivery.deliver_due()
             heartbeat.beat("mail")
 

@@ -17,6 +17,7 @@ from accounts.models import User
 from events import names
 from events.recording import record
 from gateway.http.client_address import TrustedProxies
+from notifications import account_mails, bounces
 from portal.identity_adapter import claims_of
 from portalsettings import models as portal_settings
 from portalsettings.models import PortalSettings
@@ -42,6 +43,8 @@ class AccountAdapter(DefaultAccountAdapter):
         context: dict[str, Any],
         headers: dict[str, str] | None = None,
     ) -> EmailMessage:
+        if account_mails.is_known(template_prefix) and isinstance(email, str):
+            return account_mails.write(template_prefix, email, context, headers)
         known = {"portal_url": settings.PORTAL_URL, "service": current()}
         message: EmailMessage = super().render_mail(template_prefix, email, {**context, **known}, headers)
         return message
@@ -62,6 +65,8 @@ class AccountAdapter(DefaultAccountAdapter):
         with transaction.atomic():
             is_first = not EmailAddress.objects.filter(user=email_address.user, verified=True).exists()
             is_confirmed: bool = super().confirm_email(request, email_address)
+            if is_confirmed:
+                bounces.forget(email_address.email)
             if is_confirmed and is_first:
                 sign_up.complete(email_address.user)
         return is_confirmed

@@ -1,0 +1,58 @@
+"""The parameters of mail templates, with what a preview shows for them."""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext_lazy as _
+
+from notifications.catalogue.base import Parameter
+
+# Every mail has these.
+COMMON = ("receiver", "organization", "portal_url")
+
+PARAMETERS: Mapping[str, Parameter] = {
+    "receiver": Parameter(_("Name of the person who gets the mail"), "Alice Example"),
+    "organization": Parameter(_("Name of your organization"), "Example & Sons"),
+    "portal_url": Parameter(_("Address of the developer portal"), "https://portal.example.org"),
+    "developer": Parameter(_("Name of the developer whom the mail is about"), "Alice Example"),
+    "developer_email": Parameter(_("E-mail address of that developer"), "alice@example.org"),
+    "by": Parameter(_("Name of the person who did it"), "Bob Example"),
+    "subscription": Parameter(_("Name of the subscription"), "Weather app"),
+    "product": Parameter(_("Name of the product or API that is subscribed to"), "Starter"),
+    "comment": Parameter(_("What the administrator wrote about it; may be empty"), "Welcome!"),
+    "subscription_url": Parameter(
+        _("Page of the subscription in the portal"), "https://portal.example.org/profile/subscriptions/1/"
+    ),
+    "profile_url": Parameter(_("Page of the person's subscriptions"), "https://portal.example.org/profile/"),
+    "admin_url": Parameter(_("Page of the administration where one goes on"), "https://portal.example.org/admin/"),
+    "days": Parameter(_("Number of days until the subscription expires"), "7"),
+    "expires_on": Parameter(_("Day on which the subscription or invitation expires"), "31 December 2026"),
+    "key": Parameter(_("Which of the two keys"), _("primary")),
+    "percent": Parameter(_("How much of the quota is used, in percent"), "80"),
+    "used": Parameter(_("How much of the quota is used"), "8,000"),
+    "quota": Parameter(_("The quota"), "10,000"),
+    "resets_on": Parameter(_("When the quota begins anew; empty for never"), "1 December 2026, 00:00 UTC"),
+    "api": Parameter(_("Name of the API"), "Weather"),
+    "api_url": Parameter(_("Page of the API in the portal"), "https://portal.example.org/apis/weather/"),
+    "version": Parameter(_("Name of the version"), "v2"),
+    "sunset_on": Parameter(_("Day on which the API ends; may be empty"), "31 December 2026"),
+    "announcement_subject": Parameter(_("Subject that the publisher wrote"), _("Maintenance on Sunday")),
+    "announcement": Parameter(_("What the publisher wrote"), _("We are **back at noon**."), is_markdown=True),
+    "title": Parameter(_("Title of the issue or application"), _("Forecasts are late")),
+    "text": Parameter(_("Text of the issue or comment"), _("Since this morning they come an hour late.")),
+    "page_url": Parameter(_("Page where one goes on"), "https://portal.example.org/"),
+    "team": Parameter(_("Name of the team"), "Weather people"),
+    "email": Parameter(_("E-mail address that the mail goes to"), "alice@example.org"),
+    "old_email": Parameter(_("E-mail address before"), "alice@example.org"),
+    "deleted_email": Parameter(_("E-mail address that was removed"), "alice@example.com"),
+    "new_email": Parameter(_("E-mail address afterwards"), "alice@example.com"),
+    "administrator_email": Parameter(_("The service's administrator e-mail"), "portal@example.org"),
+    "confirm_url": Parameter(_("Link that confirms the address"), "https://portal.example.org/account/confirm/"),
+    "reset_url": Parameter(_("Link where one sets a password"), "https://portal.example.org/account/password/reset/"),
+    "sign_in_url": Parameter(_("Page where one signs in"), "https://portal.example.org/account/login/"),
+    "sign_up_url": Parameter(_("Page where one signs up"), "https://portal.example.org/account/signup/"),
+    "invitation_url": Parameter(_("Link of the invitation"), "https://portal.example.org/invitation/"),
+    "code": Parameter(_("Code that is to be typed"), "ABC-DEF"),
+    "when": Parameter(_("When it happened"), "1 December 2026, 12:00 UTC"),
+    "address": Parameter(_("Network address that it came from"), "203.0.113.7"),
+    "device": Parameter(_("Browser or program that it came from"), "Firefox, Windows"),
+}

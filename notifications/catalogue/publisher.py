@@ -1,0 +1,102 @@
+"""Mails to the publisher: to the recipients of one of the notifications."""
+
+from django.utils.translation import gettext_lazy as _
+
+from notifications.catalogue.base import Category, MailTemplate
+
+_DEVELOPER = ("developer", "developer_email", "admin_url")
+
+TEMPLATES = (
+    MailTemplate(
+        "requestPublisherNotificationMessage",
+        _("Subscription request (to the publisher)"),
+        _("When a developer asks for a subscription that needs approval."),
+        Category.PUBLISHER,
+        _("Subscription request for {{ product }}"),
+        (
+            _(
+                "{{ developer }} ({{ developer_email }}) asks for a subscription to {{ product }}, "
+                "named “{{ subscription }}”."
+            ),
+            _("Its keys work once you approve it."),
+            _("[Approve or decline it]({{ admin_url }})"),
+        ),
+        (*_DEVELOPER, "subscription", "product"),
+    ),
+    MailTemplate(
+        "purchasePublisherNotificationMessage",
+        _("New subscription (to the publisher)"),
+        _("When a developer has subscribed and the subscription is active at once."),
+        Category.PUBLISHER,
+        _("New subscription to {{ product }}"),
+        (
+            _(
+                "{{ developer }} ({{ developer_email }}) has subscribed to {{ product }}. "
+                "The subscription is named “{{ subscription }}” and is active."
+            ),
+            _("[See the subscription]({{ admin_url }})"),
+        ),
+        (*_DEVELOPER, "subscription", "product"),
+    ),
+    MailTemplate(
+        "newApplicationNotificationMessage",
+        _("Application submitted (to the publisher)"),
+        _("When a developer submits an application to the gallery."),
+        Category.PUBLISHER,
+        _("Application submitted: {{ title }}"),
+        (
+            _("{{ developer }} ({{ developer_email }}) has submitted the application “{{ title }}”."),
+            _("[See it]({{ page_url }})"),
+        ),
+        (*_DEVELOPER, "title", "page_url"),
+    ),
+    MailTemplate(
+        "newIssuePublisherNotificationMessage",
+        _("New issue or comment (to the publisher)"),
+        _("When a developer opens an issue or comments on one."),
+        Category.PUBLISHER,
+        _("{{ api }}: {{ title }}"),
+        (
+            _("{{ developer }} ({{ developer_email }}) wrote about {{ api }}, “{{ title }}”:"),
+            _("{{ text }}"),
+            _("[See it]({{ page_url }})"),
+        ),
+        (*_DEVELOPER, "api", "title", "text", "page_url"),
+    ),
+    MailTemplate(
+        "signUpRequestPublisherNotificationMessage",
+        _("Sign-up request (to the publisher)"),
+        _("When somebody has signed up whose account needs approval."),
+        Category.PUBLISHER,
+        _("{{ developer_email }} asks for an account"),
+        (
+            _("{{ developer }} ({{ developer_email }}) has signed up and waits for your approval."),
+            _("[Approve or decline it]({{ admin_url }})"),
+        ),
+        _DEVELOPER,
+    ),
+    MailTemplate(
+        "accountClosedPublisher",
+        _("Account closed (to the publisher)"),
+        _("When a developer closes the account."),
+        Category.PUBLISHER,
+        _("{{ developer_email }} has closed the account"),
+        (_("{{ developer }} ({{ developer_email }}) has closed the account."),),
+        _DEVELOPER,
+    ),
+    MailTemplate(
+        "quotaLimitApproachingPublisherNotificationMessage",
+        _("Quota limit approaching (to the publisher)"),
+        _("When 80 or 100 % of the quota of a subscription are used."),
+        Category.PUBLISHER,
+        _("{{ developer }} has used {{ percent }} % of the quota for {{ product }}"),
+        (
+            _(
+                "The subscription “{{ subscription }}” of {{ developer }} ({{ developer_email }}) to {{ product }} "
+                "has used {{ used }} of {{ quota }} of its quota."
+            ),
+            _("[See the subscription]({{ admin_url }})"),
+        ),
+        (*_DEVELOPER, "subscription", "product", "percent", "used", "quota", "resets_on"),
+    ),
+)

@@ -1,0 +1,164 @@
+"""What a mail can say about an event: the values of its parameters, in the language that is active."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+
+from accounts.models import Team, User
+from apis.models import API
+from events.models import Event
+from notifications.models import Announcement
+from service import models as service_models
+from service.models import Service
+from subscriptions.models import Product, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """An event with those of its rows that are still there."""
+
+    event: Event
+    service: Service | None
+    subscription: Subscription | None
+    user: User | None
+    team: Team | None
+    api: API | None
+    product: Product | None
+    announcement: Announcement | None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = self.event.data
+        return data
+
+    @property
+    def developer(self) -> User | None:
+        """Whom a mail to the publisher is about."""
+        return self.user or (self.subscription.owner if self.subscription else None) or self.event.by
+
+
+def facts_of(event: Event) -> Facts:
+    data = event.data
+    subscriptions = Subscription.objects.select_related("owner", "team", "product", "api")
+    return Facts(
+        event=event,
+        service=service_models.current(),
+        subscription=subscriptions.filter(pk=data.get("subscription")).first(),
+        user=_row(User, data.get("user")),
+        team=_row(Team, data.get("team")),
+        api=_row(API, data.get("api")),
+        product=_row(Product, data.get("product")),
+        announcement=_row(Announcement, data.get("announcement")),
+    )
+
+
+def _row(model: type[Model], pk: Any) -> Any:
+    return model._default_manager.filter(pk=pk).first() if pk is not None else None
+
+
+def common_values(service: Service | None, receiver: User | None) -> dict[str, str]:
+    return {
+        "receiver": str(receiver) if receiver else "",
+        "organization": service.organization_name if service else "API Management",
+        "portal_url": settings.PORTAL_URL,
+    }
+
+
+def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
+    data, by = facts.data, facts.event.by
+    developer = facts.developer
+    return {
+        **common_values(facts.service, receiver),
+        "receiver": str(receiver or data.get("name", "")),
+        "developer": str(developer or data.get("name") or data.get("email", "")),
+        "developer_email": developer.email if developer else str(data.get("email", "")),
+        "by": str(by) if by else "",
+        "comment": str(data.get("comment", "")),
+        "days": str(data.get("days_left", "")),
+        "expires_on": _moment(data.get("expires_at")),
+        "key": _slot(data.get("slot")),
+        "percent": str(data.get("percent", "")),
+        "used": _amount(data, "used"),
+        "quota": _amount(data, "quota"),
+        "resets_on": _moment(data.get("resets_at")),
+        "api": facts.api.display_name if facts.api else "",
+        "api_url": _url("portal:api", facts.api.name) if facts.api else "",
+        "version": str(data.get("version", "")),
+        "sunset_on": _moment(data.get("sunset_on")),
+        "title": str(data.get("title", "")),
+        "text": str(data.get("text", "")),
+        "page_url": settings.PORTAL_URL + str(data.get("path", "/")),
+        "team": str(facts.team or data.get("team_name", "")),
+        "email": receiver.email if receiver else str(data.get("email", "")),
+        "when": moment(facts.event.at),
+        "address": str(data.get("address", "")),
+        "device": str(data.get("device", "")),
+        "profile_url": _url("portal:profile"),
+        "sign_in_url": _url("account_login"),
+        "sign_up_url": _url("account_signup"),
+        "reset_url": _url("account_reset_password"),
+        **_values_of_subscription(facts),
+        **_values_of_announcement(facts),
+    }
+
+
+def _values_of_subscription(facts: Facts) -> dict[str, str]:
+    subscription = facts.subscription
+    if subscription is None:
+        admin = _url("admin:accounts_user_change", facts.user.pk) if facts.user else _url("admin:index")
+        return {"product": facts.product.display_name if facts.product else "", "admin_url": admin}
+    return {
+        "subscription": subscription.display_name,
+        "product": subscription.scope_name,
+        "subscription_url": _url("portal:subscription", subscription.pk),
+        "admin_url": _url("admin:subscriptions_subscription_change", subscription.pk),
+    }
+
+
+def _values_of_announcement(facts: Facts) -> dict[str, str]:
+    announcement = facts.announcement
+    if announcement is None:
+        return {}
+    return {
+        "announcement_subject": announcement.subject,
+        "announcement": announcement.body,
+        "product": announcement.scope_name,
+    }
+
+
+def _url(name: str, *arguments: Any) -> str:
+    return settings.PORTAL_URL + reverse(name, args=arguments)
+
+
+def moment(at: datetime) -> str:
+    local = timezone.localtime(at)
+    return f"{formats.date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
+
+
+def _moment(text: Any) -> str:
+    """A day or a moment that an event's data holds as text."""
+    if not isinstance(text, str):
+        return ""
+    day: date | None = parse_date(text) if len(text) <= 10 else None
+    if day is not None:
+        return formats.date_format(day, "DATE_FORMAT")
+    at = parse_datetime(text)
+    return moment(at) if at is not None and timezone.is_aware(at) else ""
+
+
+def _slot(slot: Any) -> str:
+    return {"primary": _("primary"), "secondary": _("secondary")}.get(str(slot), str(slot or ""))
+
+
+def _amount(data: dict[str, Any], name: str) -> str:
+    if name not in data:
+        return ""
+    number = formats.number_format(data[name], force_grouping=True)
+    return _("%(number)s kB") % {"number": number} if data.get("unit") == "kilobytes" else number

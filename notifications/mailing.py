@@ -1,0 +1,105 @@
+"""Mails of one event to very many people, written in batches.
+
+Each batch and the note of how far it went are one transaction, so that nobody is left out or gets
+two, wherever a worker dies. Whoever subscribes meanwhile may be among them or not.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from accounts.localization import as_read_by
+from accounts.models import TeamMembership, User
+from events import names
+from events.models import Event
+from notifications import preferences
+from notifications.catalogue import TEMPLATES
+from notifications.facts import Facts, facts_of, values_of
+from notifications.mails import Mail, compose
+from notifications.models import Mailing
+from notifications.outbox import OutboxBackend
+from notifications.publisher import Notification, recipients_of
+from notifications.rendering import Text
+from notifications.texts import text_of
+from subscriptions.models import Subscription
+
+BATCH = 500
+TEMPLATE_OF: Mapping[str, str] = {
+    names.ANNOUNCEMENT_PUBLISHED: "announcementDeveloperNotificationMessage",
+    names.API_VERSION_PUBLISHED: "apiVersionDeveloperNotificationMessage",
+    names.API_DEPRECATED: "apiDeprecatedDeveloperNotificationMessage",
+}
+logger = logging.getLogger(__name__)
+
+
+def begin(event: Event) -> None:
+    """Note that an event is to be mailed to many, in the transaction that marks it as told."""
+    if event.name in TEMPLATE_OF:
+        Mailing.objects.create(event=event)
+
+
+def subscribers(subscriptions: QuerySet[Subscription]) -> QuerySet[User]:
+    """Who uses one of these while it is active: its owner, or everybody in the team that owns it."""
+    active = subscriptions.filter(state=Subscription.State.ACTIVE)
+    members = TeamMembership.objects.filter(team__in=active.values("team")).values("user")
+    people = User.objects.filter(Q(pk__in=active.values("owner")) | Q(pk__in=members))
+    return people.filter(state=User.State.ACTIVE)
+
+
+def receivers_of(facts: Facts) -> QuerySet[User]:
+    announcement = facts.announcement
+    api = announcement.api if announcement is not None else facts.api
+    product = announcement.product if announcement is not None else facts.product
+    if api is not None:
+        found = subscribers(Subscription.objects.opening(api))
+    else:
+        found = subscribers(Subscription.objects.filter(product=product, product__isnull=False))
+    return preferences.wanting(found, TEMPLATES[TEMPLATE_OF[facts.event.name]].category)
+
+
+def write_next_batch() -> int:
+    """Write mails of one mailing to at most BATCH people; returns how many."""
+    with transaction.atomic():
+        mailing = Mailing.objects.select_for_update().filter(finished_at=None).order_by("pk").first()
+        if mailing is None:
+            return 0
+        facts = facts_of(mailing.event)
+        people = list(receivers_of(facts).filter(pk__gt=mailing.last_user).order_by("pk")[:BATCH])
+        mails = _mails_to(people, facts, first=mailing.last_user == 0)
+        written = OutboxBackend(fail_silently=True).send_messages(mails)
+        if written < len(mails):
+            logger.error("Mailing %s: %s addresses take no mail", mailing.pk, len(mails) - written)
+        if people:
+            mailing.last_user = people[-1].pk
+        mailing.mails += written
+        mailing.finished_at = timezone.now() if len(people) < BATCH else None
+        mailing.save(update_fields=["last_user", "mails", "finished_at"])
+        return written
+
+
+def _mails_to(people: list[User], facts: Facts, *, first: bool) -> list[Mail]:
+    template = TEMPLATES[TEMPLATE_OF[facts.event.name]]
+    text: Callable[[str], Text] = cache(lambda language: text_of(template, language))
+    # Of all these mails the blind copies are of one.
+    copies = recipients_of(Notification.BCC, facts.service) if first else []
+    mails = []
+    for user in people:
+        with as_read_by(user):
+            mail = compose(
+                template,
+                user.email,
+                values_of(facts, user),
+                user=user,
+                bcc=copies,
+                text=text(get_language() or settings.LANGUAGE_CODE),
+            )
+        mail.is_bulk = True
+        copies = []
+        mails.append(mail)
+    return mails
