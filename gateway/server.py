@@ -41,6 +41,8 @@ PARTING_SECONDS = 0.5
 PARTING_STEP_SECONDS = 0.02
 # For connections that are cut off to end: over TLS that takes some turns of the loop.
 CUTTING_OFF_SECONDS = 1.0
+# Past MAX_CONNECTIONS so many at once are told so; the others just see the connection end.
+MOST_TURNED_AWAY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Server:
         self._all_gone = asyncio.Event()
         self._accepting: list[asyncio.AbstractServer | Entrance] = []
         self._callers: set[Caller | Arrival] = set()
+        self._turned_away: set[Caller | Arrival] = set()
         self._finished: list[tuple[Caller, bytes]] = []
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
 
@@ -136,18 +139,25 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """Open connections of callers."""
-        return len(self._callers)
+        """Open connections of callers, without those that are told that there is no room for them."""
+        return len(self._callers) - len(self._turned_away)
 
     def welcome(self, caller: "Caller | Arrival") -> bool:
         self._callers.add(caller)
-        if len(self._callers) <= self.limits.connections:
+        if self.connections <= self.limits.connections:
             return True
         self.connections_refused += 1
+        self._turned_away.add(caller)
         return False
+
+    @property
+    def may_turn_away_slowly(self) -> bool:
+        """Whether one more may be given time to read why."""
+        return len(self._turned_away) <= MOST_TURNED_AWAY
 
     def goodbye(self, caller: "Caller | Arrival") -> None:
         self._callers.discard(caller)
+        self._turned_away.discard(caller)
         if self.is_draining and not self._callers:
             self._all_gone.set()
 

@@ -97,6 +97,8 @@ class Attempts:
             rule = circuit.rule
             if rule is not None and is_failure(rule, response.status):
                 self._fails(retry_after(response.start, time.time()) if rule.accept_retry_after else None)
+                # What becomes of its body is no second failure.
+                self._circuit = None
             else:
                 circuit.succeeded(is_trial=self._is_trial)
                 self._is_trial = False

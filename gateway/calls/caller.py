@@ -117,7 +117,10 @@ class Caller(asyncio.Protocol):
         self.is_trusted = self.server.proxies.holds(self.peer)
         self.deadline = self.server.time + self.server.limits.head_seconds
         if not self.server.welcome(self):
-            self._refuse(503, "The gateway has no room for more connections.")
+            if self.server.may_turn_away_slowly:
+                self._refuse(503, "The gateway has no room for more connections.")
+            else:
+                self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.server.goodbye(self)
@@ -170,7 +173,8 @@ class Caller(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.is_slow = False
         if self._phase is ANSWER:
-            self.deadline = NEVER
+            is_looked_at = self._half_closed is not None and not self.answer_started
+            self.deadline = self.server.time + LOOK_SECONDS if is_looked_at else NEVER
         if self.outgoing.upstream is not None:
             self.outgoing.upstream.resume_reading()
         elif self._phase is HEAD:

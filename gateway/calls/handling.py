@@ -12,6 +12,7 @@ from gateway.http import replies
 from gateway.http.forwarding import UPGRADE_LINES, backend_head, one_hop_fewer
 from gateway.http.head import Fields, RequestHead, is_websocket_handshake
 from gateway.http.trace_context import begin_trace
+from gateway.log import logger
 from gateway.telemetry.debug_token import TRACES_PATH
 from gateway.upstream.backend import Backend
 
@@ -82,11 +83,16 @@ def _go_on(
     """The shared counters have decided, in a later turn. The caller may have gone meanwhile."""
     if caller.call is not call:
         return
-    if refusal is not None:
-        _refuse(caller, call, refusal)
-    else:
-        _forward(caller, request, admitted, call, scheme)
-    caller.release()
+    try:
+        if refusal is not None:
+            _refuse(caller, call, refusal)
+        else:
+            _forward(caller, request, admitted, call, scheme)
+        caller.release()
+    except Exception:
+        # The counters have more calls to tell.
+        logger.exception("a call failed that had waited for its limits")
+        caller.cut_off()
 
 
 def _refuse(caller: "Caller", call: Call, refusal: Refusal) -> None:

@@ -20,7 +20,7 @@ class TunnelEnd(asyncio.Protocol):
     The caller's deadline is the tunnel's: it passes when no byte has moved for a while.
     """
 
-    __slots__ = ("_caller", "_has_ended", "_owner", "_transport", "_unsent", "other")
+    __slots__ = ("_caller", "_has_ended", "_is_open", "_is_slow", "_owner", "_transport", "_unsent", "other")
 
     other: "TunnelEnd"
 
@@ -29,17 +29,24 @@ class TunnelEnd(asyncio.Protocol):
         self._caller = caller
         self._transport = transport
         self._has_ended = False
+        self._is_open = False
+        self._is_slow = False
         self._unsent = 0
         transport.set_protocol(self)
 
     def open(self, first: bytes, *, is_slow: bool) -> None:
-        """Let bytes pass: `first` go out here, then what comes in at the other end, at once unless this one is slow."""
+        """Let bytes pass: `first` go out here, then what comes in at either end, at once unless the other one is slow.
+
+        `is_slow` where this one was so before it was an end of the tunnel.
+        """
         self._touch()
+        self._is_slow = self._is_slow or is_slow
         if first:
             self._transport.write(first)
-        self._transport.resume_reading()
-        if not is_slow:
-            self.other._transport.resume_reading()
+        for end in (self, self.other):
+            end._is_open = True
+            if not end.other._is_slow:
+                end._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._touch()
@@ -57,10 +64,13 @@ class TunnelEnd(asyncio.Protocol):
         return self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
+        self._is_slow = True
         self.other._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self.other._transport.resume_reading()
+        self._is_slow = False
+        if self._is_open:
+            self.other._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._owner.connection_lost(exc)

@@ -100,7 +100,10 @@ class Watch:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await in_slices(self.steps())
+            try:
+                await in_slices(self.steps())
+            except Exception:
+                logger.exception("the snapshot could not be looked at")
 
     def steps(self) -> Iterator[None]:
         """Take over what is new in the file, with pauses in between."""
@@ -109,8 +112,13 @@ class Watch:
             reader = self._current_reader()
             if reader is not None:
                 yield from self._read_on(reader)
-        except (SnapshotError, OSError) as error:
+        except SnapshotError as error:
             self._refuse(str(error))
+        except OSError as error:
+            # There may be no descriptors left: what was read of a change is read again, until it can be used.
+            self._refuse(str(error))
+            self._close_reader()
+            self._seen = None
         except Exception as error:
             # Whatever is wrong, the next change must be looked at, and nothing of this one may be missed.
             logger.exception("snapshot refused, the last good one serves on")
@@ -139,9 +147,12 @@ class Watch:
 
     def _close_reader(self) -> None:
         if self._reader is not None:
-            # Where the file is deleted, closing it frees its blocks, and may wait for the disk.
-            threading.Thread(target=self._reader.close, name="snapshot close").start()
-            self._reader = None
+            reader, self._reader = self._reader, None
+            try:
+                # Where the file is deleted, closing it frees its blocks, and may wait for the disk.
+                threading.Thread(target=reader.close, name="snapshot close").start()
+            except RuntimeError:  # No thread can be started.
+                reader.close()
 
     def _read_on(self, reader: Reader) -> Iterator[None]:
         while (part := reader.next()) is not None:

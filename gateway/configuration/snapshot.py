@@ -12,12 +12,14 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from gateway.configuration.frames import DamagedFrame, FrameReader, frame
+from gateway.replacing import replace_file
 
 MAGIC = b"APIMS3\r\n"
 BATCH_ROWS = 50
@@ -127,6 +129,11 @@ class Credentials(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
     certificate_pem: str = ""
+
+    def __repr__(self) -> str:
+        """Without anything secret, for it may end up in a traceback."""
+        certificate = ", a certificate" if self.certificate_pem else ""
+        return f"Credentials({len(self.headers)} headers, {len(self.query)} parameters{certificate})"
 
 
 class RateLimit(msgspec.Struct, frozen=True, array_like=True):
@@ -294,18 +301,8 @@ class CatalogueRows:
 
 def write(snapshot: Snapshot, file: Path) -> int:
     """Replace the file in one step, so that a reader sees the old or the new one whole. Gives its size."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    with fresh.open("wb") as stream:
-        os.fchmod(stream.fileno(), 0o600)
-        stream.write(MAGIC)
-        for part in _parts(snapshot, Gone()):
-            stream.write(frame(_encode(part)))
-        stream.flush()
-        os.fsync(stream.fileno())
-        size = stream.tell()
-    fresh.replace(file)
-    return size
+    frames = (frame(_encode(part)) for part in _parts(snapshot, Gone()))
+    return replace_file(file, chain((MAGIC,), frames), mode=0o600)
 
 
 def append(changed: Snapshot, gone: Gone, file: Path, size: int) -> int:

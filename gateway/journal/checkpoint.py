@@ -22,6 +22,7 @@ from gateway.journal.locks import is_being_written, lock_name
 from gateway.journal.parts import Part, parts, read_records
 from gateway.journal.record import CallRecord, InnerQuotaStand, InnerRatePeriod
 from gateway.limits.counters import Counters, Stands, Windows
+from gateway.replacing import replace_file
 
 # Longer than any restart takes.
 ABANDONED_SECONDS = 600.0
@@ -54,12 +55,7 @@ def checkpoint_file(directory: Path, gateway: str) -> Path:
 def write(file: Path, checkpoint: Checkpoint) -> None:
     """Raises OSError; the old checkpoint stays then."""
     payload = _encode(checkpoint)
-    fresh = file.with_suffix(".checkpoint-new")
-    with fresh.open("wb") as stream:
-        stream.write(MAGIC + crc32(payload).to_bytes(4, "little") + payload)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(file)
+    replace_file(file, (MAGIC, crc32(payload).to_bytes(4, "little"), payload), mode=0o640)
 
 
 def read(file: Path) -> Checkpoint | None:

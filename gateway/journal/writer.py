@@ -14,13 +14,17 @@ from gateway.journal import checkpoint
 from gateway.journal.locks import lock_name, new_part
 from gateway.journal.parts import GATEWAY_NAME, MAGIC, frame, part_file
 from gateway.journal.record import CallRecord
-from gateway.limits.counters import Counters
+from gateway.limits.counters import Counters, Stands, TimesOf, listed
+from gateway.replacing import sync_folder
 
 BUFFER_BYTES = 64 * 2**20
 WRITE_BYTES = 4 * 2**20
 SECONDS_BETWEEN_ERRORS = 60.0
 
 log = logging.getLogger(__name__)
+
+Counts = tuple[int, Stands, TimesOf]
+"""The sequence of the first part that they do not cover, where quotas stand, and the times of calls."""
 
 
 class JournalError(Exception):
@@ -147,7 +151,7 @@ class Journal:
             except OSError as error:
                 self._complain("journal_write_failed error=%s waiting_bytes=%d", error, len(self._buffer))
         lock, self._lock = self._lock, None
-        return self._disk.submit(self._seal, finished, self._checkpoint(), lock)
+        return self._disk.submit(self._seal, finished, self._counts(), lock)
 
     def close(self) -> None:
         """Write all that waits, and a checkpoint, so that nothing has to be replayed."""
@@ -190,22 +194,24 @@ class Journal:
 
     def _finish_part(self) -> None:
         file = self._leave_part()
-        self._disk.submit(self._seal, file, self._checkpoint() if self._lock is not None else None, None)
+        self._disk.submit(self._seal, file, self._counts() if self._lock is not None else None, None)
 
-    def _checkpoint(self) -> checkpoint.Checkpoint:
-        """Of all parts before this one."""
-        return checkpoint.Checkpoint(self._sequence, quotas=self._counters.quotas(), rates=self._counters.rates())
+    def _counts(self) -> Counts:
+        """Of all parts before this one, at least: times of calls go on coming, which do no harm."""
+        return self._sequence, self._counters.quotas(), self._counters.times()
 
     def _is_idle(self) -> bool:
         return self._syncing is None or self._syncing.done()
 
-    def _seal(self, file: int | None, state: checkpoint.Checkpoint | None, lock: int | None) -> None:
+    def _seal(self, file: int | None, counts: Counts | None, lock: int | None) -> None:
         """Close a part, write the checkpoint that covers it, and give up the name, as far as there are such."""
         try:
             if file is not None:
                 self._sync(file)
                 os.close(file)
-            if state is not None:
+            if counts is not None:
+                sequence, quotas, times = counts
+                state = checkpoint.Checkpoint(sequence, quotas=quotas, rates=listed(times))
                 checkpoint.write(checkpoint.checkpoint_file(self._directory, self._gateway), state)
         except OSError as error:
             log.error("checkpoint_failed error=%s", error)
@@ -221,11 +227,7 @@ class Journal:
 
     def _sync_directory(self) -> None:
         try:
-            directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            sync_folder(self._directory)
         except OSError as error:
             log.error("journal_sync_failed error=%s", error)
 

@@ -9,6 +9,7 @@ the quota, calls are refused. Counts outlive a change of the limit.
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from math import ceil
+from time import sleep
 from typing import TypeAlias
 
 from gateway.catalogue.admission import Admitted, Refusal
@@ -17,9 +18,13 @@ from gateway.catalogue.routing import Catalogue
 from gateway.limits.answers import bandwidth_left, lines_of, refuse_quota, refuse_rate
 
 SWEPT_PER_TURN = 1000
+LISTED_AT_ONCE = 50
 
 Windows: TypeAlias = dict[Scope, dict[bytes, list[float]]]
 """The times of calls that may still count, by the limit's scope and by subscription."""
+
+TimesOf: TypeAlias = dict[Scope, dict[bytes, deque[float]]]
+"""As they are counted: they change with each call."""
 
 Stands: TypeAlias = dict[Scope, dict[bytes, QuotaStand]]
 """Where quotas stand, by the quota's scope and by subscription."""
@@ -31,7 +36,9 @@ class Counters:
     def __init__(self) -> None:
         self._rates: defaultdict[Scope, dict[bytes, deque[float]]] = defaultdict(dict)
         self._quotas: defaultdict[Scope, dict[bytes, QuotaStand]] = defaultdict(dict)
-        self._unswept: list[tuple[Scope, bytes]] = []
+        self._unswept_scopes: list[Scope] = []
+        self._unswept: list[bytes] = []
+        self._swept_scope: Scope = (0, 0, 0)
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -133,12 +140,12 @@ class Counters:
     def stand(self, quota: QuotaRule, subscription: bytes) -> QuotaStand | None:
         return self._quotas[quota.scope].get(subscription)
 
+    def times(self) -> TimesOf:
+        """The times of calls that may still count, for the checkpoint; cheap at any size. See `listed`."""
+        return {scope: windows.copy() for scope, windows in self._rates.items()}
+
     def rates(self) -> Windows:
-        """A copy of the times of calls that may still count, for the checkpoint."""
-        return {
-            scope: {subscription: list(times) for subscription, times in windows.items() if times}
-            for scope, windows in self._rates.items()
-        }
+        return listed(self.times())
 
     def restore_rates(self, rates: Windows) -> None:
         """Take over times of an earlier run, in any order. Those that are here already are the same calls."""
@@ -162,16 +169,19 @@ class Counters:
 
     def sweep(self, catalogue: Catalogue, now: float) -> None:
         """Drop counters that no longer limit anything, some at each call. Call it about each second."""
-        if not self._unswept:
-            scopes = self._rates.keys() | self._quotas.keys()
-            self._unswept = [
-                (scope, subscription)
-                for scope in scopes
-                for subscription in self._rates.get(scope, {}).keys() | self._quotas.get(scope, {}).keys()
-            ]
-        for scope, subscription in self._unswept[-SWEPT_PER_TURN:]:
-            self._drop_if_idle(scope, subscription, catalogue, now)
-        del self._unswept[-SWEPT_PER_TURN:]
+        left = SWEPT_PER_TURN
+        if not self._unswept and not self._unswept_scopes:
+            self._unswept_scopes = list(self._rates.keys() | self._quotas.keys())
+        while left > 0 and (self._unswept or self._unswept_scopes):
+            if not self._unswept:
+                self._swept_scope = scope = self._unswept_scopes.pop()
+                self._unswept = [*self._rates.get(scope, ()), *self._quotas.get(scope, ())]
+            for subscription in self._unswept[-left:]:
+                self._drop_if_idle(self._swept_scope, subscription, catalogue, now)
+            swept = min(left, len(self._unswept))
+            del self._unswept[-swept:]
+            # A scope without any costs something too.
+            left -= max(swept, 1)
 
     def _drop_if_idle(self, scope: Scope, subscription: bytes, catalogue: Catalogue, now: float) -> None:
         limits = catalogue.limits.get(scope[0])
@@ -186,6 +196,22 @@ class Counters:
         stand, quota = stands.get(subscription), limits.quotas.get(scope)
         if stand is not None and quota is not None and _has_ended(stand, quota, now):
             del stands[subscription]
+
+
+def listed(times: TimesOf) -> Windows:
+    """For another thread, while calls are counted: a list is made of each at once, which nothing can interrupt.
+
+    It lets go of the interpreter often, so that no call has to wait for it.
+    """
+    found: Windows = {}
+    for scope, windows in times.items():
+        found[scope] = {}
+        for number, (subscription, those) in enumerate(windows.items()):
+            if copy := list(those):
+                found[scope][subscription] = copy
+            if number % LISTED_AT_ONCE == 0:
+                sleep(0)
+    return found
 
 
 def _has_ended(stand: QuotaStand, quota: QuotaRule, now: float) -> bool:

@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final
@@ -75,6 +76,7 @@ _decode_answer = msgspec.msgpack.Decoder(tuple[int, list[list[int]]]).decode
 _decode_state = msgspec.msgpack.Decoder(dict[str, str]).decode
 
 Settle = Callable[[Refusal | None], None]
+"""Ends or goes on with one call, and raises nothing: others wait behind it."""
 Asked = tuple[Any, ...]
 
 
@@ -211,6 +213,9 @@ class RedisCounters:
         except msgspec.MsgspecError as error:
             self._lose(str(error))
             return
+        if len(answers) != len(self._under_way[0].entries):
+            self._lose("an answer that belongs to another question")
+            return
         now = microseconds / 1e6
         self._clock_offset = now - time.time()
         batch = self._under_way.popleft()
@@ -218,7 +223,7 @@ class RedisCounters:
             self._send()
         for entry, answer in zip(batch.entries, answers, strict=True):
             if isinstance(entry, Question):
-                entry.settle(self._verdict(entry, answer, now))
+                _settle(entry, partial(self._verdict, entry, answer, now))
         if not self.is_up:
             self._settle_more()
         if self._all_answered is not None and not self._under_way:
@@ -277,15 +282,15 @@ class RedisCounters:
         for batch in doubtful:
             for entry in batch.entries:
                 if isinstance(entry, Question):
-                    self._decide_doubtful(entry)
+                    _settle(entry, partial(self._decide_doubtful, entry))
         for entry in waiting:
             if isinstance(entry, Question):
-                entry.settle(self.take_alone(entry.admitted, entry.now))
+                _settle(entry, partial(self.take_alone, entry.admitted, entry.now))
             else:
                 self._leave(entry)
         self._start_connecting()
 
-    def _decide_doubtful(self, question: Question) -> None:
+    def _decide_doubtful(self, question: Question) -> Refusal | None:
         """Redis may have counted it or not: that is found out later, and settled then."""
         admitted, refusal = question.admitted, None
         if self._refuses_alone:
@@ -294,7 +299,7 @@ class RedisCounters:
             refusal = self.local.take(admitted, question.now + self._clock_offset)
             admitted.limits_unverified = True
         question.passed = refusal is None
-        question.settle(refusal)
+        return refusal
 
     def _leave(self, entry: AddedBytes | Settlement) -> None:
         """For later."""
@@ -406,6 +411,16 @@ class RedisCounters:
             added = quota.calls - quota.taken_back
             quotas.append((quota.rule.prefix, quota.rule.period, _in_microseconds(before), added, quota.bytes))
         return rates, quotas
+
+
+def _settle(question: Question, decide: Callable[[], Refusal | None]) -> None:
+    """Whatever is wrong with one call, the others that wait get their answers."""
+    try:
+        refusal = decide()
+    except Exception:
+        log.exception("a call could not be counted, and is refused")
+        refusal = refuse_uncounted(question.admitted)
+    question.settle(refusal)
 
 
 def _microseconds(moment: float) -> int:

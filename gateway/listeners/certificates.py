@@ -185,8 +185,11 @@ class Certificates:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            # Certificates may lie on a network's disk, for which no call is to wait.
-            await asyncio.to_thread(self.look, time.time())
+            try:
+                # Certificates may lie on a network's disk, for which no call is to wait.
+                await asyncio.to_thread(self.look, time.time())
+            except Exception:
+                logger.exception("certificates could not be looked at")
 
     def look(self, now: float) -> None:
         """Take over what has changed, once it has stayed the same from one look to the next.

@@ -124,16 +124,25 @@ class Worker:
 
     async def _obey(self, server: Server) -> None:
         """Until the master is gone."""
-        while (order := await self._channel.receive()) is not None:
-            match order:
-                case Ask():
-                    self._channel.send(self.status(server))
-                case Retire():
-                    self._is_to_hand_over = True
-                    self._is_to_end.set()
-                case Stop():
-                    self._is_to_end.set()
-        self._is_to_end.set()
+        try:
+            while (order := await self._channel.receive()) is not None:
+                match order:
+                    case Ask():
+                        self._tell(server)
+                    case Retire():
+                        self._is_to_hand_over = True
+                        self._is_to_end.set()
+                    case Stop():
+                        self._is_to_end.set()
+        finally:
+            self._is_to_end.set()
+
+    def _tell(self, server: Server) -> None:
+        try:
+            self._channel.send(self.status(server))
+        except Exception:
+            # A number that cannot be told must not make the worker deaf to what comes next.
+            logger.exception("the worker could not tell how it does")
 
 
 if __name__ == "__main__":

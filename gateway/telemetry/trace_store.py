@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.log import logger
+from gateway.replacing import replace_file
 from gateway.telemetry.debug_token import DebugToken
 from gateway.telemetry.debug_trace import DebugTrace
 
@@ -52,10 +53,7 @@ class TraceStore:
         file = self._file(trace.token, trace.id)
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fresh = file.with_suffix(".new")
-            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-                stream.write(trace.to_json())
-            fresh.replace(file)
+            replace_file(file, (trace.to_json(),), mode=0o600, is_lasting=False)
         except OSError as error:
             logger.warning("debug trace not kept: %s", os.strerror(error.errno or 0))
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway import tasks
-from gateway.log import Sparingly
+from gateway.log import Sparingly, logger
 from gateway.upstream.backend import Backend
 from gateway.upstream.connection import Upstream
 from gateway.upstream.resolver import Address, Resolver
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # RFC 8305 5: the next address is tried when the one before has not answered for so long.
 _ATTEMPT_DELAY_SECONDS = 0.25
+
+_UNREACHABLE = "The backend service cannot be reached."
 
 _unreachable = Sparingly(logging.WARNING, "backend unreachable: api=%s request=%s cause=%s")
 
@@ -148,6 +150,15 @@ class Pool:
         tasks.start(self._connect(backend, caller, call), name=f"connect to API {call.verdict.api}")
 
     async def _connect(self, backend: Backend, caller: "Caller", call: "Call") -> None:
+        try:
+            await self._connect_for(backend, caller, call)
+        except Exception:
+            # Nobody else would end the call.
+            logger.exception("a connection to a backend came to nothing: api=%s", call.verdict.api)
+            if caller.call is call:
+                caller.fail(502, _UNREACHABLE, "forward-request", "BackendConnectionFailure")
+
+    async def _connect_for(self, backend: Backend, caller: "Caller", call: "Call") -> None:
         seconds = backend.connect_seconds or self._server.limits.backend_connect_seconds
         if caller.outgoing.attempts is not None:
             seconds = min(seconds, caller.outgoing.attempts.seconds_left())
@@ -165,7 +176,7 @@ class Pool:
             if caller.call is call:
                 is_certificate = isinstance(error, ssl.CertificateError)
                 reason = "BackendCertificateInvalid" if is_certificate else "BackendConnectionFailure"
-                caller.outgoing.not_connected(502, "The backend service cannot be reached.", reason)
+                caller.outgoing.not_connected(502, _UNREACHABLE, reason)
             return
         if caller.call is call:
             caller.outgoing.connected(upstream)

@@ -49,9 +49,8 @@ class TLS:
         if self._needs_authorities:
             # It fails where no thread can be started; the next connection tries again.
             if self._loading is None or (self._loading.done() and self._loading.exception() is not None):
-                self._loading = tasks.start(
-                    asyncio.to_thread(self._context.load_default_certs), name="load authorities"
-                )
+                loading = asyncio.to_thread(_load_authorities, self._context)
+                self._loading = tasks.start(loading, name="load authorities")
             await asyncio.shield(self._loading)
         return self._context
 
@@ -65,6 +64,14 @@ def tls_of(settings: TLSSettings) -> TLS:
     if tls is None:
         tls = _used[settings] = TLS(settings)
     return tls
+
+
+def _load_authorities(context: ssl.SSLContext) -> None:
+    """The system's. Raises OSError where their file cannot be opened, of which OpenSSL itself says nothing."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile is not None:
+        open(paths.cafile, "rb").close()
+    context.load_default_certs()
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: bytes) -> None:

@@ -1,6 +1,8 @@
 """Backends compiled: what may share a connection, what is added to a call, and what cannot be used."""
 
+import asyncio
 import logging
+import ssl
 
 import pytest
 import trustme
@@ -11,6 +13,7 @@ from gateway.configuration import sealed
 from gateway.configuration.snapshot import Backend as Row
 from gateway.configuration.snapshot import Breaker, Credentials, Member, Retry
 from gateway.upstream.backend import Backend, Backends, Guarded, compile_backends, destination_of
+from gateway.upstream.tls import TLS, TLSSettings
 from tests.gateway.snapshots import api
 
 CIPHER = sealed.cipher("only-for-tests-" + "y" * 40)
@@ -191,3 +194,17 @@ def test_what_has_not_changed_is_not_compiled_again():
 def test_without_a_key_backends_with_credentials_cannot_be_used():
     rows = (Row(1, "a", URL, sealed=sealed.seal(Credentials(headers=(("A", "b"),)), CIPHER)), Row(2, "b", URL))
     assert list(compiled(*rows, cipher=None).services) == [2]
+
+
+def test_authorities_that_could_not_be_opened_are_loaded_for_the_next_connection(monkeypatch):
+    paths = ssl.get_default_verify_paths()
+    tls = TLS(TLSSettings())
+
+    async def connect_twice() -> ssl.SSLContext:
+        with monkeypatch.context() as patch:
+            patch.setattr(ssl, "get_default_verify_paths", lambda: paths._replace(cafile="/nowhere"))
+            with pytest.raises(FileNotFoundError):
+                await tls.context()
+        return await tls.context()
+
+    assert asyncio.run(connect_twice()) is not None

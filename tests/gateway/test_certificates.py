@@ -1,5 +1,6 @@
 """Which certificate a caller gets, and how certificates are renewed."""
 
+import asyncio
 import logging
 import time
 
@@ -44,6 +45,26 @@ def test_the_certificate_for_a_name(name, found, tmp_path):
     }
     named = by_name(list(certificates.values()))
     assert choose(name, certificates["first"], named) is certificates[found]
+
+
+def test_the_watch_goes_on_after_a_failure_that_nobody_foresaw(tmp_path, monkeypatch, caplog):
+    looks = []
+
+    def look(now):
+        looks.append(now)
+        raise KeyError("unforeseen")
+
+    async def watch() -> None:
+        certificates = Certificates([pair(write_pair(tmp_path, "a.test"))], time.time())
+        certificates.look = look
+        certificates.start()
+        while len(looks) < 3:
+            await asyncio.sleep(0.01)
+        certificates.stop()
+
+    monkeypatch.setattr("gateway.listeners.certificates.POLL_SECONDS", 0.01)
+    asyncio.run(watch())
+    assert "certificates could not be looked at" in caplog.text
 
 
 def test_only_good_ciphers_of_tls_1_2_and_1_3(tmp_path):

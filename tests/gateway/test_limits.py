@@ -10,7 +10,7 @@ from gateway.catalogue.admission import Admitted
 from gateway.catalogue.call_limits import ProductLimits
 from gateway.configuration.snapshot import InnerQuota, InnerRateLimit, Product, Quota, RateLimit
 from gateway.limits.answers import time_span
-from gateway.limits.counters import Counters
+from gateway.limits.counters import SWEPT_PER_TURN, Counters
 from gateway.upstream.backend import backend_of
 from tests.gateway.snapshots import ALICE, api, catalogue, subscription
 
@@ -211,6 +211,19 @@ def test_a_sweep_forgets_no_count_that_still_limits():
     for second in range(59):
         counters.sweep(served, START + second)
     assert statuses(counters, [START + 59], PRODUCT.rate_limit, PRODUCT.quota) == [429]
+
+
+def test_a_sweep_takes_some_at_a_time_and_comes_around_to_all():
+    products = [Product(number, (1,), RateLimit(5, 60)) for number in (1, 2, 3)]
+    served = catalogue(api(1, "echo"), *products)
+    counters = Counters()
+    for product in products:
+        for number in range(SWEPT_PER_TURN):
+            counters.take(call(product.rate_limit, subscription=b"%016d" % number, product=product.id), START)
+    for turn in range(3):
+        assert counters.sizes[0] == (3 - turn) * SWEPT_PER_TURN
+        counters.sweep(served, START)
+    assert counters.sizes == (0, 0)
 
 
 @given(st.integers(0, 10**9))

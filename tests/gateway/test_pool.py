@@ -1,10 +1,12 @@
 """Calls that wait for one of a limited number of connections."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from gateway.upstream.pool import Connections
+from gateway.upstream.backend import backend_of
+from gateway.upstream.pool import Connections, Pool
 
 
 def run(coroutine) -> None:
@@ -14,6 +16,23 @@ def run(coroutine) -> None:
 async def turn() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
+
+
+def test_a_failure_that_nobody_foresaw_ends_the_call():
+    ends = []
+
+    class Caller(SimpleNamespace):
+        def fail(self, *what):
+            ends.append(what[0])
+
+    async def connect() -> None:
+        call = SimpleNamespace(debug=None, verdict=SimpleNamespace(api=1))
+        pool = Pool(SimpleNamespace(limits=SimpleNamespace(backend_connect_seconds=1.0)))
+        pool.connect(backend_of("http://a"), Caller(call=call, outgoing=SimpleNamespace(attempts=None)), call)
+        await turn()
+
+    run(connect())
+    assert ends == [502]
 
 
 def test_places_are_given_in_the_order_of_asking():

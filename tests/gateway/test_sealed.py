@@ -17,6 +17,12 @@ def test_what_is_sealed_is_opened_with_the_same_key():
     assert sealed.unseal(token, sealed.cipher("k" * 32)) == CREDENTIALS
 
 
+def test_credentials_show_nothing_of_themselves():
+    shown = f"{CREDENTIALS!r} {CREDENTIALS}"
+    assert "s3cret" not in shown
+    assert shown.startswith("Credentials(2 headers, 1 parameters, a certificate)")
+
+
 def test_no_credentials_are_no_token():
     assert sealed.seal(Credentials(), CIPHER) == b""
     assert sealed.unseal(b"", CIPHER) == Credentials()

@@ -1,6 +1,7 @@
 """Changes of the snapshot file reach a running gateway, one by one; what is no good in it changes nothing."""
 
 import asyncio
+import errno
 import logging
 import sys
 import threading
@@ -371,6 +372,21 @@ def test_work_that_is_cancelled_halfway_leaves_no_noise(follower, recwarn):
     next(steps)
     steps.close()
     assert follower.catalogue is None
+
+
+def test_a_change_that_could_not_be_read_for_want_of_descriptors_is_read_again(tmp_path, monkeypatch):
+    follower = Follower(tmp_path / "snapshot").write()
+    with monkeypatch.context() as patch:
+        patch.setattr(watch, "compile_in_steps", no_descriptors)
+        follower.append(apis=(api(2, "other", "GET /q"),))
+        assert follower.watch.revision == 1
+    follower.watch.look()
+    assert follower.watch.revision == 2
+    assert follower.watch.last_error == ""
+
+
+def no_descriptors(*_):
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 def test_a_start_is_told_in_one_line_however_many_changes_it_reads(tmp_path, caplog):

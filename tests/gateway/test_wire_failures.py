@@ -462,6 +462,17 @@ def test_chunks_over_the_limit_are_a_413_and_the_backend_sees_no_whole_body(impa
     assert backend.requests == []
 
 
+def test_who_is_turned_away_takes_nobodys_place(start_gateway, backend):
+    gateway = start_gateway(MAX_CONNECTIONS=3)
+    clients = [gateway.connect() for _ in range(3)]
+    assert clients[-1].ask(get(b"/echo/a")).status == 200
+    assert [gateway.connect().read_response().status for _ in range(3)] == [503] * 3
+    clients[0].close()
+    # They stay for longer, to read why.
+    wait_for(lambda: gateway.ask(get(b"/echo/a")).status == 200, seconds=1.5)
+    gateway.hang_up()
+
+
 def test_connections_beyond_the_limit_get_a_503(impatient):
     clients = [impatient.connect() for _ in range(20)]
     assert clients[-1].ask(get(b"/echo/a")).status == 200

@@ -4,6 +4,7 @@ import json
 import select
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from gateway.configuration.snapshot import Backend as Row
 from gateway.configuration.snapshot import Breaker, Member, Retry
 from tests.gateway.conftest import free_port, wait_for, with_backends
-from tests.gateway.raw import OK, Backend, BackendConnection
+from tests.gateway.raw import OK, Backend, BackendConnection, Closed
 
 HEAD = b" HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n"
 FAILING = b"HTTP/1.1 503 Service Unavailable\r\nSet-Cookie: of=503\r\nContent-Length: 4\r\n\r\nbusy"
@@ -210,6 +211,18 @@ def test_what_counts_as_a_failure(rule, answer, opens, start_with, backend, answ
     assert (gateway.ask(get(b"/own/a")).status == 503) is opens
 
 
+def test_a_failing_status_whose_body_breaks_off_is_one_failure(start_with, backend):
+    backend.behave = lambda connection: (backend.take(connection), connection.send(FAILING[:-1]), connection.close())
+    breaker = msgspec.structs.replace(STRICT, failures=2, trip_seconds=30)
+    gateway = start_with(Row(1, "own", url_of(backend), breaker=breaker))
+    for _ in range(2):
+        with suppress(Closed):
+            gateway.ask(get(b"/own/a"))
+    wait_for(lambda: len(backend.requests) == 2)
+    assert gateway.ask(get(b"/own/a")).status == 503
+    assert len(backend.requests) == 2
+
+
 def test_a_time_out_counts_as_a_failure(start_with, backend):
     backend.behave = lambda connection: (backend.take(connection), connection.read_to_end())
     breaker = msgspec.structs.replace(STRICT, trip_seconds=30)
@@ -319,10 +332,10 @@ def test_other_calls_are_sent_once_and_the_backends_answer_is_passed_on(request_
 def test_after_the_last_retry_the_backends_answer_is_passed_on(start_with, backend):
     backend.answer = FAILING
     gateway = start_with(Row(1, "own", url_of(backend), retry=Retry(2, interval_seconds=0.1)))
-    answer = gateway.ask(get(b"/own/in-vain"))
+    answer = gateway.ask(get(b"/own/retried-in-vain"))
     assert (answer.body, answer.all("Set-Cookie")) == (b"busy", [b"of=503"])
     assert len(backend.requests) == 3
-    assert gateway.record(b"/own/in-vain").backend_code == 503
+    assert gateway.record(b"/own/retried-in-vain").backend_code == 503
 
 
 def test_all_attempts_together_end_with_the_time_out(start_with, backend):
