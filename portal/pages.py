@@ -3,6 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter
 
+from portal import preview
 from portal.views import (
     account,
     catalogue,
@@ -92,6 +93,8 @@ urlpatterns = [
     path(f"{_team}delete/", teams.delete, name="delete_team"),
     path("teams/invitations/<str:token>/", teams.invitation, name="team_invitation"),
     path("notice/dismiss/", notice.dismiss, name="dismiss_notice"),
+    path("preview/<id:group_id>/", preview.start, name="preview"),
+    path("preview/leave/", preview.leave, name="leave_preview"),
     path("llms.txt", llms.llms, name="llms"),
     path("health/", health.health, name="health"),
 ]

@@ -151,6 +151,7 @@ MIDDLEWARE = [
     "portal.activity.note_activity",
     "service.first_run.FirstRunMiddleware",
     "portal.visitors.signed_in_only",
+    "portal.preview.PreviewMiddleware",
 ]
 TEMPLATES = [
     {

@@ -11,6 +11,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts.models import GroupViewer
+from portal import preview
 from portal.http import PageRequest, SignedInRequest
 
 View = Callable[..., HttpResponse]
@@ -40,6 +42,8 @@ def confirmed(view: View) -> View:
 
 
 def to_sign_in(request: PageRequest, *, back_to: str) -> HttpResponse:
+    if isinstance(request.user, GroupViewer):
+        return preview.not_shown(request)
     url = f"{reverse('account_login')}?{urlencode({'next': back_to})}"
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
