@@ -121,7 +121,7 @@ def delete(team: Team, *, by: User | None, cancel_subscriptions: bool = False) -
             lifecycle.change_state(subscription, Subscription.State.CANCELLED, by=by)
         record(names.TEAM_DELETED, by=by, team=locked, members=list(locked.members.values_list("pk", flat=True)))
         now = timezone.now()
-        locked.invitations.filter(ended_at=None).update(ended_at=now, outcome=Outcome.REVOKED)
+        _end(locked.invitations.all(), Outcome.REVOKED, now)
         locked.memberships.all().delete()
         locked.deleted_at = now
         locked.save(update_fields=["deleted_at"])
@@ -132,6 +132,23 @@ def live_subscriptions(team: Team) -> list[Subscription]:
 
 
 # -- Members -----------------------------------------------------------------------------------
+
+
+def add(team: Team, user: User, role: TeamRole, *, by: User | None) -> TeamMembership:
+    """Put somebody into a team without asking him. Raises TeamError where a limit is reached."""
+    with transaction.atomic():
+        return _join(_lock(team), user, role, by=by)
+
+
+def _join(locked: Team, user: User, role: str, *, by: User | None) -> TeamMembership:
+    if locked.memberships.filter(user=user).exists():
+        raise AlreadyMember
+    if locked.memberships.count() >= MEMBERS_PER_TEAM:
+        raise TooManyMembers
+    _lock_for_another_team(user)
+    membership = TeamMembership.objects.create(team=locked, user=user, role=role)
+    record(names.TEAM_MEMBER_JOINED, by=by, team=locked, user=user, role=str(role))
+    return membership
 
 
 def remove(membership: TeamMembership, *, by: User | None) -> None:
@@ -197,7 +214,7 @@ def invite(team: Team, email: str, role: TeamRole, *, by: User, now: datetime | 
         _lock(team)
         if EmailAddress.objects.filter(email=email, verified=True, user__teams=team).exists():
             raise AlreadyMember
-        _end(team.invitations.filter(ended_at=None, email=email), Outcome.REVOKED, now)
+        _end(team.invitations.filter(email=email), Outcome.REVOKED, now)
         _refuse_many_invitations(team, by, now)
         invitation = TeamInvitation.objects.create(
             team=team,
@@ -250,33 +267,26 @@ def accept(invitation: TeamInvitation, *, by: User, now: datetime | None = None)
     now = now or timezone.now()
     with transaction.atomic():
         team = _lock(invitation.team)
-        if not TeamInvitation.objects.open(now).filter(pk=invitation.pk).exists():
+        if not _end(TeamInvitation.objects.open(now).filter(pk=invitation.pk), Outcome.ACCEPTED, now):
             raise InvitationEnded
-        if not invitations_for(by, now).filter(pk=invitation.pk).exists():
+        if not EmailAddress.objects.filter(user=by, verified=True, email__iexact=invitation.email).exists():
             raise OtherAddress
-        if team.memberships.filter(user=by).exists():
-            raise AlreadyMember
-        if team.memberships.count() >= MEMBERS_PER_TEAM:
-            raise TooManyMembers
-        _lock_for_another_team(by)
-        _end(TeamInvitation.objects.filter(pk=invitation.pk), Outcome.ACCEPTED, now)
-        membership = TeamMembership.objects.create(team=team, user=by, role=invitation.role)
-        record(names.TEAM_MEMBER_JOINED, by=by, team=team, user=by, invited_by=invitation.invited_by_id)
-    return membership
+        return _join(team, by, invitation.role, by=by)
 
 
 def decline(invitation: TeamInvitation) -> None:
     """What was accepted meanwhile stays so."""
-    _end(TeamInvitation.objects.filter(pk=invitation.pk, ended_at=None), Outcome.DECLINED, timezone.now())
+    _end(TeamInvitation.objects.filter(pk=invitation.pk), Outcome.DECLINED, timezone.now())
 
 
 def revoke(invitation: TeamInvitation) -> None:
     """What was accepted meanwhile stays so."""
-    _end(TeamInvitation.objects.filter(pk=invitation.pk, ended_at=None), Outcome.REVOKED, timezone.now())
+    _end(TeamInvitation.objects.filter(pk=invitation.pk), Outcome.REVOKED, timezone.now())
 
 
-def _end(invitations: QuerySet[TeamInvitation], outcome: TeamInvitation.Outcome, now: datetime) -> None:
-    invitations.update(ended_at=now, outcome=outcome)
+def _end(invitations: QuerySet[TeamInvitation], outcome: TeamInvitation.Outcome, now: datetime) -> int:
+    """End those that have not ended yet; returns how many."""
+    return invitations.filter(ended_at=None).update(ended_at=now, outcome=outcome)
 
 
 def _digest(token: str) -> str:

@@ -4,6 +4,7 @@ Who is blocked is signed out at his next request, and his keys stop working as s
 Subscriptions of his teams go on.
 """
 
+from allauth.usersessions.models import UserSession
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -70,7 +71,15 @@ def change_state(user: User, to: State, *, by: User | None, comment: str = "") -
             record(_DECISIONS[to], by=by, user=row, comment=comment)
         else:
             record(_EVENTS[to], by=by, user=row)
+        if to == State.BLOCKED:
+            _end_sessions(row)
     return row
+
+
+def _end_sessions(user: User) -> None:
+    """So that none of them wakes up when the account is active again."""
+    for session in UserSession.objects.filter(user=user):
+        session.end()
 
 
 def _refuse_to_shut_out(user: User, by: User | None) -> None:

@@ -6,6 +6,7 @@ from portal.administration import (
     catalogue,
     custom_fields,
     door,
+    groups,
     identity_providers,
     invitations,
     operations,
@@ -15,6 +16,7 @@ from portal.administration import (
     products,
     service,
     subscriptions,
+    teams,
 )
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "catalogue",
     "custom_fields",
     "door",
+    "groups",
     "identity_providers",
     "invitations",
     "operations",
@@ -32,4 +35,5 @@ __all__ = [
     "products",
     "service",
     "subscriptions",
+    "teams",
 ]

@@ -11,7 +11,7 @@ from portal.signing_in import page_of, to_sign_in
 # What everybody needs to get in, and what is asked by programs. The administration has a door of its own.
 OPEN_PATHS = (
     *("/account/", "/admin/", "/health/", "/language/", "/notice/", "/setup/", "/signin-sso/", "/static/"),
-    *("/favicon.ico", "/robots.txt"),
+    *("/favicon.ico", "/robots.txt", "/teams/invitations/"),
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import Model
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -23,7 +24,7 @@ def subscriptions_in_the_way(objects: Iterable[Model], field: str) -> list[SafeS
             url = f"{reverse('admin:subscriptions_subscription_changelist')}?{field}__id__exact={one.pk}"
             who = ngettext("%(count)s subscription of %(name)s", "%(count)s subscriptions of %(name)s", count)
             advice = ngettext("Delete it first.", "Delete them first.", count)
-            lines.append(_line(url, who % {"count": count, "name": one}, advice))
+            lines.append(line(url, who % {"count": count, "name": one}, advice))
     return lines
 
 
@@ -35,15 +36,15 @@ def users_in_the_way(backends: Iterable[Backend]) -> list[SafeString]:
         if apis:
             url = f"{reverse('admin:apis_api_changelist')}?backend__id__exact={one.pk}"
             who = ngettext("%(count)s API of %(name)s", "%(count)s APIs of %(name)s", apis)
-            lines.append(_line(url, who % {"count": apis, "name": one}, _("Give another backend or a URL first.")))
+            lines.append(line(url, who % {"count": apis, "name": one}, _("Give another backend or a URL first.")))
         if pools:
             url = reverse("admin:backends_backend_change", args=[one.pk])
             who = ngettext("%(count)s pool with %(name)s", "%(count)s pools with %(name)s", pools)
-            lines.append(_line(url, who % {"count": pools, "name": one}, _("Take it out first.")))
+            lines.append(line(url, who % {"count": pools, "name": one}, _("Take it out first.")))
     return lines
 
 
-def _line(url: str, who: str, advice: str) -> SafeString:
+def line(url: str, who: str, advice: str | Promise) -> SafeString:
     return format_html(
         '<a href="{}" class="text-primary-600 dark:text-primary-500 underline">{}</a>. {}', url, who, advice
     )

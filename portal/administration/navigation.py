@@ -28,6 +28,7 @@ _MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
             (_("Subscriptions"), "key", "subscriptions", "subscription"),
             (_("Users"), "person", "accounts", "user"),
             (_("Groups"), "group", "accounts", "group"),
+            (_("Teams"), "diversity_3", "accounts", "team"),
             (_("Identity providers"), "login", "socialaccount", "socialapp"),
             (_("Invitations"), "outgoing_mail", "accounts", "invitation"),
             (_("Custom fields"), "badge", "accounts", "customfield"),

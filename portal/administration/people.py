@@ -1,4 +1,4 @@
-"""The pages of users and of the groups that decide what they see."""
+"""The pages of users: who they are, what they may do, and where they belong."""
 
 from typing import Any
 
@@ -8,16 +8,24 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from accounts.models import Group, User
+from accounts.models import ClaimedMembership, Group, Team, TeamMembership, User, UserStateChange
+from accounts.teams import sole_ownerships
+from portal.administration import user_steps
+from portal.administration.deletion import line
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, RowsField
 from portal.administration.steps import administrator
+from subscriptions.models import Subscription
 from subscriptions.ownership import end_all_of
 
 State = User.State
@@ -49,7 +57,6 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         widgets = {"note": UnfoldAdminTextareaWidget({"rows": 3})}
         help_texts = {
-            "state": "Blocked: cannot sign in. Subscriptions of the user go on until they are suspended.",
             "is_superuser": "May do everything here.",
         }
 
@@ -71,11 +78,8 @@ def _unused_address(email: str, *, of: User | None) -> str:
     return email
 
 
-class EmailAddressInline(TabularInline):
-    model = EmailAddress
-    verbose_name_plural = "addresses that sign in"
+class ReadOnlyInline(TabularInline):
     extra = 0
-    fields = readonly_fields = ["email", "verified", "primary"]
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -86,6 +90,35 @@ class EmailAddressInline(TabularInline):
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return True
+
+
+class EmailAddressInline(ReadOnlyInline):
+    model = EmailAddress
+    verbose_name_plural = _("addresses that sign in")
+    fields = readonly_fields = ["email", "verified", "primary"]
+
+
+class TeamInline(ReadOnlyInline):
+    model = TeamMembership
+    verbose_name_plural = _("teams")
+    fields = readonly_fields = ["team", "role", "joined_at"]
+
+
+class ClaimedGroupInline(ReadOnlyInline):
+    model = ClaimedMembership
+    verbose_name_plural = _("groups by an identity provider")
+    fields = readonly_fields = ["group", "claimed_at"]
+
+
+class StateChangeInline(ReadOnlyInline):
+    model = UserStateChange
+    fk_name = "user"
+    verbose_name_plural = _("history")
+    fields = readonly_fields = ["at", "state", "by", "comment"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UserStateChange]:
+        changes: QuerySet[UserStateChange] = super().get_queryset(request)
+        return changes.select_related("by")
 
 
 @admin.register(User)
@@ -108,9 +141,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     filter_horizontal = []
     list_per_page = 50
     show_full_result_count = False
-    readonly_fields = ["registered_at", "last_login"]
+    readonly_fields = ["state", "registered_at", "last_login"]
     change_form_outer_before_template = "admin/accounts/user/_links.html"
-    inlines = [EmailAddressInline]
+    inlines = [EmailAddressInline, TeamInline, ClaimedGroupInline, StateChangeInline]
+    actions = [user_steps.list_action(name) for name in user_steps.STEPS]
+    custom_urls = [("step/<slug:name>/", "accounts_user_step", user_steps.step_view)]
     fieldsets = [
         (None, {"fields": ["email", "first_name", "last_name", "state", "note", "groups_listed"]}),
         ("Rights", {"fields": ["is_staff", "is_superuser"]}),
@@ -122,15 +157,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         users: QuerySet[User] = super().get_queryset(request)
-        return users.annotate(subscriptions_count=Count("subscriptions"))
+        # A join would count the subscriptions of everybody, to show those of one page.
+        own = Subscription.objects.filter(owner=OuterRef("pk")).order_by().values("owner").values(count=Count("pk"))
+        return users.annotate(subscriptions_count=Coalesce(Subquery(own), 0))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Only who may do everything gives rights, and nobody shuts himself out."""
         readonly = list(self.readonly_fields)
-        if not request.user.is_superuser:
+        if not request.user.is_superuser or (obj is not None and obj.pk == request.user.pk):
             readonly += ["is_staff", "is_superuser"]
-        elif obj is not None and obj.pk == request.user.pk:
-            readonly += ["state", "is_staff", "is_superuser"]
         return readonly
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
@@ -156,9 +191,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         return bool(super().has_delete_permission(request, obj))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """Subscriptions are no hindrance: they are ended first."""
-        to_delete, counts, missing, _ = super().get_deleted_objects(objs, request)
-        return to_delete, counts, missing, []
+        """Subscriptions are no hindrance: they are ended first. A team keeps an owner."""
+        in_the_way = [_without_owner(team) for user in objs for team in sole_ownerships(user)]
+        to_delete, counts, missing, _protected = super().get_deleted_objects(objs, request)
+        return to_delete, counts, missing, in_the_way
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         with transaction.atomic():
@@ -170,6 +206,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        user = self.get_object(request, object_id)
+        offered = user_steps.offered(user) if user and self.has_change_permission(request, user) else []
+        context = {**(extra_context or {}), "offered_steps": offered}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """An address that an administrator writes counts as confirmed."""
@@ -184,42 +229,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
             user.audience_groups.set([*listed, *form.cleaned_data["groups_listed"]])
 
 
-@admin.register(Group)
-class GroupAdmin(ModelAdmin):
-    list_display = ["display_name", "name", "kind", "member_count"]
-    search_fields = ["display_name", "name"]
-    list_per_page = 50
-    autocomplete_fields = ["members"]
-    prepopulated_fields = {"name": ["display_name"]}
-    fields = ["display_name", "name", "description", "members"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        groups: QuerySet[Group] = super().get_queryset(request)
-        return groups.annotate(members_count=Count("members"))
-
-    @admin.display(description="kind")
-    def kind(self, group: Group) -> str:
-        return "Built-in" if group.built_in else "Custom"
-
-    @admin.display(description="members", ordering="members_count")
-    def member_count(self, group: Any) -> str:
-        return "By rule" if group.built_in else str(group.members_count)
-
-    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
-        """Who is in a built-in group follows from what he is, so there is no list of members."""
-        return [name for name in self.fields if not (obj and obj.built_in and name == "members")]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
-        return ["name"] if obj and obj.built_in else []
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Group | None = None) -> dict[str, list[str]]:
-        return {} if obj else {"name": ["display_name"]}
-
-    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return not (obj and obj.built_in) and bool(super().has_delete_permission(request, obj))
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Deleting many at once could reach the built-in ones."""
-        actions: dict[str, Any] = super().get_actions(request)
-        actions.pop("delete_selected", None)
-        return actions
+def _without_owner(team: Team) -> SafeString:
+    url = reverse("admin:accounts_team_change", args=[team.pk])
+    return line(url, team.name, _("Make somebody else an owner of this team first."))

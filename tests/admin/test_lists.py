@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import teams
 from accounts.models import Group, User
 from analytics.models import Call, JournalPart
 from apis.models import API, Operation, Parameter, Representation, Response
@@ -27,6 +28,7 @@ LISTS = [
     "subscriptions/subscription",
     "accounts/user",
     "accounts/group",
+    "accounts/team",
     "analytics/call",
     "analytics/journalpart",
     "notifications/outboxmail",
@@ -63,6 +65,7 @@ def make_rows(number: int) -> None:
         user = User.objects.create_user(f"{name}@example.org")
         group = Group.objects.create(name=name, display_name=name)
         group.members.add(user)
+        teams.create(name=name, by=user)
         for scope in ({"product": product}, {"api": api}, {}):
             subscription = lifecycle.create(display_name=name, by=user, owner=user, **scope)
         make_call(api_id=api.pk, operation_id=operation.pk, subscription_id=subscription.pk, user_id=user.pk)
@@ -138,7 +141,7 @@ def test_every_row_has_a_page(admin, operation):
 
 def test_models_of_the_administration_are_these(service):
     registered = {f"{m._meta.app_label}/{m._meta.model_name}" for m in django_admin.site._registry}
-    assert registered == {*LISTS, "service/service"}
+    assert registered == {*LISTS, "service/service", "portalsettings/portalsettings"}
 
 
 @pytest.mark.parametrize("name", ["analytics/call", "analytics/journalpart", "notifications/outboxmail"])

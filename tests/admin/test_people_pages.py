@@ -6,6 +6,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from accounts import teams
+from accounts.claims import apply_claims
 from accounts.models import Group, User
 from subscriptions import lifecycle
 from tests.admin.page_form import errors_of, submit
@@ -57,10 +59,92 @@ def test_address_of_another_one_is_refused(admin, alice, bob):
     assert "already in use" in errors_of(submit(admin, change(alice), "user_form", email="bob@example.org"))
 
 
+def step(name: str) -> str:
+    return reverse("admin:accounts_user_step", args=[name])
+
+
+def state_of(user: User) -> str:
+    return User.objects.get(pk=user.pk).state
+
+
 def test_blocked_user_is_signed_out(admin, alice, signed_in):
     browser = signed_in(alice)
-    submit(admin, change(alice), "user_form", state="blocked")
+    assert admin.post(step("block"), {"id": alice.pk, "comment": "Spam"})["Location"] == change(alice)
     assert browser.get(reverse("portal:profile")).status_code == 302
+    assert "Spam" in admin.get(change(alice)).text
+
+
+def test_sessions_of_a_blocked_user_do_not_wake_up_again(admin, alice, signed_in):
+    browser = signed_in(alice)
+    assert browser.get(reverse("portal:profile")).status_code == 200
+    admin.post(step("block"), {"id": alice.pk})
+    admin.post(step("activate"), {"id": alice.pk})
+    assert browser.get(reverse("portal:profile")).status_code == 302
+
+
+def test_state_is_no_field_of_the_form(admin, alice):
+    submit(admin, change(alice), "user_form", state="blocked")
+    assert state_of(alice) == "active"
+
+
+def test_many_are_blocked_and_each_refusal_is_told(admin, admin_user, alice, bob):
+    User.objects.filter(pk=bob.pk).update(state="blocked")
+    chosen = {"action": "block", "_selected_action": [alice.pk, bob.pk, admin_user.pk]}
+    assert "1 of them will be left alone" in admin.post(USERS, chosen).text
+    assert state_of(alice) == "active"
+    response = admin.post(step("block"), {"id": [alice.pk, bob.pk, admin_user.pk]}, follow=True)
+    assert [str(message) for message in response.context["messages"]] == [
+        "alice@example.org: Blocked",
+        "admin@example.org: You cannot block yourself.",
+        "bob@example.org: The account is in the state “Blocked” and cannot get into “Blocked”.",
+    ]
+    assert (state_of(alice), state_of(admin_user)) == ("blocked", "active")
+
+
+def test_blocked_user_is_activated(admin, alice):
+    for name in ("block", "activate"):
+        admin.post(step(name), {"id": alice.pk})
+    assert state_of(alice) == "active"
+
+
+@pytest.mark.parametrize(
+    ("state", "steps"),
+    [("active", {"block"}), ("blocked", {"activate"}), ("pending", {"approve", "reject"}), ("deleted", set())],
+)
+def test_each_state_has_its_steps(admin, alice, state, steps):
+    User.objects.filter(pk=alice.pk).update(state=state)
+    page = admin.get(change(alice)).text
+    assert {name for name in ("approve", "reject", "block", "activate") if step(name) in page} == steps
+
+
+@pytest.mark.parametrize("ids", [[], ["x"], ["9" * 30], ["-1"], [""]], ids=str)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_odd_ids_block_nobody(admin, alice, ids, method):
+    assert getattr(admin, method)(step("block"), {"id": ids}).status_code in (302, 404)
+    assert state_of(alice) == "active"
+
+
+def test_unknown_step_is_not_found(admin, alice):
+    assert admin.post("/admin/accounts/user/step/promote/", {"id": alice.pk}).status_code == 404
+
+
+def test_users_are_found_by_their_state(admin, alice, bob):
+    admin.post(step("block"), {"id": alice.pk})
+    page = admin.get(USERS, {"state__exact": "blocked"}).text
+    assert ("alice@example.org" in page, "bob@example.org" in page) == (True, False)
+
+
+def test_teams_of_a_user_are_shown(admin, alice):
+    teams.create(name="Data science", by=alice)
+    assert "Data science" in admin.get(change(alice)).text
+
+
+def test_only_owner_of_a_team_is_not_deleted(admin, alice):
+    teams.create(name="Data science", by=alice)
+    delete = reverse("admin:accounts_user_delete", args=[alice.pk])
+    assert "Make somebody else an owner of this team first." in admin.get(delete).text
+    admin.post(delete, {"post": "yes"})
+    assert User.objects.filter(pk=alice.pk).exists()
 
 
 def test_groups_are_chosen(admin, alice):
@@ -110,6 +194,8 @@ def test_administrator_is_not_touched_by_lesser_staff(service, helper, admin_use
     admin_user.refresh_from_db()
     assert admin_user.check_password("correct horse battery")
     assert admin_user.email == "admin@example.org"
+    assert helper.post(step("block"), {"id": admin_user.pk}).status_code == 403
+    assert state_of(admin_user) == "active"
 
 
 def test_built_in_groups_stay(admin):
@@ -140,3 +226,44 @@ def test_deleting_a_user_ends_his_subscriptions(admin, alice, unlimited):
     made.refresh_from_db()
     assert (made.state, made.owner) == ("cancelled", None)
     assert not User.objects.filter(pk=alice.pk).exists()
+
+
+MAPPED = {"provider": "contoso", "claim": "groups", "claim_values": " staff \r\n\r\nboard"}
+
+
+@pytest.fixture
+def mapped(admin) -> Group:
+    response = submit(
+        admin, "/admin/accounts/group/add/", "group_form", display_name="Staff", name="staff", members=[], **MAPPED
+    )
+    assert response.status_code == 302, errors_of(response)
+    return Group.objects.get(name="staff")
+
+
+def test_group_is_filled_by_an_identity_provider(mapped, alice, admin):
+    assert mapped.claim_values == "staff\nboard"
+    apply_claims(alice, "contoso", {"groups": ["board"]})
+    assert "0 listed, 1 by sign-in" in admin.get("/admin/accounts/group/").text
+    assert "Staff" in admin.get(change(alice)).text
+
+
+@pytest.mark.parametrize(("changed", "left"), [({"claim": "roles"}, 0), ({"display_name": "All staff"}, 1)])
+def test_another_claim_takes_out_who_came_by_the_old_one(mapped, alice, admin, changed, left):
+    apply_claims(alice, "contoso", {"groups": ["board"]})
+    submit(admin, reverse("admin:accounts_group_change", args=[mapped.pk]), "group_form", **changed)
+    assert alice.claimed_memberships.count() == left
+
+
+@pytest.mark.parametrize("missing", MAPPED)
+def test_half_a_claim_is_refused(mapped, admin, missing):
+    url = reverse("admin:accounts_group_change", args=[mapped.pk])
+    assert "or none of them" in errors_of(submit(admin, url, "group_form", **{missing: ""}))
+
+
+def test_portal_is_seen_as_a_group_from_its_page(admin):
+    def offers(name: str) -> bool:
+        group = Group.objects.get(name=name)
+        page = admin.get(reverse("admin:accounts_group_change", args=[group.pk])).text
+        return reverse("portal:preview", args=[group.pk]) in page
+
+    assert (offers("developers"), offers("administrators")) == (True, False)
