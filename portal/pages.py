@@ -18,6 +18,7 @@ from portal.views import (
     products,
     search,
     security,
+    signin_sso,
     subscriptions,
     teams,
 )
@@ -92,6 +93,7 @@ urlpatterns = [
     path(f"{_team}leave/", teams.leave, name="leave_team"),
     path(f"{_team}delete/", teams.delete, name="delete_team"),
     path("teams/invitations/<str:token>/", teams.invitation, name="team_invitation"),
+    path("signin-sso/", signin_sso.signin_sso, name="signin_sso"),
     path("notice/dismiss/", notice.dismiss, name="dismiss_notice"),
     path("preview/<id:group_id>/", preview.start, name="preview"),
     path("preview/leave/", preview.leave, name="leave_preview"),

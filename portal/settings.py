@@ -152,6 +152,7 @@ MIDDLEWARE = [
     "service.first_run.FirstRunMiddleware",
     "portal.visitors.signed_in_only",
     "portal.preview.PreviewMiddleware",
+    "portal.delegation.DelegationMiddleware",
 ]
 TEMPLATES = [
     {

@@ -94,6 +94,8 @@ class PortalSettings(models.Model):
         url = urlsplit(self.delegation_url)
         if self.delegation_url and (url.scheme not in ("https", "http") or url.fragment):
             raise ValidationError({"delegation_url": _("Give an https:// or http:// URL without a fragment (#…).")})
+        if (self.delegates_sign_in or self.delegates_subscriptions) and not self.delegation_key:
+            raise ValidationError(_("Make a validation key first: your site and the portal know each other by it."))
 
     @property
     def domains(self) -> list[str]:
