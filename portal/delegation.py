@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
-from portal.access import own_subscription_or_404, product_or_404
+from portal.access import changeable_subscription_or_404, product_or_404
 from portal.http import PageRequest, portal_settings_of
 from portalsettings import validation_key
 
@@ -92,7 +92,7 @@ def _values(request: PageRequest, name: str, arguments: dict[str, Any]) -> dict[
         if name == SUBSCRIBE:
             product = product_or_404(request.user, arguments["product"])
             return {"operation": "Subscribe", "productId": product.name, "userId": str(request.user.pk)}
-        own = own_subscription_or_404(request.user, arguments["subscription_id"])
+        own = changeable_subscription_or_404(request.user, arguments["subscription_id"])
         return {"operation": SUBSCRIPTIONS[name], "subscriptionId": str(own.pk)}
     return None
 

@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from portal.http import PageRequest, portal_settings_of
 from portal.signing_in import page_of, to_sign_in
 
-# What everybody needs to get in, and what is asked by programs. The administration has a door of its own.
+# What everybody needs to get in or to get no more mails, and what programs ask. The administration has its own door.
 OPEN_PATHS = (
     *("/account/", "/admin/", "/health/", "/language/", "/notice/", "/setup/", "/signin-sso/", "/static/"),
-    *("/favicon.ico", "/robots.txt", "/teams/invitations/"),
+    *("/favicon.ico", "/robots.txt", "/teams/invitations/", "/unsubscribe/"),
 )
 
 

@@ -40,6 +40,7 @@ def test_forms_and_parts_of_pages_are_closed_too(closed_portal):
         ("/account/password/reset/", 200),
         ("/account/waiting/", 200),
         ("/account/invitation/x/", 404),
+        ("/unsubscribe/x/", 404),
         ("/health/", 200),
         ("/static/nothing.css", 404),
     ],
