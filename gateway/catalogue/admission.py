@@ -144,35 +144,18 @@ def _admit_without_key(catalogue: Catalogue, route: Route, scheme: bytes, author
         return _admitted(catalogue, route, catalogue.products.get(route.api.open_product), None)
     if not route.api.subscription_required:
         return _admitted(catalogue, route, None, None)
-    return Refusal(
-        401,
-        _MISSING_KEY,
-        _challenge(catalogue, route.api, scheme, authority),
-        "authorization",
-        "SubscriptionKeyNotFound",
-        route.url,
-        route.api.id,
-        route.operation,
-    )
+    headers = _challenge(catalogue, route.api, scheme, authority)
+    return _refusal(route, 401, _MISSING_KEY, headers, "authorization", "SubscriptionKeyNotFound", None, None)
 
 
 def _refuse_key(
     catalogue: Catalogue, route: Route, subscription: Subscription | None, scheme: bytes, authority: bytes
 ) -> Refusal:
     """One answer for every cause; the record alone knows whose key it was."""
-    return Refusal(
-        401,
-        _INVALID_KEY,
-        _challenge(catalogue, route.api, scheme, authority),
-        "authorization",
-        "SubscriptionKeyInvalid",
-        route.url,
-        route.api.id,
-        route.operation,
-        subscription.product if subscription is not None else None,
-        subscription.id if subscription is not None else None,
-        subscription.owner if subscription is not None else None,
-    )
+    headers = _challenge(catalogue, route.api, scheme, authority)
+    product = subscription.product if subscription is not None else None
+    reason = "SubscriptionKeyInvalid"
+    return _refusal(route, 401, _INVALID_KEY, headers, "authorization", reason, product, subscription)
 
 
 def _challenge(
@@ -213,16 +196,30 @@ def _admitted(
 
 
 def _refuse_broken(reason: str, route: Route, product: Product | None, subscription: Subscription | None) -> Refusal:
+    number = product.id if product is not None else None
+    return _refusal(route, 500, _BROKEN_CONFIGURATION, (JSON,), "configuration", reason, number, subscription)
+
+
+def _refusal(
+    route: Route,
+    status: int,
+    body: bytes,
+    headers: tuple[tuple[bytes, bytes], ...],
+    source: str,
+    reason: str,
+    product: int | None,
+    subscription: Subscription | None,
+) -> Refusal:
     return Refusal(
-        500,
-        _BROKEN_CONFIGURATION,
-        (JSON,),
-        "configuration",
+        status,
+        body,
+        headers,
+        source,
         reason,
         route.url,
         route.api.id,
         route.operation,
-        product.id if product is not None else None,
+        product,
         subscription.id if subscription is not None else None,
         subscription.owner if subscription is not None else None,
     )
