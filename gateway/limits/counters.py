@@ -18,7 +18,7 @@ from gateway.catalogue.routing import Catalogue
 from gateway.limits.answers import bandwidth_left, lines_of, refuse_quota, refuse_rate
 
 SWEPT_PER_TURN = 1000
-LISTED_AT_ONCE = 50
+LISTED_AT_ONCE = 200
 
 Windows: TypeAlias = dict[Scope, dict[bytes, list[float]]]
 """The times of calls that may still count, by the limit's scope and by subscription."""
