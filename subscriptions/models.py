@@ -132,6 +132,13 @@ class Subscription(models.Model):
         return self.api.display_name if self.api is not None else "All APIs"
 
     @property
+    def owner_name(self) -> str:
+        """For administrators; empty where it stands alone."""
+        if self.owner is not None:
+            return self.owner.email
+        return self.team.name if self.team is not None else ""
+
+    @property
     def is_live(self) -> bool:
         """Whether it can still be used some day: neither rejected, cancelled nor expired."""
         return self.state in self.LIVE

@@ -130,7 +130,7 @@ def step_view(request: HttpRequest, *, name: str, model_admin: ModelAdmin) -> Ht
         raise PermissionDenied
     is_taken = request.method == "POST"
     ids = _ids((request.POST if is_taken else request.GET).getlist("id"))
-    rows = list(Subscription.objects.select_related("owner", "product", "api").filter(pk__in=ids))
+    rows = list(Subscription.objects.select_related("owner", "team", "product", "api").filter(pk__in=ids))
     form = StepForm(request.POST if is_taken else None)
     if not rows:
         messages.error(request, gettext("Choose a subscription first."))

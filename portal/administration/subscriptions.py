@@ -1,11 +1,14 @@
 """The pages of subscriptions: requests to approve, states, keys, history."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -15,6 +18,9 @@ from unfold.admin import TabularInline
 from portal.administration import steps
 from portal.administration.labels import label_column
 from portal.administration.model_admin import AutocompleteFilter, ModelAdmin
+from portal.administration.subscription_keys import keys_view
+from portal.administration.transfers import transfer_view
+from portal.subscription_steps import in_words
 from subscriptions import lifecycle
 from subscriptions.models import Subscription, SubscriptionEvent, SubscriptionKey
 
@@ -27,21 +33,51 @@ STATE_COLOURS = {
     State.CANCELLED: "danger",
     State.EXPIRED: "danger",
 }
+UNUSED = timedelta(days=90)
+SOON = timedelta(days=30)
 HELP_TEXTS = {
     "allow_tracing": _("Callers who hold a debug token may see how each of its calls was processed."),
 }
+
+
+class UseFilter(admin.SimpleListFilter):
+    title = _("use")
+    parameter_name = "use"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("unused", _("Unused for 90 days"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.unused_since(timezone.now() - UNUSED) if self.value() == "unused" else queryset
+
+
+class ExpiryFilter(admin.SimpleListFilter):
+    title = _("expiry")
+    parameter_name = "expiry"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return [("soon", _("Within 30 days"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> QuerySet[Subscription]:
+        if self.value() != "soon":
+            return queryset
+        return queryset.filter(state=State.ACTIVE, expires_at__lte=timezone.now() + SOON)
 
 
 class EventInline(TabularInline):
     model = SubscriptionEvent
     verbose_name_plural = "history"
     extra = 0
-    fields = readonly_fields = ["at", "state", "by", "comment"]
+    fields = readonly_fields = ["at", "what", "by", "comment"]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SubscriptionEvent]:
         events: QuerySet[SubscriptionEvent] = super().get_queryset(request)
-        return events.select_related("by")
+        return events.select_related("by", "new_owner")
+
+    @admin.display(description=_("step"))
+    def what(self, event: SubscriptionEvent) -> str:
+        return in_words(event)
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -54,24 +90,33 @@ class EventInline(TabularInline):
 class SubscriptionAdmin(ModelAdmin):
     """States change only by the steps of the lifecycle; keys are never shown here, but for their first characters."""
 
-    list_display = ["display_name", "shown_owner", "scope", "shown_state", "created_at", "expires_at"]
+    list_display = ["display_name", "shown_owner", "scope", "shown_state", "created_at", "expires_at", "last_used"]
     list_filter = [
         "state",
+        UseFilter,
+        ExpiryFilter,
         ("product", AutocompleteFilter),
         ("api", AutocompleteFilter),
         "all_apis",
         ("owner", AutocompleteFilter),
+        ("team", AutocompleteFilter),
     ]
     list_filter_submit = True
-    list_select_related = ["owner", "product", "api"]
-    search_fields = ["display_name", "owner__email", "keys__prefix__startswith"]
-    search_help_text = _("Name, owner's e-mail, or the first characters of a key")
+    list_select_related = ["owner", "team", "product", "api"]
+    search_fields = ["display_name", "owner__email", "team__name", "keys__prefix__startswith"]
+    search_help_text = _("Name, owner's e-mail, team, or the first characters of a key")
     list_per_page = 50
     show_full_result_count = False
     ordering = ["-created_at"]
-    autocomplete_fields = ["owner", "product", "api"]
+    autocomplete_fields = ["owner", "team", "product", "api"]
     add_fieldsets = [
-        (None, {"fields": ["display_name", "owner", "expires_at", "allow_tracing"]}),
+        (
+            None,
+            {
+                "fields": ["display_name", "owner", "team", "expires_at", "notice_at", "allow_tracing"],
+                "description": _("Without an owner and a team it stands alone: its keys are shown here."),
+            },
+        ),
         (
             _("Scope"),
             {
@@ -91,6 +136,7 @@ class SubscriptionAdmin(ModelAdmin):
                     "state",
                     "state_comment",
                     "expires_at",
+                    "notice_at",
                     "allow_tracing",
                 ]
             },
@@ -99,14 +145,18 @@ class SubscriptionAdmin(ModelAdmin):
     ]
     inlines = [EventInline]
     actions = [steps.list_action(name) for name in steps.STEPS]
-    custom_urls = [("step/<slug:name>/", "subscriptions_subscription_step", steps.step_view)]
+    custom_urls = [
+        ("step/<slug:name>/", "subscriptions_subscription_step", steps.step_view),
+        ("<uuid:pk>/keys/", "subscriptions_subscription_keys", keys_view),
+        ("<uuid:pk>/transfer/", "subscriptions_subscription_transfer", transfer_view),
+    ]
     change_form_outer_before_template = "admin/subscriptions/subscription/_steps.html"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Subscription | None = None) -> Sequence[str]:
         if obj is None:
             return []
         shown = ["shown_owner", "scope", "state", "state_comment", "key_beginnings"]
-        fixed = ["created_at", "started_at", "ended_at"] + ([] if obj.is_live else ["expires_at"])
+        fixed = ["created_at", "started_at", "ended_at"] + ([] if obj.is_live else ["expires_at", "notice_at"])
         return [*shown, *fixed]
 
     def get_form(self, request: HttpRequest, obj: Subscription | None = None, **kwargs: Any) -> Any:
@@ -117,7 +167,8 @@ class SubscriptionAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
         subscriptions: QuerySet[Subscription] = super().get_queryset(request)
-        keys = SubscriptionKey.objects.only("slot", "prefix", "subscription").order_by("slot")
+        columns = ("slot", "prefix", "ends_at", "last_used_at", "subscription")
+        keys = SubscriptionKey.objects.only(*columns).order_by("slot", "-ends_at")
         return subscriptions.prefetch_related(Prefetch("keys", queryset=keys))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -128,7 +179,7 @@ class SubscriptionAdmin(ModelAdmin):
 
     @admin.display(description=_("owner"), ordering="owner__email")
     def shown_owner(self, subscription: Subscription) -> str:
-        return subscription.owner.email if subscription.owner else gettext("No owner")
+        return subscription.owner_name or gettext("No owner")
 
     @admin.display(description=_("scope"))
     def scope(self, subscription: Subscription) -> str:
@@ -140,33 +191,60 @@ class SubscriptionAdmin(ModelAdmin):
 
     @admin.display(description=_("keys begin with"))
     def key_beginnings(self, subscription: Subscription) -> SafeString:
-        rows = ((key.get_slot_display(), key.prefix) for key in subscription.keys.all())
+        rows = ((key.get_slot_display(), key.prefix) for key in subscription.keys.all() if key.ends_at is None)
         return format_html_join(" ", "<span>{}: <code>{}…</code></span>", rows)
+
+    @admin.display(description=_("last used"))
+    def last_used(self, subscription: Subscription) -> datetime | None:
+        return max((key.last_used_at for key in subscription.keys.all() if key.last_used_at), default=None)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         subscription = self.get_object(request, object_id)
-        offered = steps.offered(subscription) if subscription and self.has_change_permission(request) else []
-        context = {**(extra_context or {}), "offered_steps": offered}
+        may_be_changed = subscription is not None and subscription.is_live and self.has_change_permission(request)
+        offered = steps.offered(subscription) if subscription is not None and may_be_changed else []
+        context = {**(extra_context or {}), "may_be_changed": may_be_changed, "offered_steps": offered}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
+        by = steps.administrator(request)
         if change:
-            changed = [name for name in ("display_name", "expires_at", "allow_tracing") if name in form.changed_data]
-            if changed:
-                obj.save(update_fields=changed)
+            if "allow_tracing" in form.changed_data:
+                obj.save(update_fields=["allow_tracing"])
+            if "display_name" in form.changed_data:
+                lifecycle.rename(obj, obj.display_name, by=by)
+            if {"expires_at", "notice_at"} & set(form.changed_data):
+                self._change_dates(request, obj)
             return
         made = lifecycle.create(
             display_name=obj.display_name,
-            by=steps.administrator(request),
+            by=by,
             owner=obj.owner,
+            team=obj.team,
             product=obj.product,
             api=obj.api,
             expires_at=obj.expires_at,
+            notice_at=obj.notice_at,
         )
         if obj.allow_tracing:
             Subscription.objects.filter(pk=made.pk).update(allow_tracing=True)
         obj.pk, obj._state.adding = made.pk, False
         obj.refresh_from_db()
+
+    def _change_dates(self, request: HttpRequest, obj: Subscription) -> None:
+        by = steps.administrator(request)
+        try:
+            lifecycle.change_dates(obj, expires_at=obj.expires_at, notice_at=obj.notice_at, by=by)
+        except lifecycle.LifecycleError as error:
+            messages.error(request, str(error))
+
+    def response_add(
+        self, request: HttpRequest, obj: Subscription, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Nobody else could look up the keys of a subscription that stands alone."""
+        if obj.owner_id is None and obj.team_id is None and "_addanother" not in request.POST:
+            return redirect("admin:subscriptions_subscription_keys", obj.pk)
+        response: HttpResponse = super().response_add(request, obj, post_url_continue)
+        return response

@@ -1,9 +1,13 @@
 """Keys at rest, shown and replaced."""
 
 import re
+from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.utils import timezone
 
+from events.models import Event
 from gateway.configuration import key_digest
 from subscriptions import keys, lifecycle
 from subscriptions.models import SubscriptionKey
@@ -40,3 +44,73 @@ def test_regenerating_replaces_one_key_and_leaves_the_other(subscription):
     after = {slot: keys.reveal(subscription, slot) for slot in keys.Slot}
     assert before[keys.Slot.PRIMARY] != after[keys.Slot.PRIMARY]
     assert before[keys.Slot.SECONDARY] == after[keys.Slot.SECONDARY]
+
+
+VALUE = "tGzv3JOkF0XG5Qx2"
+
+
+def test_a_key_that_is_replaced_works_on_as_an_old_one_and_can_be_read_no_more(subscription):
+    now, before = timezone.now(), subscription.keys.get(slot="primary")
+    keys.regenerate(subscription, keys.Slot.PRIMARY, overlap=keys.Overlap.DAY, now=now)
+    old = subscription.keys.old().get()
+    assert (old.pk, old.digest, old.ends_at) == (before.pk, before.digest, now + timedelta(days=1))
+    assert old.ciphertext == ""
+    assert subscription.keys.current().count() == 2
+
+
+def test_a_slot_has_one_old_key_at_most(subscription):
+    for _ in range(3):
+        keys.regenerate(subscription, keys.Slot.PRIMARY, overlap=keys.Overlap.WEEK)
+    assert subscription.keys.old().count() == 1
+    keys.regenerate(subscription, keys.Slot.PRIMARY)
+    assert not subscription.keys.old().exists()
+
+
+def test_old_keys_are_forgotten_after_their_end(subscription):
+    now = timezone.now()
+    keys.regenerate(subscription, keys.Slot.PRIMARY, overlap=keys.Overlap.HOUR, now=now)
+    assert keys.delete_ended(now + timedelta(minutes=59)) == 0
+    assert keys.delete_ended(now + timedelta(hours=1)) == 1
+
+
+def test_a_value_of_its_own_opens_the_gateway(subscription, admin_user):
+    keys.set_value(subscription, keys.Slot.SECONDARY, VALUE, by=admin_user)
+    assert keys.reveal(subscription, keys.Slot.SECONDARY) == VALUE
+    assert subscription.events.last().detail == "secondary tGzv…"
+
+
+@pytest.mark.parametrize("overlap", [None, keys.Overlap.DAY], ids=["a key's", "an old key's"])
+def test_a_value_that_is_taken_is_refused(subscription, overlap):
+    other = lifecycle.create(display_name="Other", by=None)
+    keys.set_value(other, keys.Slot.PRIMARY, VALUE, by=None)
+    if overlap is not None:
+        keys.regenerate(other, keys.Slot.PRIMARY, overlap=overlap)
+    before = keys.reveal(subscription, keys.Slot.PRIMARY)
+    with pytest.raises(keys.KeyRefused, match="taken"):
+        keys.set_value(subscription, keys.Slot.PRIMARY, VALUE, by=None)
+    assert keys.reveal(subscription, keys.Slot.PRIMARY) == before
+
+
+def test_keys_of_an_ended_subscription_are_not_replaced(subscription):
+    lifecycle.change_state(subscription, lifecycle.State.CANCELLED, by=None)
+    for replace in (keys.regenerate, partial(keys.set_value, value=VALUE, by=None)):
+        with pytest.raises(keys.KeyRefused, match="ended"):
+            replace(subscription, keys.Slot.PRIMARY)
+
+
+def test_keys_are_in_no_event(subscription, admin_user):
+    keys.regenerate(subscription, keys.Slot.PRIMARY, by=admin_user)
+    keys.set_value(subscription, keys.Slot.SECONDARY, VALUE, by=admin_user)
+    texts = [str(event.data) for event in Event.objects.all()]
+    texts += [f"{step.detail} {step.comment}" for step in subscription.events.all()]
+    for slot in keys.Slot:
+        assert not any(keys.reveal(subscription, slot) in text for text in texts)
+
+
+def test_keys_of_what_stands_alone_are_shown_to_administrators_and_the_history_tells(subscription, admin_user, alice):
+    shown = keys.reveal_to_administrator(subscription, by=admin_user)
+    assert shown == {slot: keys.reveal(subscription, slot) for slot in keys.Slot}
+    assert (subscription.events.last().kind, subscription.events.last().by) == ("keys_shown", admin_user)
+    owned = lifecycle.create(display_name="Hers", by=None, owner=alice)
+    with pytest.raises(keys.KeyRefused, match="Only its owner"):
+        keys.reveal_to_administrator(owned, by=admin_user)

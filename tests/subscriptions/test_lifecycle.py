@@ -1,6 +1,6 @@
 """From a request to the end of a subscription."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -117,3 +117,52 @@ def test_time_that_has_run_out_ends_a_subscription(alice, make_product):
 def test_a_subscription_made_by_a_publisher_may_cover_all_apis_and_have_no_owner():
     subscription = lifecycle.create(display_name="Everything", by=None)
     assert (subscription.all_apis, subscription.owner, subscription.state) == (True, None, State.ACTIVE)
+
+
+def test_new_dates_are_in_the_history(alice, admin_user):
+    subscription = lifecycle.create(display_name="Hers", by=None, owner=alice)
+    expiry = datetime(2030, 6, 1, 12, tzinfo=UTC)
+    lifecycle.change_dates(subscription, expires_at=expiry, notice_at=None, by=admin_user)
+    lifecycle.change_dates(subscription, expires_at=expiry, notice_at=None, by=admin_user)
+    lifecycle.change_dates(subscription, expires_at=None, notice_at=None, by=admin_user)
+    steps = subscription.events.filter(kind="dates")
+    assert [(step.by, step.detail) for step in steps] == [(admin_user, "2030-06-01 12:00:00 UTC"), (admin_user, "")]
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "notice_in"),
+    [pytest.param(7, 7, id="at the expiry"), pytest.param(7, 8, id="after it"), pytest.param(None, 1, id="of none")],
+)
+def test_a_notice_date_lies_before_an_expiry_date(expires_in, notice_in):
+    now = timezone.now()
+    expires_at = now + timedelta(days=expires_in) if expires_in else None
+    with pytest.raises(ValidationError, match="notice date"):
+        lifecycle.create(display_name="All", by=None, expires_at=expires_at, notice_at=now + timedelta(days=notice_in))
+
+
+def test_what_has_expired_cannot_be_extended_even_before_the_worker_has_seen_it():
+    now = timezone.now()
+    subscription = lifecycle.create(display_name="All", by=None, expires_at=now)
+    with pytest.raises(lifecycle.LifecycleError, match="ended"):
+        lifecycle.change_dates(subscription, expires_at=now + timedelta(days=1), notice_at=None, by=None, now=now)
+
+
+def test_renaming_is_in_the_history_once(alice):
+    subscription = lifecycle.create(display_name="Old", by=None, owner=alice)
+    lifecycle.rename(subscription, "New", by=alice)
+    lifecycle.rename(subscription, "New", by=alice)
+    assert [step.detail for step in subscription.events.filter(kind="renamed")] == ["Old → New"]
+
+
+def test_unused_ones_are_live_old_and_have_no_key_that_was_used_since(django_assert_num_queries):
+    now = timezone.now()
+    long_ago, lately = now - timedelta(days=91), now - timedelta(days=89)
+    rows = {name: lifecycle.create(display_name=name, by=None) for name in ("never", "then", "lately", "new", "ended")}
+    Subscription.objects.exclude(pk=rows["new"].pk).update(created_at=long_ago)
+    rows["then"].keys.filter(slot="primary").update(last_used_at=long_ago)
+    rows["lately"].keys.filter(slot="primary").update(last_used_at=long_ago)
+    rows["lately"].keys.filter(slot="secondary").update(last_used_at=lately)
+    lifecycle.change_state(rows["ended"], State.CANCELLED, by=None)
+    with django_assert_num_queries(1):
+        found = set(Subscription.objects.unused_since(now - timedelta(days=90)))
+    assert found == {rows["never"], rows["then"]}
