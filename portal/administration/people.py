@@ -18,7 +18,7 @@ from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
-from accounts.models import ClaimedMembership, Group, Team, TeamMembership, User, UserStateChange
+from accounts.models import ClaimedMembership, CustomValue, Group, Team, TeamMembership, User, UserStateChange
 from accounts.teams import sole_ownerships
 from portal.administration import user_steps
 from portal.administration.deletion import line
@@ -98,6 +98,12 @@ class EmailAddressInline(ReadOnlyInline):
     fields = readonly_fields = ["email", "verified", "primary"]
 
 
+class CustomValueInline(ReadOnlyInline):
+    model = CustomValue
+    verbose_name_plural = _("custom fields")
+    fields = readonly_fields = ["field", "value"]
+
+
 class TeamInline(ReadOnlyInline):
     model = TeamMembership
     verbose_name_plural = _("teams")
@@ -136,20 +142,20 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         "registered_at",
     ]
     list_filter = ["state", "is_staff", "audience_groups"]
-    search_fields = ["email", "first_name", "last_name"]
+    search_fields = ["email", "first_name", "last_name", "custom_values__value"]
     ordering = ["-registered_at"]
     filter_horizontal = []
     list_per_page = 50
     show_full_result_count = False
-    readonly_fields = ["state", "registered_at", "last_login"]
+    readonly_fields = ["state", "registered_at", "last_login", "accepted_terms", "terms_accepted_at"]
     change_form_outer_before_template = "admin/accounts/user/_links.html"
-    inlines = [EmailAddressInline, TeamInline, ClaimedGroupInline, StateChangeInline]
+    inlines = [EmailAddressInline, CustomValueInline, TeamInline, ClaimedGroupInline, StateChangeInline]
     actions = [user_steps.list_action(name) for name in user_steps.STEPS]
     custom_urls = [("step/<slug:name>/", "accounts_user_step", user_steps.step_view)]
     fieldsets = [
         (None, {"fields": ["email", "first_name", "last_name", "state", "note", "groups_listed"]}),
         ("Rights", {"fields": ["is_staff", "is_superuser"]}),
-        ("Dates", {"fields": ["registered_at", "last_login"]}),
+        ("Dates", {"fields": ["registered_at", "last_login", "accepted_terms", "terms_accepted_at"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["email", "first_name", "last_name", "usable_password", "password1", "password2"]}),

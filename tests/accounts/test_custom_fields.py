@@ -50,3 +50,12 @@ def test_field_is_changed_in_the_profile(alice, signed_in):
 def test_choice_needs_choices():
     with pytest.raises(ValidationError, match="one a line"):
         CustomField(label="Colour", kind=Kind.CHOICE).full_clean()
+
+
+def test_administrators_see_and_find_what_was_filled_in(alice, bob, admin_user, signed_in):
+    field = _field(Kind.TEXT)
+    custom_fields.save(alice, {f"custom_{field.pk}": "Wide World Importers"})
+    admin = signed_in(admin_user)
+    assert "Wide World Importers" in admin.get(f"/admin/accounts/user/{alice.pk}/change/").text
+    found = admin.get("/admin/accounts/user/?q=wide+world").text
+    assert (alice.email in found, bob.email in found) == (True, False)

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import teams
-from accounts.models import Group, User
+from accounts import invitations, teams
+from accounts.models import CustomField, Group, User
 from analytics.models import Call, JournalPart
 from apis.models import API, Operation, Parameter, Representation, Response
 from backends.models import Backend, PoolMember
@@ -29,6 +29,8 @@ LISTS = [
     "accounts/user",
     "accounts/group",
     "accounts/team",
+    "accounts/customfield",
+    "accounts/invitation",
     "analytics/call",
     "analytics/journalpart",
     "notifications/outboxmail",
@@ -66,6 +68,8 @@ def make_rows(number: int) -> None:
         group = Group.objects.create(name=name, display_name=name)
         group.members.add(user)
         teams.create(name=name, by=user)
+        invitations.invite(emails=[f"{name}@invited.example"], by=user)
+        CustomField.objects.create(label=name)
         for scope in ({"product": product}, {"api": api}, {}):
             subscription = lifecycle.create(display_name=name, by=user, owner=user, **scope)
         make_call(api_id=api.pk, operation_id=operation.pk, subscription_id=subscription.pk, user_id=user.pk)
