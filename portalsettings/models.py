@@ -71,6 +71,13 @@ class PortalSettings(models.Model):
         _("delegate subscriptions"), default=False, help_text=_("Your site sells, renews and ends subscriptions.")
     )
 
+    second_factor_required = models.BooleanField(
+        _("second factor for administrators"),
+        default=False,
+        db_default=False,
+        help_text=_("Who has neither a passkey nor an authenticator app adds one before the administration opens."),
+    )
+
     class Meta:
         verbose_name = _("portal settings")
         verbose_name_plural = _("portal settings")

@@ -15,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from accounts import second_factors
+from accounts.models import User
+
 
 @never_cache
 def sign_in(request: HttpRequest, extra_context: object = None) -> HttpResponse:
@@ -22,11 +25,19 @@ def sign_in(request: HttpRequest, extra_context: object = None) -> HttpResponse:
     target = request.GET.get("next", "")
     if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
         target = reverse("admin:index")
-    if admin.site.has_permission(request):
+    if may_enter(request):
         return redirect(target)
+    if isinstance(request.user, User) and second_factors.lacks_required(request.user):
+        return render(request, "admin/second_factor_needed.html", status=403)
     if request.user.is_authenticated:
         return render(request, "admin/not_allowed.html", status=403)
     return views.redirect_to_login(target)
+
+
+def may_enter(request: HttpRequest) -> bool:
+    """For each page of the administration, so that a right that is taken ends at once."""
+    user = request.user
+    return isinstance(user, User) and user.is_active and user.is_staff and not second_factors.lacks_required(user)
 
 
 @require_POST
@@ -39,6 +50,7 @@ def change_password(request: HttpRequest, extra_context: object = None) -> HttpR
     return redirect("account_change_password")
 
 
+admin.site.has_permission = may_enter  # type: ignore[method-assign]
 admin.site.login = sign_in  # type: ignore[assignment]
 admin.site.logout = sign_out  # type: ignore[assignment]
 admin.site.password_change = change_password  # type: ignore[assignment]

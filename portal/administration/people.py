@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 
 from accounts.models import ClaimedMembership, CustomValue, Group, Team, TeamMembership, User, UserStateChange
 from accounts.teams import sole_ownerships
-from portal.administration import user_steps
+from portal.administration import second_factors, user_steps
 from portal.administration.deletion import line
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, RowsField
@@ -151,7 +151,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     change_form_outer_before_template = "admin/accounts/user/_links.html"
     inlines = [EmailAddressInline, CustomValueInline, TeamInline, ClaimedGroupInline, StateChangeInline]
     actions = [user_steps.list_action(name) for name in user_steps.STEPS]
-    custom_urls = [("step/<slug:name>/", "accounts_user_step", user_steps.step_view)]
+    custom_urls = [
+        ("step/<slug:name>/", "accounts_user_step", user_steps.step_view),
+        ("<int:pk>/second-factors/", "accounts_user_second_factors", second_factors.take_off_view),
+    ]
     fieldsets = [
         (None, {"fields": ["email", "first_name", "last_name", "state", "note", "groups_listed"]}),
         ("Rights", {"fields": ["is_staff", "is_superuser"]}),

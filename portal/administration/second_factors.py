@@ -1,0 +1,31 @@
+"""The step that takes the second factors off a person who has lost them."""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from accounts import second_factors
+from accounts.models import User
+from portal.administration.model_admin import ModelAdmin
+from portal.administration.steps import administrator
+
+
+def take_off_view(request: HttpRequest, pk: int, *, model_admin: ModelAdmin) -> HttpResponse:
+    """GET asks, POST takes them off."""
+    user = get_object_or_404(User, pk=pk)
+    if not model_admin.has_change_permission(request, user):
+        raise PermissionDenied
+    if request.method == "POST":
+        second_factors.take_off(user, by=administrator(request))
+        model_admin.log_change(request, user, "Second factors taken off.")
+        messages.success(request, _("%(person)s signs in without a second factor now.") % {"person": user})
+        return redirect("admin:accounts_user_change", user.pk)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Take the second factors off?"),
+        "opts": model_admin.opts,
+        "person": user,
+    }
+    return render(request, "admin/accounts/user/second_factors.html", context)
