@@ -319,15 +319,22 @@ TEMPLATES = (
         _("new recovery codes were made for your account. The old ones have stopped working."),
         "mfa/email/recovery_codes_generated",
     ),
-    _security(
+    MailTemplate(
         "secondFactorResetNotificationMessage",
         _("Second factors taken off"),
+        _("To the person whose second factors an administrator has taken off."),
+        Category.SECURITY,
         _("Your second factors at {{ organization }} were taken off"),
-        _(
-            "an administrator has taken all second factors off your account: "
-            "authenticator app, passkeys and recovery codes. Your password is as it was."
+        (
+            HELLO,
+            _(
+                "an administrator has taken all second factors off your account: "
+                "authenticator app, passkeys and recovery codes. Your password is as it was."
+            ),
+            _("If you did not ask for it, [reset your password]({{ reset_url }}) at once."),
         ),
-        "mfa/email/second_factor_reset",
+        ("email", "reset_url"),
+        ("mfa/email/second_factor_reset",),
     ),
     _security(
         "authenticatorAddedNotificationMessage",
