@@ -15,7 +15,6 @@ class AddPasskeyForm(AddWebAuthnForm):
         label=_("It signs me in alone, without a password"),
         required=False,
         initial=True,
-        help_text=_("It then asks for your finger, face or PIN each time."),
     )
 
     field_order = ["name", "passwordless"]
