@@ -45,6 +45,11 @@ class API(models.Model):
         HTTPS = "https", _("HTTPS")
         BOTH = "both", _("HTTP and HTTPS")
 
+    class Subscribing(models.TextChoices):
+        NOT_OFFERED = "notOffered", _("Not offered")
+        APPROVAL = "approval", _("After approval")
+        AT_ONCE = "atOnce", _("At once")
+
     name = models.SlugField(unique=True, max_length=80, help_text=_("Identifies the API in the portal's URLs."))
     display_name = models.CharField(_("web API name"), max_length=100)
     description = models.TextField(
@@ -76,6 +81,17 @@ class API(models.Model):
         ),
     )
     scheme = models.CharField(_("web API URL scheme"), max_length=5, choices=Scheme.choices, default=Scheme.HTTPS)
+    subscribing = models.CharField(
+        _("subscriptions to this API alone"),
+        max_length=10,
+        choices=Subscribing.choices,
+        default=Subscribing.NOT_OFFERED,
+        db_default=Subscribing.NOT_OFFERED,
+        help_text=_(
+            "Whether developers get them in the portal, beside those of products. "
+            "No product's policy holds for their calls, so no rate or quota limits them."
+        ),
+    )
     subscription_required = models.BooleanField(
         default=True, help_text=_("Off: calls without a key are let through, outside any product.")
     )

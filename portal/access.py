@@ -25,6 +25,12 @@ def product_or_404(viewer: Viewer, name: str) -> Product:
     return get_object_or_404(Product.objects.visible_to(viewer), name=name)
 
 
+def subscribable_api_or_404(viewer: Viewer, name: str) -> API:
+    """One that developers can subscribe to alone."""
+    offered = visible_apis(viewer).exclude(subscribing=API.Subscribing.NOT_OFFERED)
+    return get_object_or_404(offered, name=name)
+
+
 def subscription_or_404(user: User, subscription_id: UUID) -> Subscription:
     """One that the user may look at and use: his own, or of a team that he is in."""
     return get_object_or_404(Subscription.objects.of(user).select_related("product", "api", "team"), pk=subscription_id)

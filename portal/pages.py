@@ -74,6 +74,7 @@ urlpatterns = [
     path("profile/notifications/", notifications.preferences, name="notification_preferences"),
     path("unsubscribe/<str:token>/", notifications.unsubscribe, name="unsubscribe"),
     path("profile/language/", preferences.preferences, name="preferences"),
+    path("profile/subscriptions/new/<slug:api>/", subscriptions.subscribe_to_api, name="subscribe_to_api"),
     path(_subscription, subscriptions.subscription, name="subscription"),
     path(f"{_subscription}rename/", subscriptions.rename, name="rename_subscription"),
     path(f"{_subscription}cancel/", subscriptions.cancel, name="cancel_subscription"),

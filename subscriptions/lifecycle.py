@@ -93,6 +93,30 @@ def subscribe(
         )
 
 
+def subscribe_to_api(
+    *, user: User, api: API, display_name: str, team: Team | None = None, now: datetime | None = None
+) -> Subscription:
+    """Subscribe a user, or a team of his, to one API, where it offers that. Raises LifecycleError."""
+    with transaction.atomic():
+        locked = API.objects.select_for_update().get(pk=api.pk)
+        if locked.subscribing == API.Subscribing.NOT_OFFERED:
+            raise LifecycleError(
+                _("%(name)s takes no subscriptions of its own: subscribe to a product.") % {"name": locked.display_name}
+            )
+        refuse_foreign_team(user, team)
+        return _create(
+            Subscription(
+                owner=None if team else user,
+                team=team,
+                api=locked,
+                display_name=display_name,
+                state=State.SUBMITTED if locked.subscribing == API.Subscribing.APPROVAL else State.ACTIVE,
+            ),
+            by=user,
+            now=now,
+        )
+
+
 def create(
     *,
     display_name: str,

@@ -145,7 +145,10 @@ class APIAdmin(ModelAdmin):
                 ]
             },
         ),
-        (_("Subscription key"), {"fields": ["subscription_required", "key_header_name", "key_query_name"]}),
+        (
+            _("Subscription key"),
+            {"fields": ["subscription_required", "subscribing", "key_header_name", "key_query_name"]},
+        ),
     ]
     change_form_outer_after_template = "admin/apis/api/_operations.html"
     custom_urls = [("<int:pk>/address/", "apis_api_address", address_view)]

@@ -4,7 +4,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from portal.access import product_or_404
@@ -14,6 +13,7 @@ from portal.limits import limits_of
 from portal.plans import offers_to, price_in_words
 from portal.posting import posted_from
 from portal.signing_in import to_sign_in
+from portal.views.subscriptions import outcome
 from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription
 
@@ -52,14 +52,8 @@ def subscribe(request: PageRequest, product: str) -> HttpResponse:
     except lifecycle.LifecycleError as error:
         form.add_error(None, str(error))
         return _product_page(request, shown, form)
-    messages.success(request, _outcome(made))
+    messages.success(request, outcome(made))
     return redirect("portal:subscription", made.pk)
-
-
-def _outcome(made: Subscription) -> str:
-    if made.state == Subscription.State.SUBMITTED:
-        return _("Your request was sent. You get an e-mail when it is decided.")
-    return _("You are subscribed. Your keys are below.")
 
 
 def _product_page(request: PageRequest, product: Product, form: SubscribeForm | None = None) -> HttpResponse:

@@ -14,14 +14,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import Team, User
 from analytics.usage import usage_of
-from apis.models import APIQuerySet
+from apis.models import API, APIQuerySet
 from portal.access import (
     changeable_subscription_or_404,
     live_changeable_subscription_or_404,
     live_subscription_or_404,
+    subscribable_api_or_404,
     subscription_or_404,
 )
-from portal.forms import RegenerateForm, SubscriptionNameForm, TransferForm
+from portal.forms import ForWhomForm, RegenerateForm, SubscriptionNameForm, TransferForm
 from portal.http import SignedInRequest
 from portal.key_lines import key_line, key_lines
 from portal.posting import posted_from
@@ -95,6 +96,38 @@ def _opened_apis(subscription: Subscription, viewer: User) -> APIQuerySet:
     if subscription.api is not None:
         return visible.filter(pk=subscription.api.pk)
     return visible
+
+
+@require_http_methods(["GET", "POST"])
+@sign_in_required
+def subscribe_to_api(request: SignedInRequest, api: str) -> HttpResponse:
+    shown = subscribable_api_or_404(request.user, api)
+    is_sent = request.method == "POST"
+    form = ForWhomForm(
+        request.POST if is_sent else None, viewer=request.user, initial={"display_name": shown.display_name}
+    )
+    if is_sent and form.is_valid():
+        try:
+            made = lifecycle.subscribe_to_api(
+                user=request.user,
+                api=shown,
+                display_name=form.cleaned_data["display_name"],
+                team=form.owning_team,
+            )
+        except lifecycle.LifecycleError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, outcome(made))
+            return redirect("portal:subscription", made.pk)
+    context = {"api": shown, "needs_approval": shown.subscribing == API.Subscribing.APPROVAL, "form": form}
+    return render(request, "portal/profile/subscribe_to_api.html", context)
+
+
+def outcome(made: Subscription) -> str:
+    """What to tell who has just subscribed."""
+    if made.state == Subscription.State.SUBMITTED:
+        return _("Your request was sent. You get an e-mail when it is decided.")
+    return _("You are subscribed. Your keys are below.")
 
 
 @posted_from("portal:subscription")
