@@ -18,6 +18,7 @@ from zlib import crc32
 
 import msgspec
 
+from gateway.catalogue.call_limits import Scope
 from gateway.journal.locks import is_being_written, lock_name
 from gateway.journal.parts import Part, parts, read_records
 from gateway.journal.record import CallRecord, InnerQuotaStand, InnerRatePeriod
@@ -29,6 +30,9 @@ ABANDONED_SECONDS = 600.0
 MAGIC = b"APIMC1\r\n"
 
 log = logging.getLogger(__name__)
+
+Recorded = dict[Scope, dict[bytes, list[float]]]
+"""The times of calls in records, as they are read."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
@@ -84,7 +88,7 @@ def recover(directory: Path, gateway: str, counters: Counters, now: float) -> in
     counters.restore(checkpoint.quotas)
     counters.restore_rates(checkpoint.rates)
     free = checkpoint.next_part
-    rates: Windows = {}
+    rates: Recorded = {}
     for part in parts(directory):
         if part.gateway == gateway and part.sequence >= checkpoint.next_part:
             _replay(part, counters, rates, now)
@@ -93,7 +97,7 @@ def recover(directory: Path, gateway: str, counters: Counters, now: float) -> in
     return free
 
 
-def _replay(part: Part, counters: Counters, rates: Windows, now: float) -> None:
+def _replay(part: Part, counters: Counters, rates: Recorded, now: float) -> None:
     for record, _ in read_records(part.file):
         product, subscription = record.product, record.subscription
         if product is None or subscription is None:

@@ -14,7 +14,7 @@ from gateway.journal import checkpoint
 from gateway.journal.locks import lock_name, new_part
 from gateway.journal.parts import GATEWAY_NAME, MAGIC, frame, part_file
 from gateway.journal.record import CallRecord
-from gateway.limits.counters import Counters, Stands, TimesOf, listed
+from gateway.limits.counters import Counters, Stands, TimesOf, fixed
 from gateway.replacing import sync_folder
 
 BUFFER_BYTES = 64 * 2**20
@@ -211,7 +211,7 @@ class Journal:
                 os.close(file)
             if counts is not None:
                 sequence, quotas, times = counts
-                state = checkpoint.Checkpoint(sequence, quotas=quotas, rates=listed(times))
+                state = checkpoint.Checkpoint(sequence, quotas=quotas, rates=fixed(times))
                 checkpoint.write(checkpoint.checkpoint_file(self._directory, self._gateway), state)
         except OSError as error:
             log.error("checkpoint_failed error=%s", error)

@@ -7,7 +7,7 @@ the quota, calls are refused. Counts outlive a change of the limit.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from time import sleep
 from typing import TypeAlias
@@ -18,9 +18,9 @@ from gateway.catalogue.routing import Catalogue
 from gateway.limits.answers import bandwidth_left, lines_of, refuse_quota, refuse_rate
 
 SWEPT_PER_TURN = 1000
-LISTED_AT_ONCE = 200
+FIXED_AT_ONCE = 200
 
-Windows: TypeAlias = dict[Scope, dict[bytes, list[float]]]
+Windows: TypeAlias = Mapping[Scope, Mapping[bytes, Sequence[float]]]
 """The times of calls that may still count, by the limit's scope and by subscription."""
 
 TimesOf: TypeAlias = dict[Scope, dict[bytes, deque[float]]]
@@ -141,11 +141,11 @@ class Counters:
         return self._quotas[quota.scope].get(subscription)
 
     def times(self) -> TimesOf:
-        """The times of calls that may still count, for the checkpoint; cheap at any size. See `listed`."""
+        """The times of calls that may still count, for the checkpoint; cheap at any size. See `fixed`."""
         return {scope: windows.copy() for scope, windows in self._rates.items()}
 
     def rates(self) -> Windows:
-        return listed(self.times())
+        return fixed(self.times())
 
     def restore_rates(self, rates: Windows) -> None:
         """Take over times of an earlier run, in any order. Those that are here already are the same calls."""
@@ -198,18 +198,19 @@ class Counters:
             del stands[subscription]
 
 
-def listed(times: TimesOf) -> Windows:
-    """For another thread, while calls are counted: a list is made of each at once, which nothing can interrupt.
+def fixed(times: TimesOf) -> Windows:
+    """For another thread, while calls are counted: each copy is made at once, which nothing can interrupt.
 
-    It lets go of the interpreter often, so that no call has to wait for it.
+    It lets go of the interpreter often, so that no call has to wait for it. Tuples are soon left
+    alone by the garbage collector.
     """
-    found: Windows = {}
+    found: dict[Scope, dict[bytes, Sequence[float]]] = {}
     for scope, windows in times.items():
         found[scope] = {}
         for number, (subscription, those) in enumerate(windows.items()):
-            if copy := list(those):
+            if copy := tuple(those):
                 found[scope][subscription] = copy
-            if number % LISTED_AT_ONCE == 0:
+            if number % FIXED_AT_ONCE == 0:
                 sleep(0)
     return found
 

@@ -159,7 +159,7 @@ def test_rate_windows_are_the_checkpoints_and_those_of_later_parts_each_call_onc
     (tmp_path / "gw-000000000006.journal").write_bytes(MAGIC + under_way_then + b"".join(later))
     counters = Counters()
     checkpoint.recover(tmp_path, "gw", counters, NOW)
-    assert counters.rates() == {FIRST: {ALICE: [NOW - 30, NOW - 20, NOW - 7, NOW - 5]}, SECOND: {ALICE: [NOW - 10]}}
+    assert counters.rates() == {FIRST: {ALICE: (NOW - 30, NOW - 20, NOW - 7, NOW - 5)}, SECOND: {ALICE: (NOW - 10,)}}
 
 
 def test_limits_of_apis_and_operations_and_bytes_come_back(tmp_path):
@@ -170,7 +170,7 @@ def test_limits_of_apis_and_operations_and_bytes_come_back(tmp_path):
     (tmp_path / "gw-000000000006.journal").write_bytes(MAGIC + call(-30, **inner) + call(-5, **inner))
     counters = Counters()
     checkpoint.recover(tmp_path, "gw", counters, NOW)
-    assert counters.rates() == {(1, 1, 0): {ALICE: [NOW - 30, NOW - 5]}, (1, 1, 2): {ALICE: [NOW - 5]}}
+    assert counters.rates() == {(1, 1, 0): {ALICE: (NOW - 30, NOW - 5)}, (1, 1, 2): {ALICE: (NOW - 5,)}}
     assert counters.quotas() == {
         FIRST: {ALICE: (NOW, 1, 500)},
         (1, 1, 0): {ALICE: (NOW, 7, 400)},
@@ -190,7 +190,7 @@ def test_what_version_0_1_wrote_is_read(tmp_path):
     counters = Counters()
     assert checkpoint.recover(tmp_path, "gw", counters, NOW) == 7
     assert counters.quotas() == {SECOND: {ALICE: (NOW, 7, 0)}, FIRST: {ALICE: (NOW, 3, 0)}}
-    assert counters.rates() == {FIRST: {ALICE: [NOW - 9, NOW - 5], b"B": [NOW - 8]}}
+    assert counters.rates() == {FIRST: {ALICE: (NOW - 9, NOW - 5), b"B": (NOW - 8,)}}
 
 
 def test_a_crash_at_any_byte_of_the_last_part_restores_what_was_written(tmp_path):
