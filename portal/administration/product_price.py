@@ -1,5 +1,6 @@
 """The price among the fields of a product's page."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -68,7 +69,10 @@ class PriceFields(forms.Form):
 
 
 def initial_of(price: Price | None) -> dict[str, Any]:
-    return {f"price_{name}": getattr(price, name) for name in FIELDS} if price is not None else {}
+    if price is None:
+        return {}
+    values = {f"price_{name}": getattr(price, name) for name in FIELDS}
+    return {name: f"{value.normalize():f}" if isinstance(value, Decimal) else value for name, value in values.items()}
 
 
 def price_of(cleaned: dict[str, Any]) -> Price | None:

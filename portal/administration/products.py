@@ -21,7 +21,7 @@ from policies.models import ProductPolicy
 from policies.product_names import ProductNames
 from portal.administration.billing import billing_view
 from portal.administration.labels import label_column
-from portal.administration.model_admin import ModelAdmin
+from portal.administration.model_admin import ModelAdmin, TableRowForm
 from portal.administration.product_deletion import delete_view
 from portal.administration.product_price import FIELDS, PriceFields, initial_of, price_of
 from portal.limits import limits_of
@@ -63,7 +63,7 @@ class ProductPolicyFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
                 try:
                     compile_product_policy(document, names)
                 except PolicyError as error:
-                    form.add_error("document", error.worded(_))
+                    form.add_error("document", error.worded(gettext))
 
 
 class ProductPolicyInline(StackedInline):
@@ -204,10 +204,12 @@ class ProductAdmin(ModelAdmin):
     def acceptances(self, product: Product) -> str:
         """How many live subscriptions accepted the terms as they are now."""
         live = Subscription.objects.filter(product=product.pk, state__in=offering.LIVE)
-        earlier = live.exclude(terms_accepted="").exclude(terms_accepted=product.terms)
+        agreed = live.exclude(terms_accepted="")
+        if not product.terms and not agreed.exists():
+            return gettext("There are no terms to accept.")
         return gettext("These terms: %(now)d. An older version: %(earlier)d. None: %(none)d.") % {
-            "now": live.filter(terms_accepted=product.terms).exclude(terms_accepted="").count(),
-            "earlier": earlier.count(),
+            "now": agreed.filter(terms_accepted=product.terms).count(),
+            "earlier": agreed.exclude(terms_accepted=product.terms).count(),
             "none": live.filter(terms_accepted="").count(),
         }
 
@@ -216,6 +218,9 @@ class ProductAdmin(ModelAdmin):
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, **{"form": TableRowForm, **kwargs})
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -142,6 +142,7 @@ class SubscriptionAdmin(ModelAdmin):
             },
         ),
         (_("Keys and dates"), {"fields": ["key_beginnings", "created_at", "started_at", "ended_at"]}),
+        (_("Terms of use"), {"fields": ["terms_version", "terms_accepted"]}),
     ]
     inlines = [EventInline]
     actions = [steps.list_action(name) for name in steps.STEPS]
@@ -156,6 +157,7 @@ class SubscriptionAdmin(ModelAdmin):
         if obj is None:
             return []
         shown = ["shown_owner", "scope", "state", "state_comment", "key_beginnings"]
+        shown += ["terms_version", "terms_accepted"]
         fixed = ["created_at", "started_at", "ended_at"] + ([] if obj.is_live else ["expires_at", "notice_at"])
         return [*shown, *fixed]
 
@@ -188,6 +190,14 @@ class SubscriptionAdmin(ModelAdmin):
     @label_column(_("state"), ordering="state", colours=STATE_COLOURS)
     def shown_state(self, subscription: Subscription) -> tuple[str, str]:
         return subscription.state, subscription.get_state_display()
+
+    @admin.display(description=_("accepted version"))
+    def terms_version(self, subscription: Subscription) -> str:
+        if not subscription.terms_accepted:
+            return gettext("None was accepted.")
+        if subscription.product is not None and subscription.product.terms == subscription.terms_accepted:
+            return gettext("The terms as they are now.")
+        return gettext("An older version.")
 
     @admin.display(description=_("keys begin with"))
     def key_beginnings(self, subscription: Subscription) -> SafeString:

@@ -226,3 +226,13 @@ def test_list_tells_access_and_counts(admin, starter, unlimited, alice, api):
 def test_name_of_another_product_is_refused_in_any_case(admin, starter):
     response = submit(admin, ADD, "product_form", display_name="B", name="Starter")
     assert "Another product has this name" in errors_of(response)
+
+
+def test_page_of_a_subscription_tells_which_terms_were_accepted(admin, unlimited, alice):
+    Product.objects.filter(pk=unlimited.pk).update(terms="Old.")
+    mine = lifecycle.subscribe(user=alice, product=unlimited, display_name="Mine", accepted_terms="Old.")
+    url = reverse("admin:subscriptions_subscription_change", args=[mine.pk])
+    assert "The terms as they are now." in admin.get(url).text
+    Product.objects.filter(pk=unlimited.pk).update(terms="New.")
+    page = admin.get(url).text
+    assert ("An older version." in page, "Old." in page) == (True, True)

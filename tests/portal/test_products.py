@@ -160,3 +160,17 @@ def test_unpublished_product_is_hidden_and_its_subscribers_still_see_what_they_h
         assert "Starter" in page
         assert "/products/starter/" not in page
     assert mine.is_live
+
+
+def test_page_of_a_subscription_shows_the_terms_that_were_accepted(starter, alice, signed_in):
+    Product.objects.update(terms="Be kind.")
+    mine = lifecycle.subscribe(user=alice, product=starter, display_name="Mine", accepted_terms="Be kind.")
+    url = reverse("portal:subscription", args=[mine.pk])
+    page = signed_in(alice).get(url).text
+    assert "Be kind." in page
+    assert "have changed since" not in page
+    Product.objects.update(terms="Pay a million.")
+    page = signed_in(alice).get(url).text
+    assert "Be kind." in page
+    assert "have changed since" in page
+    assert "Pay a million." not in page

@@ -16,7 +16,7 @@ from gateway.configuration.snapshot import InnerRateLimit, Quota, RateLimit
 from gateway.configuration.snapshot import Operation as PublishedOperation
 from policies.models import ProductPolicy
 from publisher.compile import read_snapshot
-from subscriptions import keys
+from subscriptions import keys, offering
 from subscriptions.lifecycle import State, change_state, create
 from subscriptions.models import Product, Subscription, SubscriptionKey
 from tests.gateway.snapshots import compiled
@@ -207,3 +207,16 @@ def test_a_subscription_may_allow_tracing(shop):
     assert not read_snapshot().subscriptions[0].allow_tracing
     Subscription.objects.update(allow_tracing=True)
     assert read_snapshot().subscriptions[0].allow_tracing
+
+
+def test_unpublishing_a_product_changes_nothing_for_its_keys(shop):
+    before = read_snapshot()
+    Product.objects.update(state="notPublished")
+    assert read_snapshot() == before
+
+
+def test_a_deleted_product_and_its_keys_open_nothing(shop):
+    offering.delete_product(shop.product, by=None, cancel_subscriptions=True)
+    snapshot = read_snapshot()
+    assert snapshot.products == ()
+    assert [subscription.is_active for subscription in snapshot.subscriptions] == [False]
