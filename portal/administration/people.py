@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +17,7 @@ from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
+from accounts.closing import close
 from accounts.models import ClaimedMembership, CustomValue, Group, Team, TeamMembership, User, UserStateChange
 from accounts.teams import sole_ownerships
 from portal.administration import second_factors, user_steps
@@ -26,10 +26,13 @@ from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, RowsField
 from portal.administration.steps import administrator
 from subscriptions.models import Subscription
-from subscriptions.ownership import end_all_of
 
 State = User.State
 STATE_COLOURS = {State.ACTIVE: "success", State.BLOCKED: "danger", State.PENDING: "warning", State.DELETED: "info"}
+
+CLOSING = _(
+    "Name, addresses and all ways to sign in are erased, and subscriptions end. The history stays, without a name."
+)
 
 
 class AddUserForm(UserCreationForm):
@@ -195,20 +198,19 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
         return bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        if obj is not None and (obj.pk == request.user.pk or (obj.is_superuser and not request.user.is_superuser)):
+        if obj is not None and (obj.state == State.DELETED or obj.pk == request.user.pk):
+            return False
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
             return False
         return bool(super().has_delete_permission(request, obj))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
-        """Subscriptions are no hindrance: they are ended first. A team keeps an owner."""
+        """What closing an account does, and the teams that would be without an owner."""
         in_the_way = [_without_owner(team) for user in objs for team in sole_ownerships(user)]
-        to_delete, counts, missing, _protected = super().get_deleted_objects(objs, request)
-        return to_delete, counts, missing, in_the_way
+        return [f"{user.email}: {CLOSING}" for user in objs], {}, set(), in_the_way
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        with transaction.atomic():
-            end_all_of(obj, by=administrator(request))
-            obj.delete()
+        close(obj, by=administrator(request))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Deleting many at once is not offered: their subscriptions would end."""

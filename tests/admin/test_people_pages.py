@@ -220,12 +220,15 @@ def test_group_of_one_s_own_is_made_with_members(admin, alice):
     assert list(Group.objects.get(name="testers").members.all()) == [alice]
 
 
-def test_deleting_a_user_ends_his_subscriptions(admin, alice, unlimited):
+def test_deleting_a_user_closes_the_account_and_keeps_the_history(admin, alice, unlimited):
     made = lifecycle.subscribe(user=alice, product=unlimited, display_name="Hers")
-    admin.post(f"/admin/accounts/user/{alice.pk}/delete/", {"post": "yes"})
+    delete = reverse("admin:accounts_user_delete", args=[alice.pk])
+    assert "are erased" in admin.get(delete).text
+    admin.post(delete, {"post": "yes"})
     made.refresh_from_db()
     assert (made.state, made.owner) == ("cancelled", None)
-    assert not User.objects.filter(pk=alice.pk).exists()
+    assert (state_of(alice), User.objects.get(pk=alice.pk).full_name) == ("deleted", "")
+    assert admin.get(delete).status_code == 403
 
 
 MAPPED = {"provider": "contoso", "claim": "groups", "claim_values": " staff \r\n\r\nboard"}
