@@ -92,3 +92,19 @@ class QuotaUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subscription_id}: {self.calls}"
+
+
+class QuotaWarning(models.Model):
+    """That people were told how far a subscription's quota is used, in the period that began then."""
+
+    subscription_id = models.UUIDField()
+    period_start = models.DateTimeField()
+    percent = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscription_id", "period_start", "percent"], name="quota_warning_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}: {self.percent} %"

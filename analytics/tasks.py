@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from analytics import calls, finished_parts
+from analytics import calls, finished_parts, quota_watch
 from analytics import ingest as journal
 from portal import heartbeat
 from portal.exclusive import only_one
@@ -23,6 +23,11 @@ def ingest() -> None:
 @shared_task
 def retire_parts() -> None:
     finished_parts.retire(Path(settings.JOURNAL_DIR))
+
+
+@shared_task
+def warn_of_quotas() -> None:
+    quota_watch.warn(timezone.now())
 
 
 @shared_task

@@ -48,7 +48,7 @@ def usage_of(subscriptions: Iterable[Subscription], now: datetime, timezone: tzi
     chosen = list(subscriptions)
     sums = _calls_since({subscription.pk for subscription in chosen}, now, timezone)
     uses = QuotaUse.objects.in_bulk([subscription.pk for subscription in chosen])
-    limits = _limits({subscription.product_id for subscription in chosen})
+    limits = limits_of({subscription.product_id for subscription in chosen})
     return {
         subscription.pk: _usage(
             sums.get(subscription.pk, _Sums(today=0, this_week=0)),
@@ -72,7 +72,8 @@ def _calls_since(subscriptions: set[UUID], now: datetime, timezone: tzinfo) -> d
     return {row["subscription_id"]: _Sums(today=row["today"], this_week=row["this_week"]) for row in rows}
 
 
-def _limits(products: set[int | None]) -> dict[int | None, ProductPolicyValues]:
+def limits_of(products: set[int | None]) -> dict[int | None, ProductPolicyValues]:
+    """The limits of each product that has any."""
     limits: dict[int | None, ProductPolicyValues] = {}
     for product, document in ProductPolicy.objects.filter(product__in=products - {None}).values_list(
         "product_id", "document"

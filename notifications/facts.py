@@ -76,9 +76,9 @@ def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
     developer = facts.developer
     return {
         **common_values(facts.service, receiver),
-        "receiver": str(receiver or data.get("name", "")),
-        "developer": str(developer or data.get("name") or data.get("email", "")),
-        "developer_email": developer.email if developer else str(data.get("email", "")),
+        "receiver": str(receiver or data.get("person", "")),
+        "developer": str(data.get("person") or data.get("email") or developer or ""),
+        "developer_email": str(data.get("email") or (developer.email if developer else "")),
         "by": str(by) if by else "",
         "comment": str(data.get("comment", "")),
         "days": str(data.get("days_left", "")),

@@ -16,10 +16,11 @@ from django.utils.translation import get_language
 
 from accounts.localization import as_read_by
 from accounts.models import TeamMembership, User
+from apis.models import API
 from events import names
 from events.models import Event
 from notifications import preferences
-from notifications.catalogue import TEMPLATES
+from notifications.catalogue import TEMPLATES, Category
 from notifications.facts import Facts, facts_of, values_of
 from notifications.mails import Mail, compose
 from notifications.models import Mailing
@@ -27,7 +28,7 @@ from notifications.outbox import OutboxBackend
 from notifications.publisher import Notification, recipients_of
 from notifications.rendering import Text
 from notifications.texts import text_of
-from subscriptions.models import Subscription
+from subscriptions.models import Product, Subscription
 
 BATCH = 500
 TEMPLATE_OF: Mapping[str, str] = {
@@ -53,14 +54,16 @@ def subscribers(subscriptions: QuerySet[Subscription]) -> QuerySet[User]:
 
 
 def receivers_of(facts: Facts) -> QuerySet[User]:
-    announcement = facts.announcement
-    api = announcement.api if announcement is not None else facts.api
-    product = announcement.product if announcement is not None else facts.product
+    return receivers(facts.api, facts.product, TEMPLATES[TEMPLATE_OF[facts.event.name]].category)
+
+
+def receivers(api: API | None, product: Product | None, category: Category) -> QuerySet[User]:
+    """Those subscribers of an API or a product who want such mails."""
     if api is not None:
         found = subscribers(Subscription.objects.opening(api))
     else:
         found = subscribers(Subscription.objects.filter(product=product, product__isnull=False))
-    return preferences.wanting(found, TEMPLATES[TEMPLATE_OF[facts.event.name]].category)
+    return preferences.wanting(found, category)
 
 
 def write_next_batch() -> int:

@@ -164,6 +164,8 @@ class Announcement(models.Model):
         API, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("API")
     )
     scope_name = models.CharField(_("subscribers of"), max_length=300)
+    form_id = models.UUIDField(unique=True, null=True, editable=False, help_text="Of the form that it was sent by.")
+    event = models.OneToOneField("events.Event", on_delete=models.SET_NULL, null=True, editable=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(_("sent at"), auto_now_add=True)
 

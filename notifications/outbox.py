@@ -7,6 +7,8 @@ from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.message import sanitize_address
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from notifications import mail_server
 from notifications.models import OutboxMail
@@ -36,13 +38,20 @@ class OutboxBackend(BaseEmailBackend):
         return len(mails)
 
 
+def send_again(mails: QuerySet[OutboxMail]) -> int:
+    """Put those that failed back into the queue; returns how many. Others wait already, or have arrived."""
+    return mails.filter(state=OutboxMail.State.FAILED).update(
+        state=OutboxMail.State.WAITING, attempts=0, next_attempt_at=timezone.now(), last_error=""
+    )
+
+
 def _mail(message: EmailMessage) -> OutboxMail:
-    recipients = [_bare_address(recipient) for recipient in message.recipients()]
+    recipients = [bare_address(recipient) for recipient in message.recipients()]
     if len(recipients) > MAX_RECIPIENTS:
         raise ValueError(f"A mail has at most {MAX_RECIPIENTS} recipients, this one has {len(recipients)}.")
     if message.from_email == settings.DEFAULT_FROM_EMAIL:
         message.from_email = mail_server.sender()
-    sender = _bare_address(message.from_email)
+    sender = bare_address(message.from_email)
     if not any(name.lower() == "message-id" for name in message.extra_headers):
         # Django would ask the DNS for this host's name, and the sender's domain is what spam filters expect.
         message.extra_headers["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2] or "localhost")
@@ -59,6 +68,6 @@ def _mail(message: EmailMessage) -> OutboxMail:
     )
 
 
-def _bare_address(address: str) -> str:
+def bare_address(address: str) -> str:
     """What goes into the envelope: `alice@example.org` of `Alice <alice@example.org>`."""
     return parseaddr(sanitize_address(address, ENCODING))[1]

@@ -1,6 +1,7 @@
 """What Django's admin finds when it looks for each app's `admin` module."""
 
 from portal.administration import (
+    announcements,
     backends,
     calls,
     catalogue,
@@ -9,6 +10,9 @@ from portal.administration import (
     groups,
     identity_providers,
     invitations,
+    mail_server,
+    mail_texts,
+    notifications,
     operations,
     outbox,
     people,
@@ -20,6 +24,7 @@ from portal.administration import (
 )
 
 __all__ = [
+    "announcements",
     "backends",
     "calls",
     "catalogue",
@@ -28,6 +33,9 @@ __all__ = [
     "groups",
     "identity_providers",
     "invitations",
+    "mail_server",
+    "mail_texts",
+    "notifications",
     "operations",
     "outbox",
     "people",

@@ -395,6 +395,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-subscriptions": {"task": "subscriptions.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
     "announce-expiry": {"task": "subscriptions.tasks.give_notice", "schedule": 300.0, "options": {"expires": 300}},
     "retire-journal-parts": {"task": "analytics.tasks.retire_parts", "schedule": 60.0, "options": {"expires": 60}},
+    "warn-of-quotas": {"task": "analytics.tasks.warn_of_quotas", "schedule": 60.0, "options": {"expires": 60}},
     "prune-calls": {"task": "analytics.tasks.prune_calls", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-sent-mail": {"task": "notifications.tasks.forget_sent", "schedule": 3600.0, "options": {"expires": 3600}},
 }

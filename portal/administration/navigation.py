@@ -35,11 +35,21 @@ _MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
         ],
     ),
     (
+        _("Mail"),
+        [
+            (_("Outbox"), "outbox", "notifications", "outboxmail"),
+            (_("Templates"), "article", "notifications", "mailtext"),
+            (_("Notifications"), "notifications", "notifications", "publishernotification"),
+            (_("Announcements"), "campaign", "notifications", "announcement"),
+            (_("Bounced addresses"), "unsubscribe", "notifications", "bouncedaddress"),
+            (_("Mail server"), "dns", "notifications", "mailserver"),
+        ],
+    ),
+    (
         _("Running"),
         [
             (_("Calls"), "swap_vert", "analytics", "call"),
             (_("Journal"), "receipt_long", "analytics", "journalpart"),
-            (_("Mail"), "outgoing_mail", "notifications", "outboxmail"),
             (_("Service"), "settings", "service", "service"),
             (_("Portal settings"), "web", "portalsettings", "portalsettings"),
         ],

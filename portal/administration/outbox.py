@@ -1,12 +1,17 @@
-"""The list of mails: which wait, which were sent, which failed and why."""
+"""Mails: which wait, which were sent, which failed and why; and addresses that take none."""
+
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from notifications.models import OutboxMail
+from notifications import outbox
+from notifications.models import BouncedAddress, OutboxMail
 from portal.administration.labels import label_column
+from portal.administration.model_admin import ModelAdmin
 from portal.administration.read_only import ReadOnlyAdmin
 
 State = OutboxMail.State
@@ -17,14 +22,16 @@ STATE_COLOURS = {State.WAITING: "info", State.SENT: "success", State.FAILED: "da
 class OutboxMailAdmin(ReadOnlyAdmin):
     """Contents are not shown: they hold links that reset passwords and confirm addresses."""
 
-    list_display = ["subject", "shown_recipients", "shown_state", "attempts", "created_at", "sent_at"]
-    list_filter = ["state"]
+    list_display = ["subject", "shown_recipients", "shown_state", "attempts", "last_error", "created_at", "sent_at"]
+    list_filter = ["state", "is_bulk"]
     search_fields = ["subject", "recipients"]
     fields = [
         "subject",
         "sender",
         "shown_recipients",
+        "shown_refusals",
         "state",
+        "is_bulk",
         "attempts",
         "next_attempt_at",
         "last_error",
@@ -39,25 +46,43 @@ class OutboxMailAdmin(ReadOnlyAdmin):
         mails: QuerySet[OutboxMail] = super().get_queryset(request)
         return mails.defer("message")
 
-    @admin.display(description="to")
+    @admin.display(description=gettext_lazy("to"))
     def shown_recipients(self, mail: OutboxMail) -> str:
         return ", ".join(str(recipient) for recipient in mail.recipients)
 
-    @label_column("state", ordering="state", colours=STATE_COLOURS)
+    @admin.display(description=gettext_lazy("refused"))
+    def shown_refusals(self, mail: OutboxMail) -> str:
+        return "; ".join(f"{recipient}: {reason}" for recipient, reason in mail.refused.items()) or "-"
+
+    @label_column(gettext_lazy("state"), ordering="state", colours=STATE_COLOURS)
     def shown_state(self, mail: OutboxMail) -> tuple[str, str]:
         return mail.state, mail.get_state_display()
 
-    def has_send_permission(self, request: HttpRequest) -> bool:
+    def has_send_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return request.user.has_perm("notifications.change_outboxmail")
 
-    @admin.action(description="Send again", permissions=["send"])
+    @admin.action(description=gettext_lazy("Send again"), permissions=["send"])
     def send_again(self, request: HttpRequest, mails: QuerySet[OutboxMail]) -> None:
-        """Put failed mails back into the queue; others wait already or have arrived."""
-        count = mails.filter(state=State.FAILED).update(
-            state=State.WAITING, attempts=0, next_attempt_at=timezone.now(), last_error=""
-        )
-        left = mails.exclude(state=State.WAITING).count()
+        count = outbox.send_again(mails)
         if count:
-            messages.success(request, f"{count} of the mails will be sent again within a minute.")
+            done = ngettext("%(count)s mail is sent again.", "%(count)s mails are sent again.", count)
+            messages.success(request, done % {"count": count})
         else:
-            messages.warning(request, f"None of the mails had failed; {left} were sent already.")
+            messages.warning(request, _("Nothing is sent again: no such mail had failed."))
+
+
+@admin.register(BouncedAddress)
+class BouncedAddressAdmin(ModelAdmin):
+    """Deleting a row lets the address have optional mails again."""
+
+    list_display = ["email", "reason", "at"]
+    search_fields = ["email"]
+    fields = readonly_fields = ["email", "reason", "at"]
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
