@@ -79,15 +79,26 @@ def bills(period: Period, product: Product | None = None) -> Iterator[Bill]:
     charged = iter(_charged(period, product).iterator(chunk_size=BATCH))
     prices: dict[int, Price | None] = {}
     while batch := list(islice(charged, BATCH)):
-        used = _used(batch, period)
-        for subscription in batch:
-            assert subscription.product is not None
-            pk = subscription.product.pk
-            if pk not in prices:
-                prices[pk] = price_in(period, subscription.product)
-            calls, size = used.get(subscription.pk, (0, 0))
-            amount = amount_due(prices[pk], calls)
-            yield Bill(subscription, subscription.product, period, calls, size, prices[pk], amount)
+        yield from _bills(batch, period, prices)
+
+
+def bill_of(subscription: Subscription, period: Period) -> Bill | None:
+    """The bill of one subscription; None where it is to no product."""
+    return next(_bills([subscription], period, {}), None)
+
+
+def _bills(subscriptions: Sequence[Subscription], period: Period, prices: dict[int, Price | None]) -> Iterator[Bill]:
+    """`prices` keeps those that were looked up, by product."""
+    used = _used(subscriptions, period)
+    for subscription in subscriptions:
+        product = subscription.product
+        if product is None:
+            continue
+        if product.pk not in prices:
+            prices[product.pk] = price_in(period, product)
+        calls, size = used.get(subscription.pk, (0, 0))
+        price = prices[product.pk]
+        yield Bill(subscription, product, period, calls, size, price, amount_due(price, calls))
 
 
 def price_in(period: Period, product: Product) -> Price | None:

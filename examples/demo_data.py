@@ -9,7 +9,9 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -20,14 +22,25 @@ from apis.models import API, Operation, Parameter, Representation, Response
 from examples.azureml import catalogue
 from service.models import current
 from service.setup import create_service
-from subscriptions import keys, lifecycle
-from subscriptions.models import Product, Subscription
+from subscriptions import keys, lifecycle, offering
+from subscriptions.models import Price, Product, Subscription
 
 SERVICE_NAME = "demoazureml"
 ORGANIZATION_NAME = "Contoso"
 ADMINISTRATOR_EMAIL = "admin@example.org"
 DEVELOPER_EMAIL = "developer@example.org"
 FILE_NAME = "demo.json"
+PRICES: dict[str, dict[str, Any]] = {
+    "starter": {"kind": Price.Kind.FREE},
+    "unlimited": {
+        "kind": Price.Kind.PER_MONTH_AND_CALLS,
+        "currency": "EUR",
+        "per_month": Decimal("49"),
+        "included_calls": 100_000,
+        "per_thousand_calls": Decimal("0.25"),
+        "text": "Without VAT",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +138,14 @@ def _person(email: str, first_name: str, last_name: str, password: str, *, reset
 
 
 def _offer(api: API, *, by: User, to: User) -> None:
-    """The API in the products, and an active subscription to each."""
-    for name in ("starter", "unlimited"):
+    """The API in the products, a price and an active subscription to each."""
+    for name in PRICES:
         product = Product.objects.filter(name=name).first()
         if product is None:
             continue
         product.apis.add(api)
+        if product.price is None:
+            offering.set_price(product, Price(**PRICES[name]))
         if Subscription.objects.filter(owner=to, product=product).exists():
             continue
         subscription = lifecycle.subscribe(

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from babel import Locale
 from babel.numbers import format_currency, format_decimal
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext as _
 
 from accounts.models import Viewer
+from analytics.billing import Bill, Period, bill_of
 from portal.limits import Limits, limits_of
 from subscriptions.models import Price, Product, Subscription
 
@@ -85,6 +89,31 @@ def price_in_words(price: Price | None) -> PriceInWords | None:
     return PriceInWords(
         money(price.per_month, price.currency), _("per month"), included, _rate(rate, included), note=price.text
     )
+
+
+@dataclass(frozen=True, slots=True)
+class MonthInWords:
+    """What a subscription has used in a month; `amount` is empty where no figures say what it costs."""
+
+    name: str
+    calls: str
+    price: PriceInWords
+    amount: str
+
+
+def month_in_words(subscription: Subscription, now: datetime) -> MonthInWords | None:
+    """Of the running month, by the time zone of bills; None where no price is stated."""
+    bill = bill_of(subscription, Period.around(now, timezone.get_default_timezone()))
+    price = price_in_words(bill.price) if bill is not None else None
+    if bill is None or price is None:
+        return None
+    return MonthInWords(date_format(bill.period.start, "F Y"), number(bill.calls), price, amount_in_words(bill))
+
+
+def amount_in_words(bill: Bill) -> str:
+    if bill.price is None or bill.amount is None:
+        return ""
+    return money(bill.amount, bill.price.currency) if bill.price.currency else _("Free")
 
 
 def _included(price: Price) -> str:

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from analytics.billing import Bill, Period, bills, periods
 from portal.administration.model_admin import ModelAdmin
-from portal.plans import money
+from portal.plans import amount_in_words
 from subscriptions.models import Product
 
 MONTHS = 36
@@ -92,16 +92,10 @@ def billing_view(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRespon
         context |= {
             "period": form.period,
             "runs": form.period.contains(timezone.now()),
-            "rows": [(bill, _amount(bill)) for bill in rows[:SHOWN]],
+            "rows": [(bill, amount_in_words(bill)) for bill in rows[:SHOWN]],
             "has_more": len(rows) > SHOWN,
         }
     return render(request, "admin/subscriptions/product/billing.html", context)
-
-
-def _amount(bill: Bill) -> str:
-    if bill.price is None or bill.amount is None:
-        return ""
-    return money(bill.amount, bill.price.currency) if bill.price.currency else _("Free")
 
 
 def _download(found: Iterator[Bill], period: Period, product: Product | None) -> StreamingHttpResponse:

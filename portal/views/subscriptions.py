@@ -25,6 +25,7 @@ from portal.access import (
 from portal.forms import ForWhomForm, RegenerateForm, SubscriptionNameForm, TransferForm
 from portal.http import SignedInRequest
 from portal.key_lines import key_line, key_lines
+from portal.plans import month_in_words
 from portal.posting import posted_from
 from portal.signing_in import sign_in_required
 from portal.subscription_steps import steps_of
@@ -79,6 +80,7 @@ def _subscription_page(
         "subscription": subscription,
         "opened_apis": _opened_apis(subscription, request.user)[:APIS_LISTED],
         "usage": usage_of([subscription], timezone.now(), timezone.get_current_timezone())[subscription.pk],
+        "month": month_in_words(subscription, timezone.now()),
         "form": form or SubscriptionNameForm(initial=model_to_dict(subscription, ["display_name"])),
         "key_lines": key_lines(subscription, revealed or {}),
         "may_change": may_change,

@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client
-from django.utils import translation
+from django.urls import reverse
+from django.utils import timezone, translation
 
+from analytics.models import SubscriptionQuarter
 from portal.plans import price_in_words
 from subscriptions import lifecycle, offering
 from subscriptions.models import Price, Product
@@ -117,3 +119,15 @@ def test_words_of_a_price_are_only_words(starter, text):
     page = Client().get("/products/").text
     assert "<script>alert" not in page
     assert text in page or "&lt;script&gt;" in page
+
+
+def test_developer_sees_what_the_month_costs_so_far(starter, alice, signed_in):
+    mine = lifecycle.subscribe(user=alice, product=starter, display_name="Mine")
+    url = reverse("portal:subscription", args=[mine.pk])
+    assert "So far in" not in signed_in(alice).get(url).text
+    offering.set_price(starter, Price(kind="perThousandCalls", currency="EUR", per_thousand_calls=Decimal("2")))
+    start = timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    SubscriptionQuarter.objects.create(subscription_id=mine.pk, quarter=start, calls=1500)
+    page = signed_in(alice).get(url).text
+    assert "1,500 calls, €3.00." in page
+    assert "€2.00" in page
