@@ -19,13 +19,14 @@ class InvitationForm(NameForm, TermsForm):
     """A name, a password, and what else is asked at sign-up; the address is the invitation's."""
 
     password1 = PasswordField(label=_("Password"), autocomplete="new-password", help_text=" ")
-    password2 = PasswordField(label=_("Password, once more"), autocomplete="new-password")
+    password2 = PasswordField(label=_("Password (again)"), autocomplete="new-password")
 
     def __init__(self, *args: Any, invitation: Invitation, **kwargs: Any) -> None:
         initial = {"first_name": invitation.first_name, "last_name": invitation.last_name}
         super().__init__(*args, initial=initial, **kwargs)
         self.invitation = invitation
-        self.order_fields([name for name in self.fields if not name.startswith("terms")])
+        last = ("password1", "password2", "terms", "terms_version")
+        self.order_fields([*(name for name in self.fields if name not in last), *last])
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

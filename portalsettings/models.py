@@ -105,6 +105,11 @@ class PortalSettings(models.Model):
             raise ValidationError(_("Make a validation key first: your site and the portal know each other by it."))
 
     @property
+    def offers_sign_up(self) -> bool:
+        """Whether pages lead visitors to signing up: here, or at the own site."""
+        return self.sign_up == self.SignUp.OPEN or self.delegates_sign_in
+
+    @property
     def domains(self) -> list[str]:
         """The patterns of addresses that may sign up; empty if all may."""
         return self.allowed_domains.split()

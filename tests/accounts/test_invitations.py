@@ -1,10 +1,12 @@
 """Inviting people by mail."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -119,3 +121,27 @@ def test_accepting_refuses(link, field, value):
 def test_guessing_links_is_stopped(service):
     answers = [Client().post(f"/account/invitation/guess{number}/", FORM).status_code for number in range(21)]
     assert (answers[0], answers[-1]) == (404, 429)
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one transaction write at a time")
+@pytest.mark.django_db(transaction=True)
+def test_two_who_follow_a_link_at_the_same_time_make_one_account(link):
+    token, refusals = link.rstrip("/").rpartition("/")[2], []
+    start = threading.Barrier(2, timeout=10)
+
+    def accept() -> None:
+        try:
+            start.wait()
+            invitations.accept(token, password=NEW["password1"], first_name="D", last_name="D")
+        except invitations.Unusable as error:
+            refusals.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=accept) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(refusals), User.objects.filter(email="dora@example.org").count()) == (1, 1)

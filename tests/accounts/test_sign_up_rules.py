@@ -19,6 +19,7 @@ def test_nobody_signs_up_where_sign_up_is_not_open(mode, says):
     assert says in Client().get("/account/signup/").text
     assert says in Client().post("/account/signup/", NEW).text
     assert not User.objects.exists()
+    assert 'href="/account/signup/' not in Client().get("/account/login/").text
 
 
 @pytest.mark.parametrize("mode", ["open", "invitation", "closed"])

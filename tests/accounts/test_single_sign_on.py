@@ -4,12 +4,16 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
+from accounts import single_sign_on
 from accounts.models import SpentToken, User
 from portalsettings import terms, validation_key
 from portalsettings.models import PortalSettings, current
@@ -112,3 +116,27 @@ def test_terms_are_asked_for_here_too(key, alice):
 def test_there_is_no_such_page_where_sign_in_is_not_delegated(key, alice):
     PortalSettings.objects.update(delegates_sign_in=False)
     assert _enter(_token(key, email=alice.email))[1].status_code == 404
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one transaction write at a time")
+@pytest.mark.django_db(transaction=True)
+def test_token_that_is_used_twice_at_the_same_time_works_once(key, alice):
+    token, refusals = _token(key, email=alice.email), []
+    start = threading.Barrier(2, timeout=10)
+
+    def enter() -> None:
+        try:
+            start.wait()
+            single_sign_on.enter(token, key=key, now=timezone.now())
+        except single_sign_on.TokenRefused as error:
+            refusals.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=enter) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(refusals), SpentToken.objects.count()) == (1, 1)

@@ -14,6 +14,8 @@ GUEST_PAGES = [
     "/account/login/",
     "/account/signup/",
     "/account/password/reset/",
+    "/account/waiting/",
+    "/account/invitation/not-a-link/",
     "/no-such-page/",
 ]
 DEVELOPER_PAGES = [
