@@ -51,7 +51,7 @@ MAX_SEGMENTS = 300
 DEFAULT_KEY_QUERY_NAME = b"subscription-key"
 REMEMBERED_ROUTES = 8192
 REMEMBERED_TARGET_BYTES = 256
-AMBIGUOUS = "The path can be taken for that of another operation: it holds an encoded slash, or the like."
+AMBIGUOUS = "The path can be taken for another one: it holds an encoded slash or the like, or empty segments."
 
 _SLASHES = re.compile(rb"//+")
 
@@ -362,7 +362,7 @@ def _is_ambiguous(
         found, _, its = _lead(catalogue, method, comparable(text, MAX_SEGMENTS), asked)
         return (found.id, its.operation) if found is not None and its is not None else None
 
-    found = readings(path, keeps_encoded_slashes=api.keeps_encoded_slashes)
+    found = readings(path, keeps_delimiters=api.keeps_encoded_slashes)
     if found is None:
         return True
     # Empty segments that a template spells out are its author's: where they are merged, it may lead nowhere.

@@ -15,7 +15,7 @@ _BROKEN_ENCODING = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _DOT_SEGMENT = re.compile(rb"(?:\A|[/\\])\.\.?(?=[/\\;?#\0]|\Z)")
 _NOT_PLAIN = re.compile(rb"[%;\\]|//")
 _SPECIAL = re.compile(rb"[%;\\?#\0]|//")
-_ENCODED_SLASH = re.compile(rb"(%(?:2[Ff]|5[Cc]))")
+_ENCODED_DELIMITER = re.compile(rb"(%(?:2[Ff]|5[Cc]|3[Ff]|23))")
 _SEGMENT_PARAMETERS = re.compile(rb";[^/]*")
 _END_OF_PATH = re.compile(rb"[?#\0]")
 # Nobody means a path with more, and to follow them all would hold up other calls.
@@ -66,14 +66,15 @@ def is_plain(path: bytes) -> bool:
     return _SPECIAL.search(once) is None and once.count(b"/") == path.count(b"/")
 
 
-def readings(path: bytes, *, keeps_encoded_slashes: bool) -> set[Reading] | None:
+def readings(path: bytes, *, keeps_delimiters: bool) -> set[Reading] | None:
     """What backends may take the path for, all but merged slashes; None where that is too much to tell.
 
     A backend may decode once, or twice with a proxy before it; see a slash in a backslash; drop what
     follows a semicolon; and end the path where a question mark, number sign or null is, each of it
-    before decoding or after. `keeps_encoded_slashes` where it tells an encoded slash from a plain one.
+    before decoding or after. `keeps_delimiters` where it tells encoded slashes, question marks and number signs
+    from plain ones.
     """
-    decode = _decoded_but_slashes if keeps_encoded_slashes else decoded
+    decode = _decoded_but_delimiters if keeps_delimiters else decoded
     found: set[Reading] = set()
     texts: set[Reading] = {(path, b"")}
     for decodings in range(3):
@@ -102,15 +103,15 @@ def _cut_short(path: bytes, query: bytes) -> Reading:
     return path[: end.start()], path[end.end() :] if end[0] == b"?" else query
 
 
-def _decoded_but_slashes(path: bytes) -> bytes:
-    pieces = _ENCODED_SLASH.split(path)
+def _decoded_but_delimiters(path: bytes) -> bytes:
+    pieces = _ENCODED_DELIMITER.split(path)
     pieces[::2] = map(decoded, pieces[::2])
     return b"".join(pieces)
 
 
 def comparable(path: bytes, most_segments: int) -> list[bytes]:
-    """The segments of a path that is decoded but for slashes within a segment, as they are compared."""
-    return [_ENCODED_SLASH.sub(_decoded_match, segment).lower() for segment in path.split(b"/", most_segments)[1:]]
+    """The segments of a path that is decoded but for delimiters within a segment, as they are compared."""
+    return [_ENCODED_DELIMITER.sub(_decoded_match, segment).lower() for segment in path.split(b"/", most_segments)[1:]]
 
 
 def _decoded_match(found: re.Match[bytes]) -> bytes:

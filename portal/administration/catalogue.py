@@ -48,6 +48,11 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
                 "Longest wait for the head of the backend's answer, then 504; and longest "
                 "pause in its body. Empty: the gateway's setting."
             ),
+            "allow_encoded_slashes": _(
+                "For ids such as a%2Fb, and C%23 before the end of a path. Only if the service tells them from plain "
+                "delimiters: one that decodes paths first could be led to what no operation is for. Off: such calls "
+                "get 400, unless a wildcard covers the slash."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

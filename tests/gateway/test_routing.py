@@ -181,6 +181,7 @@ AMBIGUOUS = [
     pytest.param(["GET /a/{x}", "GET /a/admin"], b"/echo/a/%2561dmin", id="a literal encoded twice"),
     pytest.param(["GET /{x}", "GET /q?a={a}"], b"/echo/q%3Fa=1", id="a query within the path"),
     pytest.param(["GET /a/{x}/b"], b"/echo/a/1%3F/b", id="a path that ends early"),
+    pytest.param(["GET /a/{x}/b"], b"/echo/a/C%23/b", id="a path that ends early, at a number sign"),
     pytest.param(["GET /*", "GET /a/admin"], b"/echo/a%2Fadmin", id="a literal past a wildcard"),
     pytest.param(["GET /*", "GET /a/admin"], b"/echo/a//admin", id="a literal past merged slashes"),
     pytest.param(["GET /*"], b"/echo/" + b"%2F;%23\\" * 2000, id="more than can be followed"),
@@ -224,13 +225,17 @@ def test_what_leads_to_one_operation_however_it_is_read_passes(template, path):
         (b"/echo/a/b%252Fc%5cd", 1),
         (b"/echo/a/admin%2F", 1),
         (b"/echo/s%2Ft", 3),
+        (b"/echo/l/C%23/Who%3F", 4),
+        (b"/echo/l/C%2523/x", 4),
         (b"/echo/a/admin;x%2F", None),
         (b"/echo/a/b%2F..%2Fc", None),
         (b"/echo/a/b\\c", None),
     ],
 )
 def test_an_api_may_let_encoded_slashes_pass_in_a_segment(path, operation):
-    served = catalogue(api(1, "echo", "GET /a/{x}", "GET /a/admin", "GET /s%2Ft", allow_encoded_slashes=True))
+    served = catalogue(
+        api(1, "echo", "GET /a/{x}", "GET /a/admin", "GET /s%2Ft", "GET /l/{x}/{y}", allow_encoded_slashes=True)
+    )
     assert operation_at(served, b"GET", path) == operation
 
 
