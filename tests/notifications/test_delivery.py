@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from notifications import delivery
 from notifications.delivery import LEASE, MAX_ATTEMPTS, deliver_due, forget_sent
-from notifications.models import OutboxMail
+from notifications.models import BouncedAddress, MailServer, OutboxMail
+from notifications.outbox import send_again
 from tests.notifications import smtp_server
 
 pytestmark = pytest.mark.django_db
@@ -107,11 +108,78 @@ def test_a_refused_mail_does_not_hold_up_the_others(smtp, caplog):
     assert [entry.levelname for entry in caplog.records] == ["WARNING"]
 
 
-def test_a_mail_that_some_recipients_get_is_sent_and_the_others_are_logged(smtp, caplog):
+def test_a_mail_that_some_recipients_get_is_sent_and_the_others_are_marked(smtp, caplog):
     smtp.refused["RCPT TO bob@example.org"] = "550 no such user"
     write(to=["alice@example.org", "bob@example.org"])
     assert deliver_due() == 1
     assert "no such user" in caplog.text
+    mail = OutboxMail.objects.get()
+    assert (mail.state, mail.refused) == (State.SENT, {"bob@example.org": "550 no such user"})
+    assert BouncedAddress.objects.get().email == "bob@example.org"
+
+
+def test_recipients_that_are_refused_for_now_get_it_later(smtp):
+    smtp.refused["RCPT TO bob@example.org"] = "450 greylisted"
+    write(to=["alice@example.org", "bob@example.org"])
+    assert deliver_due() == 1
+    smtp.refused.clear()
+    assert deliver_due(clock_at(timezone.now() + timedelta(hours=1))) == 1
+    assert [recipients for _, recipients, _ in smtp.mails] == [["alice@example.org"], ["bob@example.org"]]
+    assert smtp.mails[0][2] == smtp.mails[1][2]
+    assert not BouncedAddress.objects.exists()
+
+
+def test_a_mail_that_is_refused_for_all_fails_at_once_and_can_be_sent_again(smtp):
+    smtp.refused["RCPT TO bob@example.org"] = "550 5.1.1 no such user"
+    mail = write(to=["bob@example.org"])
+    assert deliver_due() == 0
+    mail.refresh_from_db()
+    assert (mail.state, mail.attempts, mail.last_error) == (State.FAILED, 1, "550 5.1.1 no such user")
+    smtp.refused.clear()
+    assert send_again(OutboxMail.objects.all()) == 1
+    assert deliver_due() == 1
+
+
+def test_a_server_that_refuses_to_relay_marks_no_address(smtp):
+    smtp.refused["RCPT TO bob@example.org"] = "554 5.7.1 relay access denied"
+    mail = write(to=["bob@example.org"])
+    deliver_due()
+    mail.refresh_from_db()
+    assert mail.state == State.WAITING
+    assert not BouncedAddress.objects.exists()
+
+
+def test_a_refused_recipient_does_not_end_the_talk(smtp):
+    smtp.refused["RCPT TO bob@example.org"] = "550 no such user"
+    write(to=["bob@example.org"])
+    write("Second")
+    assert deliver_due() == 1
+    assert smtp.connections == 1
+
+
+def test_bulk_lets_all_others_pass(smtp):
+    bulk = write("Bulk")
+    write("Urgent")
+    OutboxMail.objects.filter(pk=bulk.pk).update(is_bulk=True)
+    deliver_due()
+    assert [b"Urgent" in body for _, _, body in smtp.mails] == [True, False]
+
+
+def test_mails_go_by_the_server_of_the_administration(smtp, settings):
+    settings.MAIL_DELIVERY = "file"
+    MailServer.objects.create(host="127.0.0.1", port=smtp.port, security="none", sender="P <p@example.com>")
+    EmailMultiAlternatives("Hello", "b", to=["alice@example.org"]).send()
+    assert deliver_due() == 1
+    assert smtp.mails[0][0] == "p@example.com"
+
+
+def test_a_password_that_cannot_be_opened_holds_mails_back(db):
+    MailServer.objects.create(host="127.0.0.1", port=1, security="none", sealed_password="other")
+    mail = write()
+    assert deliver_due() == 0
+    mail.refresh_from_db()
+    assert mail.state == State.WAITING
+    assert "KEY_ENCRYPTION_KEY" in mail.last_error
 
 
 def test_a_connection_that_breaks_is_opened_again(smtp):

@@ -1,0 +1,92 @@
+"""Who is told of accounts, teams and quotas, and in which language."""
+
+import pytest
+
+from accounts.models import Team, TeamMembership
+from events import names
+from events.recording import record
+from notifications import texts
+from notifications.catalogue import TEMPLATES
+from notifications.models import OutboxMail, PublisherNotification
+from notifications.rendering import Text
+from subscriptions import keys, lifecycle
+
+pytestmark = pytest.mark.django_db
+ADMINISTRATOR = "admin@example.org"
+
+
+def test_welcome_waits_for_approval(alice, new_mails, admin_user):
+    alice.state = alice.State.PENDING
+    alice.save()
+    record(names.USER_SIGNED_UP, by=alice, user=alice)
+    record(names.USER_WAITING, by=alice, user=alice)
+    assert new_mails() == [([ADMINISTRATOR], "alice@example.org asks for an account")]
+    record(names.USER_APPROVED, by=admin_user, user=alice, comment="")
+    assert new_mails() == [(["alice@example.org"], "Welcome to Demo & Sons")]
+
+
+def test_farewell_goes_to_the_address_that_the_event_holds(alice, new_mails):
+    record(names.USER_CLOSED, by=alice, user=alice, email="old@example.org", person="Alice A.")
+    assert new_mails() == [
+        ([ADMINISTRATOR], "old@example.org has closed the account"),
+        (["old@example.org"], "Your account at Demo & Sons is closed"),
+    ]
+
+
+def test_sign_in_from_a_new_device_is_told(alice, new_mails):
+    record(names.USER_SIGNED_IN_FROM_NEW_DEVICE, by=alice, user=alice, device="Firefox", address="203.0.113.7")
+    assert new_mails() == [(["alice@example.org"], "New sign-in to your account at Demo & Sons")]
+
+
+def test_everybody_in_a_team_is_told_of_its_subscription(alice, bob, mallory, starter, new_mails):
+    team = Team.objects.create(name="Weather")
+    for user in (alice, bob):
+        TeamMembership.objects.create(team=team, user=user)
+    subscription = lifecycle.create(display_name="Ours", by=None, team=team, product=starter)
+    new_mails()
+    keys.regenerate(subscription, keys.Slot.PRIMARY, by=alice)
+    assert [to for to, _ in new_mails()] == [["alice@example.org"], ["bob@example.org"]]
+
+
+def test_quota_is_told_to_publisher_and_developer(alice, starter, new_mails):
+    subscription = lifecycle.create(display_name="Mine", by=None, owner=alice, product=starter)
+    new_mails()
+    record(names.QUOTA_APPROACHING, subscription=subscription, percent=80, used=8000, quota=10000, unit="calls")
+    assert new_mails() == [
+        ([ADMINISTRATOR], "Alice has used 80 % of the quota for Starter"),
+        (["alice@example.org"], "80 % of your quota for Starter are used"),
+    ]
+
+
+def test_own_text_in_the_receivers_language_counts_before_one_for_all(alice, bob, starter, new_mails):
+    template = TEMPLATES["purchaseDeveloperNotificationMessage"]
+    texts.save(template, "", Text("For all: {{ product }}", "b"))
+    texts.save(template, "hu", Text("Magyarul: {{ product }}", "b"))
+    alice.language = "hu"
+    alice.save()
+    for owner in (alice, bob):
+        lifecycle.create(display_name="Mine", by=None, owner=owner, product=starter)
+    assert [subject for _, subject in new_mails()] == ["Magyarul: Starter", "For all: Starter"]
+
+
+def test_recipients_of_notification_and_blind_copies(alice, starter, new_mails):
+    PublisherNotification.objects.create(name="PurchasePublisherNotificationMessage", emails="sales@example.org")
+    PublisherNotification.objects.create(name="BCC", to_administrator=False, emails="copies@example.org")
+    subscription = lifecycle.subscribe(user=alice, product=starter, display_name="Mine")
+    assert [to for to, _ in new_mails()] == [
+        [ADMINISTRATOR],
+        ["sales@example.org"],
+        ["alice@example.org", "copies@example.org"],
+    ]
+    assert b"copies@example.org" not in bytes(OutboxMail.objects.latest("pk").message)
+    keys.regenerate(subscription, keys.Slot.PRIMARY, by=alice)
+    assert new_mails()[0][0] == ["alice@example.org"], "no copy of what protects the account"
+
+
+def test_an_event_that_cannot_be_told_stays_and_holds_up_no_other(alice, new_mails, caplog):
+    broken = record(names.TEAM_MEMBER_REMOVED, by=alice, user="no number")
+    record(names.USER_BLOCKED, by=None, user=alice)
+    assert new_mails() == [(["alice@example.org"], "Your account at Demo & Sons is blocked")]
+    broken.refresh_from_db()
+    assert broken.told_at is None
+    assert "cannot be told" in caplog.text
