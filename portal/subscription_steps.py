@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from subscriptions.models import Subscription, SubscriptionEvent
+from subscriptions.models import Subscription, SubscriptionEvent, SubscriptionKey
 
 Kind = SubscriptionEvent.Kind
 State = Subscription.State
@@ -60,14 +60,20 @@ def in_words(event: SubscriptionEvent) -> str:
         case Kind.DATES:
             return _("Expires on %(detail)s") % detail if event.detail else _("Expires no more")
         case Kind.KEY_REGENERATED:
-            return _("Key made new: %(detail)s") % detail
+            return _("Key made new (%(slot)s): %(start)s") % _key(event.detail)
         case Kind.KEY_SET:
-            return _("Key given a value of its own: %(detail)s") % detail
+            return _("Key given a value of its own (%(slot)s): %(start)s") % _key(event.detail)
         case Kind.OLD_KEY_ENDED:
-            return _("Old key ended: %(detail)s") % detail
+            return _("Old key ended (%(slot)s): %(start)s") % _key(event.detail)
         case Kind.KEYS_SHOWN:
             return _("Keys shown to an administrator")
     return str(_STATES[State(event.state)])
+
+
+def _key(detail: str) -> dict[str, str]:
+    """Of the slot and the visible start of a key."""
+    slot, _space, start = detail.partition(" ")
+    return {"slot": str(SubscriptionKey.Slot(slot).label), "start": start}
 
 
 def _transferred(event: SubscriptionEvent) -> str:

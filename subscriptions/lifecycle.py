@@ -46,13 +46,15 @@ class LifecycleError(ValueError):
 class SubscriptionsLimitReached(LifecycleError):
     def __init__(self, product: Product) -> None:
         super().__init__(
-            f"Subscriptions limit reached for same user: {product.display_name} allows {product.subscriptions_limit}."
+            _("Subscriptions limit reached for same user: %(product)s allows %(limit)s.")
+            % {"product": product.display_name, "limit": product.subscriptions_limit}
         )
 
 
 class WrongState(LifecycleError):
     def __init__(self, subscription: Subscription, wanted: str) -> None:
-        super().__init__(f"A subscription that is {subscription.state} cannot become {wanted}.")
+        states = {"state": State(subscription.state).label.lower(), "wanted": State(wanted).label.lower()}
+        super().__init__(_("A subscription that is %(state)s cannot become %(wanted)s.") % states)
 
 
 def subscribe(
@@ -74,9 +76,11 @@ def subscribe(
         if locked is None:
             raise LifecycleError(_("%(product)s is not offered any more.") % {"product": product.display_name})
         if not locked.subscription_required:
-            raise LifecycleError(f"{locked.display_name} is open: it is called without a subscription.")
+            raise LifecycleError(
+                _("%(product)s is open: it is called without a subscription.") % {"product": locked.display_name}
+            )
         if locked.terms and accepted_terms != locked.terms:
-            raise LifecycleError("Read and accept the terms of use first.")
+            raise LifecycleError(_("Read and accept the terms of use first."))
         refuse_foreign_team(user, team)
         refuse_over_limit(team or user, locked)
         return _create(

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Team, User
@@ -51,12 +52,12 @@ class Subscription(models.Model):
     """The right to call a product, one API, or all APIs, with a pair of keys (Azure: subscription)."""
 
     class State(models.TextChoices):
-        SUBMITTED = "submitted", "Submitted"
-        ACTIVE = "active", "Active"
-        SUSPENDED = "suspended", "Suspended"
-        REJECTED = "rejected", "Rejected"
-        CANCELLED = "cancelled", "Cancelled"
-        EXPIRED = "expired", "Expired"
+        SUBMITTED = "submitted", _("Submitted")
+        ACTIVE = "active", _("Active")
+        SUSPENDED = "suspended", _("Suspended")
+        REJECTED = "rejected", _("Rejected")
+        CANCELLED = "cancelled", _("Cancelled")
+        EXPIRED = "expired", _("Expired")
 
     # Those that may be used some day; the others have ended, and nothing brings them back.
     LIVE = (State.SUBMITTED, State.ACTIVE, State.SUSPENDED)
@@ -129,7 +130,7 @@ class Subscription(models.Model):
     def scope_name(self) -> str:
         if self.product is not None:
             return self.product.name_in_history
-        return self.api.display_name if self.api is not None else "All APIs"
+        return self.api.display_name if self.api is not None else gettext("All APIs")
 
     @property
     def owner_name(self) -> str:

@@ -215,15 +215,15 @@ def regenerate(request: SignedInRequest, subscription_id: UUID, slot: Slot) -> H
         except keys.KeyRefused as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, _key_is_new(slot, form.cleaned_data["overlap"]))
+            messages.success(request, _key_is_new(form.cleaned_data["overlap"]))
         return redirect("portal:subscription", own.pk)
     return render(request, "portal/profile/regenerate.html", {"subscription": own, "line": line, "form": form})
 
 
-def _key_is_new(slot: Slot, overlap: keys.Overlap) -> str:
+def _key_is_new(overlap: keys.Overlap) -> str:
     if overlap == keys.Overlap.NONE:
-        return _("The %(slot)s key is new. The old one has stopped working.") % {"slot": slot.label.lower()}
-    return _("The %(slot)s key is new. The old one works on as chosen.") % {"slot": slot.label.lower()}
+        return _("The key is new. The old one has stopped working.")
+    return _("The key is new. The old one works on as chosen.")
 
 
 @posted_from("portal:subscription")

@@ -76,3 +76,14 @@ def test_a_guests_page(demo, chromium, path, scheme):
 @pytest.mark.parametrize("path", DEVELOPER_PAGES)
 def test_a_developers_page(demo, chromium, developer_state, path, scheme):
     check(demo, chromium, path, scheme, developer_state)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page", ["", "cancel/", "keys/primary/regenerate/"])
+def test_a_page_of_a_subscription(demo, chromium, developer_state, page, scheme):
+    context = chromium.new_context(storage_state=developer_state)
+    tab = context.new_page()
+    tab.goto(f"{demo['Portal']}/profile/")
+    path = tab.locator(".subscription__name a").first.get_attribute("href")
+    context.close()
+    check(demo, chromium, f"{path}{page}", scheme, developer_state)

@@ -1,6 +1,8 @@
 """From a request to the end of a subscription."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -166,3 +168,10 @@ def test_unused_ones_are_live_old_and_have_no_key_that_was_used_since(django_ass
     with django_assert_num_queries(1):
         found = set(Subscription.objects.unused_since(now - timedelta(days=90)))
     assert found == {rows["never"], rows["then"]}
+
+
+def test_the_documents_table_of_transitions_is_the_codes():
+    text = (Path(__file__).parents[2] / "docs" / "subscriptions.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| ([\w, ]+) \|$", text, re.MULTILINE)
+    told = {start: frozenset(ends.split(", ")) - {"none"} for start, ends in rows if start in State.values}
+    assert told == {str(start): frozenset(map(str, ends)) for start, ends in lifecycle.TRANSITIONS.items()}
