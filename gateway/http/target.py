@@ -71,8 +71,8 @@ def readings(path: bytes, *, keeps_delimiters: bool) -> set[Reading] | None:
 
     A backend may decode once, or twice with a proxy before it; see a slash in a backslash; drop what
     follows a semicolon; and end the path where a question mark, number sign or null is, each of it
-    before decoding or after. `keeps_delimiters` where it tells encoded slashes, question marks and number signs
-    from plain ones.
+    before decoding or after. `keeps_delimiters` where it tells encoded slashes, question marks and
+    number signs from plain ones.
     """
     decode = _decoded_but_delimiters if keeps_delimiters else decoded
     found: set[Reading] = set()

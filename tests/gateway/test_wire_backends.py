@@ -69,6 +69,13 @@ def test_credentials_are_added_in_place_of_the_callers_and_in_no_record_or_log(s
     assert not any(b"hunter" in file.read_bytes() for file in written)
 
 
+def test_a_backend_may_have_a_key_under_the_name_of_the_gateways_own(start_with, backend):
+    credentials = sealed.seal(Credentials(query=(("subscription-key", "hunter2"),)), CIPHER)
+    gateway = start_with(Row(1, "own", f"http://127.0.0.1:{backend.port}", sealed=credentials))
+    assert gateway.ask(b"GET /own/a?subscription-key=K1&b=2 HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
+    assert backend.requests[0].startswith(b"GET /a?b=2&subscription-key=hunter2 HTTP/1.1\r\n")
+
+
 def test_credentials_go_to_their_own_backend_only(start_with, backend):
     credentials = sealed.seal(Credentials(headers=(("Authorization", "hunter2"),)), CIPHER)
     url = f"http://127.0.0.1:{backend.port}"
