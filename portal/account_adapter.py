@@ -6,10 +6,12 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts import devices, lock_out, sign_up
 from accounts.claims import apply_claims
@@ -128,6 +130,14 @@ class AccountAdapter(DefaultAccountAdapter):
         device = devices.in_words(request.META.get("HTTP_USER_AGENT", ""))
         address = self.get_client_ip(request)
         record(names.USER_SIGNED_IN_FROM_NEW_DEVICE, by=user, user=user, device=device, address=address)
+
+    def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
+        """Allauth's, with passkeys called what the other pages call them."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        for method in methods:
+            if method["id"] == "mfa_reauthenticate:webauthn":
+                method["description"] = _("Use a passkey")
+        return methods
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("portal:security")

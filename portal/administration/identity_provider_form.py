@@ -4,11 +4,13 @@ import re
 from typing import Any
 
 from allauth.socialaccount import providers
+from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.models import SocialApp
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.utils.translation import gettext_lazy as _
+from requests import RequestException
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
@@ -30,6 +32,8 @@ KINDS = {
 # Of these there can be several, each with an id of its own; of the others there is one.
 WITH_ID = frozenset({OPENID_CONNECT, SAML})
 _NO_TENANT = "common"
+CONFIGURATION = "/.well-known/openid-configuration"
+NEEDED = frozenset({"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"})
 
 
 def kinds() -> list[tuple[str, Any]]:
@@ -150,8 +154,8 @@ class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         if kind is None:
             return cleaned
         self._clean_id(kind, cleaned)
-        if kind == OPENID_CONNECT and not cleaned.get("server_url"):
-            self.add_error("server_url", _("Give the address of the provider."))
+        if kind == OPENID_CONNECT:
+            self._clean_server_url(cleaned)
         if kind == SAML:
             self._clean_saml(cleaned)
         elif not cleaned.get("client_id"):
@@ -170,6 +174,13 @@ class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             or SocialApp.objects.filter(provider_id=name, provider=kind).exclude(pk=self.instance.pk).exists()
         ):
             self.add_error("provider_id" if name else "provider", _("There is one already."))
+
+    def _clean_server_url(self, cleaned: dict[str, Any]) -> None:
+        url = cleaned.get("server_url", "").rstrip("/")
+        if not url and "server_url" not in self.errors:
+            self.add_error("server_url", _("Give the address of the provider."))
+        elif url and url != self.instance.settings.get("server_url") and not _is_openid_provider(url):
+            self.add_error("server_url", _("The provider's configuration cannot be read there."))
 
     def _clean_saml(self, cleaned: dict[str, Any]) -> None:
         # Allauth finds a SAML provider by this column.
@@ -204,6 +215,18 @@ class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         if kind == SAML:
             settings["idp"] = _saml_settings(values)
         return {name: value for name, value in settings.items() if value is not None}
+
+
+def _is_openid_provider(url: str) -> bool:
+    """Whether the configuration lies there that OpenID Connect Discovery 1.0 wants at that place."""
+    try:
+        with get_adapter().get_requests_session() as session:
+            answer = session.get(url if "/.well-known/" in url else url + CONFIGURATION)
+            answer.raise_for_status()
+            configuration = answer.json()
+    except RequestException:
+        return False
+    return isinstance(configuration, dict) and configuration.keys() >= NEEDED
 
 
 def _saml_settings(values: dict[str, Any]) -> dict[str, str]:

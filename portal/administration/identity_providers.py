@@ -8,6 +8,7 @@ import allauth.usersessions.admin  # noqa: F401
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
+from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
@@ -22,6 +23,11 @@ from portal.administration.model_admin import ModelAdmin
 for model in (Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
+
+# What the pages call them.
+SocialApp._meta.verbose_name = _("identity provider")  # type: ignore[assignment]
+SocialApp._meta.verbose_name_plural = _("identity providers")  # type: ignore[assignment]
+apps.get_app_config("socialaccount").verbose_name = _("People")  # type: ignore[assignment]
 
 
 def callback_url(app: SocialApp) -> str:

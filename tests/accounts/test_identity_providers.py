@@ -215,6 +215,13 @@ def test_account_of_somebody_else_is_not_disconnected(app, provider, mallory, si
     assert SocialAccount.objects.exists()
 
 
+def test_provider_that_cannot_be_reached_is_told(app):
+    app.settings["server_url"] = "http://127.0.0.1:9"
+    app.save()
+    answer = Client().post(LOGIN)
+    assert (answer.status_code, "That did not work" in answer.text) == (502, True)
+
+
 def test_secret_under_another_key_is_none(settings):
     sealed = provider_secrets.sealed(SECRET)
     assert provider_secrets.opened(sealed) == SECRET

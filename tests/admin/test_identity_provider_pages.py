@@ -5,6 +5,7 @@ from allauth.socialaccount.models import SocialApp
 from django.urls import reverse
 
 from accounts import provider_secrets
+from tests.accounts import openid_provider
 from tests.admin.page_form import errors_of, submit
 
 PAGES = "/admin/socialaccount/socialapp/"
@@ -14,8 +15,14 @@ GOOD = {
     "provider_id": "contoso",
     "client_id": "portal",
     "new_secret": "s3cret",
-    "server_url": "https://id.example.org/realms/x/",
 }
+
+
+@pytest.fixture(autouse=True)
+def provider(monkeypatch):
+    with openid_provider.running() as provider:
+        monkeypatch.setitem(GOOD, "server_url", provider.url + "/")
+        yield provider
 
 
 def add(admin, **changes):
@@ -26,11 +33,11 @@ def change(app: SocialApp) -> str:
     return reverse("admin:socialaccount_socialapp_change", args=[app.pk])
 
 
-def test_provider_is_added_and_its_secret_is_not_shown_again(admin):
+def test_provider_is_added_and_its_secret_is_not_shown_again(admin, provider):
     response = add(admin)
     assert response.status_code == 302, errors_of(response)
     app = SocialApp.objects.get()
-    assert app.settings["server_url"] == "https://id.example.org/realms/x"
+    assert app.settings["server_url"] == provider.url
     assert provider_secrets.opened(app.settings[provider_secrets.SETTING]) == "s3cret"
     page = admin.get(change(app)).text
     assert "s3cret" not in page
@@ -51,6 +58,7 @@ def test_empty_secret_keeps_the_one_that_is_stored(admin):
     [
         ({"server_url": ""}, "Give the address of the provider"),
         ({"server_url": "javascript:alert(1)"}, "valid URL"),
+        ({"server_url": "http://127.0.0.1:9"}, "configuration cannot be read"),
         ({"client_id": ""}, "Give the client id"),
         ({"provider_id": ""}, "Use letters"),
         ({"provider_id": "a b"}, "Use letters"),
