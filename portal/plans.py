@@ -1,5 +1,6 @@
 """What a product offers at which price, in the reader's words: for cards and the comparison of products."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from accounts.models import Viewer
 from analytics.billing import Bill, Period, bill_of
 from portal.limits import Limits, limits_of
 from subscriptions.models import Price, Product, Subscription
+from subscriptions.offering import LIVE
 
 State = Subscription.State
 
@@ -33,14 +35,25 @@ class PriceInWords:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A product as a viewer sees it; `is_subscribed` and `is_pending` are about his own subscriptions."""
+    """A product as a viewer sees it; `own` are the states of the live subscriptions that he has to it."""
 
     product: Product
     price: PriceInWords | None
     limits: Limits
-    is_subscribed: bool
-    is_pending: bool
-    is_full: bool
+    own: frozenset[str]
+
+    @property
+    def is_subscribed(self) -> bool:
+        return State.ACTIVE in self.own
+
+    @property
+    def is_pending(self) -> bool:
+        return State.SUBMITTED in self.own
+
+    @property
+    def invites(self) -> bool:
+        """Whether it is for him to subscribe; who has a subscription finds a second one on the product's page."""
+        return self.product.subscription_required and not self.own
 
 
 def offers_to(viewer: Viewer, *, count: int | None = None) -> list[Offer]:
@@ -48,30 +61,19 @@ def offers_to(viewer: Viewer, *, count: int | None = None) -> list[Offer]:
     shown = Product.objects.visible_to(viewer).prefetch_related("apis", "prices").select_related("policy")
     products = list(shown[:count])
     own = _own_states(viewer, products)
-    return [_offer(product, own.get(product.pk, [])) for product in products]
+    return [
+        Offer(product, price_in_words(product.price), limits_of(product), frozenset(own[product.pk]))
+        for product in products
+    ]
 
 
-def _offer(product: Product, own: list[str]) -> Offer:
-    return Offer(
-        product=product,
-        price=price_in_words(product.price),
-        limits=limits_of(product),
-        is_subscribed=State.ACTIVE in own,
-        is_pending=State.SUBMITTED in own,
-        is_full=product.subscriptions_limit is not None and len(own) >= product.subscriptions_limit,
-    )
-
-
-def _own_states(viewer: Viewer, products: Iterable[Product]) -> dict[int, list[str]]:
-    """The states of the viewer's live subscriptions, by product."""
-    states: dict[int, list[str]] = {}
+def _own_states(viewer: Viewer, products: Iterable[Product]) -> dict[int | None, set[str]]:
+    """The states of the viewer's live subscriptions and those of his teams, by product."""
+    states: defaultdict[int | None, set[str]] = defaultdict(set)
     if viewer.is_authenticated:
-        live = viewer.subscriptions.filter(
-            product__in=products, state__in=(State.SUBMITTED, State.ACTIVE, State.SUSPENDED)
-        )
-        for product, state in live.order_by().values_list("product", "state"):
-            if product is not None:
-                states.setdefault(product, []).append(state)
+        live = Subscription.objects.of(viewer).filter(product__in=products, state__in=LIVE)
+        for product, state in live.order_by().values_list("product", "state").distinct():
+            states[product].add(state)
     return states
 
 
