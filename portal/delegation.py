@@ -16,11 +16,10 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
 from portal.access import changeable_subscription_or_404, product_or_404
-from portal.http import PageRequest, portal_settings_of
+from portal.http import PageRequest, place_here, portal_settings_of
 from portalsettings import validation_key
 
 SALT_BYTES = 16
@@ -77,7 +76,8 @@ class DelegationMiddleware:
 def _values(request: PageRequest, name: str, arguments: dict[str, Any]) -> dict[str, str] | None:
     """The operation and its values, in the order in which they are signed; None where the view does its own work."""
     if name in VISITORS:
-        place = _return_url(request)
+        # One line: each value is signed as a line, so that none can be read as two.
+        place = place_here(request, request.POST.get("next") or request.GET.get("next") or "")
         is_ours = request.user.is_authenticated or place.startswith(reverse("admin:index"))
         if is_ours or not portal_settings_of(request).delegates_sign_in:
             return None
@@ -95,13 +95,6 @@ def _values(request: PageRequest, name: str, arguments: dict[str, Any]) -> dict[
         own = changeable_subscription_or_404(request.user, arguments["subscription_id"])
         return {"operation": SUBSCRIPTIONS[name], "subscriptionId": str(own.pk)}
     return None
-
-
-def _return_url(request: PageRequest) -> str:
-    place = request.POST.get("next") or request.GET.get("next") or ""
-    is_ours = url_has_allowed_host_and_scheme(place, {request.get_host()}, require_https=request.is_secure())
-    # A line feed would let one value be read as two: each is signed as a line.
-    return place if is_ours and place.isprintable() else reverse("portal:home")
 
 
 def delegated(url: str, key: bytes, *, operation: str, **values: str) -> str:

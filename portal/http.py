@@ -2,6 +2,8 @@
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
@@ -27,3 +29,9 @@ def portal_settings_of(request: HttpRequest) -> PortalSettings:
         request._portal_settings = current()  # type: ignore[attr-defined]
     found: PortalSettings = request._portal_settings  # type: ignore[attr-defined]
     return found
+
+
+def place_here(request: HttpRequest, place: str) -> str:
+    """The place if it is on this site and one line; else the home page."""
+    is_here = url_has_allowed_host_and_scheme(place, {request.get_host()}, require_https=request.is_secure())
+    return place if is_here and place.isprintable() else reverse("portal:home")

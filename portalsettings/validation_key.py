@@ -16,9 +16,7 @@ def regenerate() -> str:
     """Put a new key in the place of the old one, and return it: it is shown once, in base64 as Azure's."""
     key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
     token = _cipher().encrypt(key.encode()).decode()
-    row, is_new = PortalSettings.objects.get_or_create(pk=1, defaults={"delegation_key": token})
-    if not is_new:
-        PortalSettings.objects.filter(pk=row.pk).update(delegation_key=token)
+    PortalSettings.objects.update_or_create(pk=1, defaults={"delegation_key": token})
     return key
 
 

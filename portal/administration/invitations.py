@@ -1,6 +1,7 @@
 """The pages of invitations: whom to invite, who was, and new links for those who lost theirs."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -121,6 +122,8 @@ class InvitationAdmin(ReadOnlyAdmin):
         if form.is_valid():
             with transaction.atomic():
                 outcome = invitations.invite(by=administrator(request), **form.cleaned_data)
+                for row in outcome.invited:
+                    self.log_addition(request, row, gettext("Invited."))
             _tell(request, outcome)
             return redirect("admin:accounts_invitation_changelist")
         context = {
@@ -133,21 +136,27 @@ class InvitationAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Send again, with a new link"), permissions=["add"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Invitation]) -> None:
-        for row in chosen[:MAX_ADDRESSES]:
-            try:
-                invitations.send_again(row)
-                messages.success(request, _("%(email)s gets a new link.") % {"email": row.email})
-            except invitations.Unusable:
-                messages.error(request, _("%(email)s: the invitation is not open.") % {"email": row.email})
+        self._change(request, chosen, invitations.send_again, gettext("A new link was sent."))
 
     @admin.action(description=_("Revoke"), permissions=["add"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[Invitation]) -> None:
+        self._change(request, chosen, invitations.revoke, gettext("The link works no more."))
+
+    def _change(
+        self,
+        request: HttpRequest,
+        chosen: QuerySet[Invitation],
+        operation: Callable[[Invitation], None],
+        outcome: str,
+    ) -> None:
         for row in chosen[:MAX_ADDRESSES]:
             try:
-                invitations.revoke(row)
-                messages.success(request, _("The link of %(email)s works no more.") % {"email": row.email})
+                operation(row)
             except invitations.Unusable:
                 messages.error(request, _("%(email)s: the invitation is not open.") % {"email": row.email})
+            else:
+                self.log_change(request, row, outcome)
+                messages.success(request, f"{row.email}: {outcome}")
 
 
 def _tell(request: HttpRequest, outcome: invitations.Outcome) -> None:

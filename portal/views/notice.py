@@ -5,9 +5,8 @@ from hashlib import sha256
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 
-from portal.http import PageRequest, portal_settings_of
+from portal.http import PageRequest, place_here, portal_settings_of
 from portal.posting import posted_from
 
 COOKIE = "apim_notice"
@@ -22,9 +21,7 @@ def shown_notice(request: HttpRequest) -> str:
 
 @posted_from("portal:home")
 def dismiss(request: PageRequest) -> HttpResponse:
-    place = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(place, {request.get_host()}, require_https=request.is_secure())
-    answer = redirect(place if is_ours else "portal:home")
+    answer = redirect(place_here(request, request.POST.get("next", "")))
     answer.set_cookie(
         COOKIE,
         _digest(portal_settings_of(request).notice),

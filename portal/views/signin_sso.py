@@ -7,12 +7,11 @@ from allauth.account.models import Login
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from accounts import single_sign_on
-from portal.http import PageRequest, portal_settings_of
+from portal.http import PageRequest, place_here, portal_settings_of
 from portalsettings import validation_key
 
 logger = logging.getLogger(__name__)
@@ -30,8 +29,7 @@ def signin_sso(request: PageRequest) -> HttpResponse:
     except single_sign_on.TokenRefused as refusal:
         logger.warning("A token of the own site was refused: %s", refusal)
         return render(request, "account/signin_sso_refused.html", status=403)
-    place = request.GET.get("returnUrl", "")
-    is_ours = url_has_allowed_host_and_scheme(place, {request.get_host()}, require_https=request.is_secure())
-    login = Login(user=user, email=user.email, redirect_url=place if is_ours else None)
+    place = place_here(request, request.GET.get("returnUrl", ""))
+    login = Login(user=user, email=user.email, redirect_url=place)
     answer: HttpResponse = perform_login(request, login)
     return answer

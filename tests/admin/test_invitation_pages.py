@@ -46,9 +46,13 @@ def test_invitations_are_sent_again_and_revoked_from_the_list(admin_user, signed
     client.post(ADD, {"emails": "a@example.org"})
     row = Invitation.objects.get()
     chosen = {"_selected_action": [row.pk]}
-    assert "gets a new link" in client.post(LIST, {**chosen, "action": "send_again"}, follow=True).text
+    assert (
+        "a@example.org: A new link was sent." in client.post(LIST, {**chosen, "action": "send_again"}, follow=True).text
+    )
     assert len(mail.outbox) == 2
-    assert "works no more" in client.post(LIST, {**chosen, "action": "revoke"}, follow=True).text
+    assert (
+        "a@example.org: The link works no more." in client.post(LIST, {**chosen, "action": "revoke"}, follow=True).text
+    )
     assert "is not open" in client.post(LIST, {**chosen, "action": "send_again"}, follow=True).text
     assert "Revoked" in client.get(LIST).text
 
