@@ -52,24 +52,30 @@ class User(AbstractBaseUser, PermissionsMixin):
         PENDING = "pending", _("Pending")
         DELETED = "deleted", _("Deleted")
 
-    email = models.EmailField("e-mail address", max_length=254)
-    first_name = models.CharField(max_length=100, blank=True, validators=[validate_name])
-    last_name = models.CharField(max_length=100, blank=True, validators=[validate_name])
-    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
-    note = models.TextField(blank=True, max_length=4000, help_text="Seen by administrators only.")
-    is_staff = models.BooleanField("may use the administration", default=False)
-    registered_at = models.DateTimeField(default=timezone.now, editable=False)
+    email = models.EmailField(_("e-mail address"), max_length=254)
+    first_name = models.CharField(_("first name"), max_length=100, blank=True, validators=[validate_name])
+    last_name = models.CharField(_("last name"), max_length=100, blank=True, validators=[validate_name])
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
+    note = models.TextField(_("note"), blank=True, max_length=4000, help_text=_("Seen by administrators only."))
+    is_staff = models.BooleanField(_("may use the administration"), default=False)
+    registered_at = models.DateTimeField(_("registered at"), default=timezone.now, editable=False)
     # Blank: what the browser says.
     language = models.CharField(
         _("language"), max_length=10, blank=True, db_default="", default="", choices=settings.LANGUAGES
     )
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, db_default="", default="")
     accepted_terms = models.ForeignKey(
-        Terms, on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+        Terms,
+        verbose_name=_("accepted terms"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
     )
-    terms_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    terms_accepted_at = models.DateTimeField(_("terms accepted at"), null=True, blank=True, editable=False)
     # Since when an administrator is asked to approve the account: its address is confirmed.
-    waiting_since = models.DateTimeField(null=True, blank=True, editable=False)
+    waiting_since = models.DateTimeField(_("waiting since"), null=True, blank=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -78,9 +84,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
         constraints = [
             models.UniqueConstraint(
-                Lower("email"), name="user_email_unique", violation_error_message="This address is already in use."
+                Lower("email"), name="user_email_unique", violation_error_message=_("This address is already in use.")
             )
         ]
         indexes = [
@@ -110,13 +118,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 class UserStateChange(models.Model):
     """A step in the life of an account: who brought it into which state, when and why."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="state_changes")
-    at = models.DateTimeField(default=timezone.now)
-    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    state = models.CharField(max_length=10, choices=User.State.choices)
-    comment = models.TextField(blank=True, max_length=4000)
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="state_changes")
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    by = models.ForeignKey(User, verbose_name=_("by"), on_delete=models.SET_NULL, null=True, related_name="+")
+    state = models.CharField(_("state"), max_length=10, choices=User.State.choices)
+    comment = models.TextField(_("comment"), blank=True, max_length=4000)
 
     class Meta:
+        verbose_name = _("user state change")
+        verbose_name_plural = _("user state changes")
         ordering = ["pk"]
 
     def __str__(self) -> str:
@@ -151,11 +161,11 @@ class Group(models.Model):
         CUSTOM = "custom", _("Custom")
         EXTERNAL = "external", _("External")
 
-    name = models.SlugField(unique=True, max_length=80)
-    display_name = models.CharField(max_length=100)
-    description = models.TextField(blank=True, max_length=1000)
-    built_in = models.BooleanField(default=False, editable=False)
-    members = models.ManyToManyField(User, blank=True, related_name="audience_groups")
+    name = models.SlugField(_("name"), unique=True, max_length=80)
+    display_name = models.CharField(_("display name"), max_length=100)
+    description = models.TextField(_("description"), blank=True, max_length=1000)
+    built_in = models.BooleanField(_("built in"), default=False, editable=False)
+    members = models.ManyToManyField(User, verbose_name=_("members"), blank=True, related_name="audience_groups")
     provider = models.CharField(
         _("identity provider"),
         max_length=200,
@@ -165,6 +175,7 @@ class Group(models.Model):
         help_text=_("Its id, such as contoso. Whoever signs in through it with a value below becomes a member."),
     )
     claim = models.CharField(
+        _("claim"),
         max_length=200,
         blank=True,
         default="",
@@ -172,6 +183,7 @@ class Group(models.Model):
         help_text=_("Where the provider says it, such as groups; realm_access.roles looks inside of realm_access."),
     )
     claim_values = models.TextField(
+        _("claim values"),
         blank=True,
         default="",
         db_default="",
@@ -182,6 +194,8 @@ class Group(models.Model):
     objects = GroupQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("group")
+        verbose_name_plural = _("groups")
         ordering = ["-built_in", "display_name"]
         constraints = [
             models.CheckConstraint(
@@ -207,11 +221,15 @@ class Group(models.Model):
 class ClaimedMembership(models.Model):
     """Somebody is in a group because its identity provider said so when he last signed in through it."""
 
-    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="claimed_memberships")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="claimed_memberships")
-    claimed_at = models.DateTimeField(auto_now_add=True)
+    group = models.ForeignKey(
+        Group, verbose_name=_("group"), on_delete=models.CASCADE, related_name="claimed_memberships"
+    )
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="claimed_memberships")
+    claimed_at = models.DateTimeField(_("claimed at"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("claimed membership")
+        verbose_name_plural = _("claimed memberships")
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["user", "group"], name="claimed_membership_once")]
 
@@ -248,14 +266,16 @@ class Team(models.Model):
     A deleted team has neither members nor live subscriptions; its row stays for the history of those that ended.
     """
 
-    name = models.CharField(max_length=100, validators=[validate_name])
-    created_at = models.DateTimeField(auto_now_add=True)
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    members = models.ManyToManyField(User, through="TeamMembership", related_name="teams")
+    name = models.CharField(_("name"), max_length=100, validators=[validate_name])
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
+    members = models.ManyToManyField(User, verbose_name=_("members"), through="TeamMembership", related_name="teams")
 
     objects = TeamQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("team")
+        verbose_name_plural = _("teams")
         ordering = ["name", "pk"]
 
     def __str__(self) -> str:
@@ -272,12 +292,14 @@ class TeamMembership(models.Model):
 
     Role = TeamRole
 
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="team_memberships")
-    role = models.CharField(max_length=10, choices=TeamRole.choices, default=TeamRole.MEMBER)
-    joined_at = models.DateTimeField(auto_now_add=True)
+    team = models.ForeignKey(Team, verbose_name=_("team"), on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="team_memberships")
+    role = models.CharField(_("role"), max_length=10, choices=TeamRole.choices, default=TeamRole.MEMBER)
+    joined_at = models.DateTimeField(_("joined at"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("team membership")
+        verbose_name_plural = _("team memberships")
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["team", "user"], name="team_membership_once")]
 
@@ -303,19 +325,23 @@ class TeamInvitation(models.Model):
         DECLINED = "declined", _("Declined")
         REVOKED = "revoked", _("Revoked")
 
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
+    team = models.ForeignKey(Team, verbose_name=_("team"), on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField(_("e-mail address"), max_length=254)
-    role = models.CharField(max_length=10, choices=TeamRole.choices, default=TeamRole.MEMBER)
-    token_digest = models.CharField(max_length=64, unique=True, editable=False)
-    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True, editable=False)
-    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True, default="")
+    role = models.CharField(_("role"), max_length=10, choices=TeamRole.choices, default=TeamRole.MEMBER)
+    token_digest = models.CharField(_("token digest"), max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(
+        User, verbose_name=_("invited by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True, editable=False)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome.choices, blank=True, default="")
 
     objects = TeamInvitationQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("team invitation")
+        verbose_name_plural = _("team invitations")
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(
@@ -386,11 +412,13 @@ class CustomField(models.Model):
 class CustomValue(models.Model):
     """What a person has filled in."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="custom_values")
-    field = models.ForeignKey(CustomField, on_delete=models.CASCADE, related_name="values")
-    value = models.CharField(max_length=CUSTOM_VALUE_LENGTH)
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="custom_values")
+    field = models.ForeignKey(CustomField, verbose_name=_("field"), on_delete=models.CASCADE, related_name="values")
+    value = models.CharField(_("value"), max_length=CUSTOM_VALUE_LENGTH)
 
     class Meta:
+        verbose_name = _("custom value")
+        verbose_name_plural = _("custom values")
         ordering = ["field__position", "field"]
         constraints = [models.UniqueConstraint(fields=["user", "field"], name="custom_value_once")]
 
@@ -411,15 +439,19 @@ class Invitation(models.Model):
     first_name = models.CharField(_("first name"), max_length=100, blank=True, validators=[validate_name])
     last_name = models.CharField(_("last name"), max_length=100, blank=True, validators=[validate_name])
     note = models.TextField(_("note"), blank=True, max_length=2000, help_text=_("Stands in the mail."))
-    groups = models.ManyToManyField(Group, blank=True, related_name="+")
+    groups = models.ManyToManyField(Group, verbose_name=_("groups"), blank=True, related_name="+")
     # Of the link's token, which is in the mail and nowhere else.
-    digest = models.CharField(max_length=64, unique=True, editable=False)
-    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+    digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(
+        User, verbose_name=_("invited by"), on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
     sent_at = models.DateTimeField(_("sent"), editable=False)
     expires_at = models.DateTimeField(_("expires"), editable=False)
-    accepted_at = models.DateTimeField(null=True, editable=False)
-    accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
-    revoked_at = models.DateTimeField(null=True, editable=False)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True, editable=False)
+    accepted_by = models.ForeignKey(
+        User, verbose_name=_("accepted by"), on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, editable=False)
 
     objects = InvitationQuerySet.as_manager()
 
@@ -443,8 +475,12 @@ class Invitation(models.Model):
 class SpentToken(models.Model):
     """A token of another site that has signed somebody in, kept until it expires so that it works once."""
 
-    digest = models.CharField(max_length=64, primary_key=True)
-    expires_at = models.DateTimeField(db_index=True)
+    digest = models.CharField(_("digest"), max_length=64, primary_key=True)
+    expires_at = models.DateTimeField(_("expires at"), db_index=True)
+
+    class Meta:
+        verbose_name = _("spent token")
+        verbose_name_plural = _("spent tokens")
 
     def __str__(self) -> str:
         return self.digest

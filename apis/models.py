@@ -50,10 +50,12 @@ class API(models.Model):
         APPROVAL = "approval", _("After approval")
         AT_ONCE = "atOnce", _("At once")
 
-    name = models.SlugField(unique=True, max_length=80, help_text=_("Identifies the API in the portal's URLs."))
+    name = models.SlugField(
+        _("name"), unique=True, max_length=80, help_text=_("Identifies the API in the portal's URLs.")
+    )
     display_name = models.CharField(_("web API name"), max_length=100)
     description = models.TextField(
-        blank=True, max_length=20_000, help_text=_("Markdown. Shown in the developer portal.")
+        _("description"), blank=True, max_length=20_000, help_text=_("Markdown. Shown in the developer portal.")
     )
     service_url = models.CharField(
         _("web service URL"),
@@ -64,6 +66,7 @@ class API(models.Model):
     )
     backend = models.ForeignKey(
         Backend,
+        verbose_name=_("backend"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
@@ -93,7 +96,9 @@ class API(models.Model):
         ),
     )
     subscription_required = models.BooleanField(
-        default=True, help_text=_("Off: calls without a key are let through, outside any product.")
+        _("subscription required"),
+        default=True,
+        help_text=_("Off: calls without a key are let through, outside any product."),
     )
     key_header_name = models.CharField(
         _("key header"),
@@ -115,6 +120,7 @@ class API(models.Model):
         help_text=_("Their scripts may then call it from the browser (CORS)."),
     )
     allowed_origins = models.TextField(
+        _("allowed origins"),
         blank=True,
         max_length=10_000,
         validators=[validate_origins],
@@ -146,14 +152,14 @@ class API(models.Model):
             "be led to what no operation is for. Off: such calls get 400, unless a wildcard covers the slash."
         ),
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     objects = APIQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "API"
-        verbose_name_plural = "APIs"
+        verbose_name = _("API")
+        verbose_name_plural = _("APIs")
         ordering = ["display_name", "pk"]
         constraints = [
             models.UniqueConstraint(
@@ -211,8 +217,8 @@ class Operation(models.Model):
     """A verb and a URL template of an API."""
 
     api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="operations", verbose_name=_("API"))
-    name = models.SlugField(max_length=80, help_text=_("Identifies the operation in the portal's URLs."))
-    display_name = models.CharField(max_length=300)
+    name = models.SlugField(_("name"), max_length=80, help_text=_("Identifies the operation in the portal's URLs."))
+    display_name = models.CharField(_("display name"), max_length=300)
     method = models.CharField(
         _("HTTP verb"), max_length=40, validators=[validate_method], help_text=_("GET, POST, or any other.")
     )
@@ -225,13 +231,15 @@ class Operation(models.Model):
             "{*rest} at the end of the path stands for any number of segments."
         ),
     )
-    description = models.TextField(blank=True, max_length=20_000, help_text=_("Markdown."))
-    request_description = models.TextField(blank=True, max_length=4000)
-    position = models.PositiveIntegerField(default=0)
+    description = models.TextField(_("description"), blank=True, max_length=20_000, help_text=_("Markdown."))
+    request_description = models.TextField(_("request description"), blank=True, max_length=4000)
+    position = models.PositiveIntegerField(_("position"), default=0)
 
     objects = OperationQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("operation")
+        verbose_name_plural = _("operations")
         ordering = ["position", "pk"]
         constraints = [
             models.UniqueConstraint(
@@ -306,21 +314,36 @@ class Parameter(models.Model):
         QUERY = "query", _("Query")
         HEADER = "header", _("Header")
 
-    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="parameters", null=True, blank=True)
-    response = models.ForeignKey("Response", on_delete=models.CASCADE, related_name="headers", null=True, blank=True)
-    location = models.CharField(max_length=10, choices=Location.choices)
-    name = models.CharField(max_length=200)
-    type = models.CharField(max_length=50, default="string")
-    description = models.TextField(blank=True, max_length=4000)
-    default_value = models.CharField(max_length=2000, blank=True)
-    example = models.CharField(max_length=2000, blank=True)
-    required = models.BooleanField(default=False)
-    values = models.JSONField(
-        default=list, blank=True, validators=[validate_values], help_text=_("The values that are allowed; empty: any.")
+    operation = models.ForeignKey(
+        Operation,
+        verbose_name=_("operation"),
+        on_delete=models.CASCADE,
+        related_name="parameters",
+        null=True,
+        blank=True,
     )
-    position = models.PositiveIntegerField(default=0)
+    response = models.ForeignKey(
+        "Response", verbose_name=_("response"), on_delete=models.CASCADE, related_name="headers", null=True, blank=True
+    )
+    location = models.CharField(_("location"), max_length=10, choices=Location.choices)
+    name = models.CharField(_("name"), max_length=200)
+    type = models.CharField(_("type"), max_length=50, default="string")
+    description = models.TextField(_("description"), blank=True, max_length=4000)
+    default_value = models.CharField(_("default value"), max_length=2000, blank=True)
+    example = models.CharField(_("example"), max_length=2000, blank=True)
+    required = models.BooleanField(_("required"), default=False)
+    values = models.JSONField(
+        _("values"),
+        default=list,
+        blank=True,
+        validators=[validate_values],
+        help_text=_("The values that are allowed; empty: any."),
+    )
+    position = models.PositiveIntegerField(_("position"), default=0)
 
     class Meta:
+        verbose_name = _("parameter")
+        verbose_name_plural = _("parameters")
         ordering = ["position", "pk"]
         constraints = [
             models.CheckConstraint(
@@ -370,13 +393,17 @@ def _validate_field(field: str, validate: Callable[[str], None], value: str) -> 
 class Response(models.Model):
     """A status that an operation answers with."""
 
-    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="responses")
-    status_code = models.PositiveSmallIntegerField(
-        default=200, validators=[MinValueValidator(100), MaxValueValidator(599)]
+    operation = models.ForeignKey(
+        Operation, verbose_name=_("operation"), on_delete=models.CASCADE, related_name="responses"
     )
-    description = models.TextField(blank=True, max_length=4000)
+    status_code = models.PositiveSmallIntegerField(
+        _("status code"), default=200, validators=[MinValueValidator(100), MaxValueValidator(599)]
+    )
+    description = models.TextField(_("description"), blank=True, max_length=4000)
 
     class Meta:
+        verbose_name = _("response")
+        verbose_name_plural = _("responses")
         ordering = ["status_code"]
         constraints = [
             models.UniqueConstraint(fields=["operation", "status_code"], name="response_status_unique_in_operation"),
@@ -393,19 +420,32 @@ class Representation(models.Model):
     """A content type of a request's or a response's body, with an example."""
 
     operation = models.ForeignKey(
-        Operation, on_delete=models.CASCADE, related_name="representations", null=True, blank=True
+        Operation,
+        verbose_name=_("operation"),
+        on_delete=models.CASCADE,
+        related_name="representations",
+        null=True,
+        blank=True,
     )
     response = models.ForeignKey(
-        Response, on_delete=models.CASCADE, related_name="representations", null=True, blank=True
+        Response,
+        verbose_name=_("response"),
+        on_delete=models.CASCADE,
+        related_name="representations",
+        null=True,
+        blank=True,
     )
     content_type = models.CharField(
+        _("content type"),
         max_length=200,
         default="application/json",
         validators=[MEDIA_TYPE],
     )
-    example = models.TextField(blank=True, max_length=1_000_000)
+    example = models.TextField(_("example"), blank=True, max_length=1_000_000)
 
     class Meta:
+        verbose_name = _("representation")
+        verbose_name_plural = _("representations")
         ordering = ["pk"]
         constraints = [
             models.CheckConstraint(

@@ -5,6 +5,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from backends.certificates import validate_authorities
 from backends.statuses import validate_ranges
@@ -34,118 +36,126 @@ class Backend(models.Model):
     """
 
     class Type(models.TextChoices):
-        SINGLE = "Single", "Single"
-        POOL = "Pool", "Pool"
+        SINGLE = "Single", _("Single")
+        POOL = "Pool", _("Pool")
 
-    name = models.SlugField(unique=True, max_length=80)
-    title = models.CharField(max_length=300)
-    description = models.TextField(blank=True, max_length=2000)
-    type = models.CharField(max_length=6, choices=Type.choices, default=Type.SINGLE, editable=False)
+    name = models.SlugField(_("name"), unique=True, max_length=80)
+    title = models.CharField(_("title"), max_length=300)
+    description = models.TextField(_("description"), blank=True, max_length=2000)
+    type = models.CharField(_("type"), max_length=6, choices=Type.choices, default=Type.SINGLE, editable=False)
     url = models.CharField(
-        "URL",
+        _("URL"),
         max_length=2000,
         blank=True,
         validators=[validate_service_url],
-        help_text="Where the service answers, with the path under which it lies: https://api.example.org/v1.",
+        help_text=_("Where the service answers, with the path under which it lies: https://api.example.org/v1."),
     )
     sealed = models.TextField(
-        blank=True, editable=False, help_text="A token of gateway.configuration.sealed, or empty."
+        _("sealed"), blank=True, editable=False, help_text=_("A token of gateway.configuration.sealed, or empty.")
     )
 
     verify_chain = models.BooleanField(
-        "check the certificate's chain",
+        _("check the certificate's chain"),
         default=True,
-        help_text="Off: any certificate will do, so whoever is on the way can read and change the calls.",
+        help_text=_("Off: any certificate will do, so whoever is on the way can read and change the calls."),
     )
     verify_name = models.BooleanField(
-        "check the certificate's name", default=True, help_text="Off: the certificate may be another host's."
+        _("check the certificate's name"), default=True, help_text=_("Off: the certificate may be another host's.")
     )
     ca_pem = models.TextField(
-        "own authorities",
+        _("own authorities"),
         blank=True,
         max_length=200_000,
         validators=[validate_authorities],
-        help_text="Certificates (PEM) that are trusted instead of the system's.",
+        help_text=_("Certificates (PEM) that are trusted instead of the system's."),
     )
 
-    connect_seconds = models.FloatField("seconds to connect", null=True, blank=True, validators=_SECONDS)
+    connect_seconds = models.FloatField(_("seconds to connect"), null=True, blank=True, validators=_SECONDS)
     read_seconds = models.FloatField(
-        "seconds to answer",
+        _("seconds to answer"),
         null=True,
         blank=True,
         validators=_SECONDS,
-        help_text="Longest wait for the head of an answer, and longest pause in its body.",
+        help_text=_("Longest wait for the head of an answer, and longest pause in its body."),
     )
     idle_connections = models.PositiveIntegerField(
-        "idle connections", null=True, blank=True, validators=[MaxValueValidator(100_000)], help_text="Kept at most."
+        _("idle connections"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(100_000)],
+        help_text=_("Kept at most."),
     )
     max_connections = models.PositiveIntegerField(
-        "connections",
+        _("connections"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
-        help_text="At most, of each gateway process. Empty: no limit.",
+        help_text=_("At most, of each gateway process. Empty: no limit."),
     )
 
     breaker_failures = models.PositiveIntegerField(
-        "failures",
+        _("failures"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(10_000)],
-        help_text="So many open it. Empty: there is no circuit breaker.",
+        help_text=_("So many open it. Empty: there is no circuit breaker."),
     )
-    breaker_interval_seconds = models.PositiveIntegerField("within seconds", default=60, validators=_DAY)
-    breaker_trip_seconds = models.PositiveIntegerField("open for seconds", default=30, validators=_DAY)
+    breaker_interval_seconds = models.PositiveIntegerField(_("within seconds"), default=60, validators=_DAY)
+    breaker_trip_seconds = models.PositiveIntegerField(_("open for seconds"), default=30, validators=_DAY)
     breaker_statuses = models.CharField(
-        "statuses that are failures",
+        _("statuses that are failures"),
         max_length=200,
         blank=True,
         default="500-599",
         validators=[validate_ranges],
-        help_text="Such as 429, 500-599.",
+        help_text=_("Such as 429, 500-599."),
     )
     breaker_counts_errors = models.BooleanField(
-        "no answer is a failure",
+        _("no answer is a failure"),
         default=True,
-        help_text="The service cannot be reached, is too slow, or breaks off.",
+        help_text=_("The service cannot be reached, is too slow, or breaks off."),
     )
     breaker_accepts_retry_after = models.BooleanField(
-        "obey Retry-After", default=False, help_text="Where a failure has one, it says how long the breaker is open."
+        _("obey Retry-After"),
+        default=False,
+        help_text=_("Where a failure has one, it says how long the breaker is open."),
     )
 
     retry_count = models.PositiveSmallIntegerField(
-        "retries",
+        _("retries"),
         default=0,
         validators=[MaxValueValidator(MOST_RETRIES)],
-        help_text="At most. Only calls whose method may be repeated, such as GET and PUT, are sent again.",
+        help_text=_("At most. Only calls whose method may be repeated, such as GET and PUT, are sent again."),
     )
     retry_interval_seconds = models.FloatField(
-        "pause in seconds",
+        _("pause in seconds"),
         default=0.0,
         validators=[MinValueValidator(0.0), MaxValueValidator(LONGEST_PAUSE_SECONDS)],
-        help_text="Before each retry.",
+        help_text=_("Before each retry."),
     )
     retry_statuses = models.CharField(
-        "statuses to retry",
+        _("statuses to retry"),
         max_length=200,
         blank=True,
         default="502-504",
         validators=[validate_ranges],
-        help_text="Such as 429, 502-504. No answer at all is always retried.",
+        help_text=_("Such as 429, 502-504. No answer at all is always retried."),
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
+        verbose_name = _("backend")
+        verbose_name_plural = _("backends")
         ordering = ["title", "pk"]
         constraints = [
             models.UniqueConstraint(
-                Lower("name"), name="backend_name_unique", violation_error_message="Another backend has this name."
+                Lower("name"), name="backend_name_unique", violation_error_message=_("Another backend has this name.")
             ),
             models.CheckConstraint(
                 name="backend_has_url_or_is_pool",
                 condition=(Q(type="Single") & ~Q(url="")) | Q(type="Pool", url="", sealed=""),
-                violation_error_message="Give the URL where the service answers.",
+                violation_error_message=_("Give the URL where the service answers."),
             ),
             models.CheckConstraint(
                 name="backend_times_are_bounded",
@@ -181,24 +191,36 @@ class Backend(models.Model):
 class PoolMember(models.Model):
     """A backend in a pool. The lowest priority that has a usable member takes the calls, shared by weight."""
 
-    pool = models.ForeignKey(Backend, on_delete=models.CASCADE, related_name="members")
+    pool = models.ForeignKey(Backend, verbose_name=_("pool"), on_delete=models.CASCADE, related_name="members")
     backend = models.ForeignKey(
-        Backend, on_delete=models.PROTECT, related_name="memberships", limit_choices_to={"type": Backend.Type.SINGLE}
+        Backend,
+        verbose_name=_("backend"),
+        on_delete=models.PROTECT,
+        related_name="memberships",
+        limit_choices_to={"type": Backend.Type.SINGLE},
     )
     priority = models.PositiveSmallIntegerField(
-        default=1, validators=_ONE_TO_HIGHEST, help_text="1 comes first; a higher number only when those before fail."
+        _("priority"),
+        default=1,
+        validators=_ONE_TO_HIGHEST,
+        help_text=_("1 comes first; a higher number only when those before fail."),
     )
     weight = models.PositiveSmallIntegerField(
-        default=1, validators=_ONE_TO_HIGHEST, help_text="Its share of the calls among members of equal priority."
+        _("weight"),
+        default=1,
+        validators=_ONE_TO_HIGHEST,
+        help_text=_("Its share of the calls among members of equal priority."),
     )
 
     class Meta:
+        verbose_name = _("pool member")
+        verbose_name_plural = _("pool members")
         ordering = ["priority", "pk"]
         constraints = [
             models.UniqueConstraint(
                 fields=["pool", "backend"],
                 name="pool_member_once",
-                violation_error_message="This backend is in the pool already.",
+                violation_error_message=_("This backend is in the pool already."),
             ),
             models.CheckConstraint(name="pool_member_is_another", condition=~Q(pool=F("backend"))),
             models.CheckConstraint(
@@ -213,6 +235,6 @@ class PoolMember(models.Model):
     def clean(self) -> None:
         """A pool has no pool in it, and no other backend has members."""
         if self.pool_id is not None and not self.pool.is_pool:
-            raise ValidationError("Only a pool has members.")
+            raise ValidationError(gettext("Only a pool has members."))
         if self.backend_id is not None and self.backend.is_pool:
-            raise ValidationError({"backend": "A pool cannot be in a pool."})
+            raise ValidationError({"backend": gettext("A pool cannot be in a pool.")})

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Event(models.Model):
@@ -13,13 +14,19 @@ class Event(models.Model):
     key or another secret.
     """
 
-    name = models.CharField(max_length=60)
-    at = models.DateTimeField(default=timezone.now)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    data = models.JSONField(default=dict)
-    told_at = models.DateTimeField(null=True, editable=False, help_text="When its mails and webhooks were queued.")
+    name = models.CharField(_("name"), max_length=60)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    data = models.JSONField(_("data"), default=dict)
+    told_at = models.DateTimeField(
+        _("told at"), null=True, editable=False, help_text=_("When its mails and webhooks were queued.")
+    )
 
     class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
         ordering = ["pk"]
         indexes = [
             # The worker asks what has not been told.

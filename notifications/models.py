@@ -22,7 +22,7 @@ class OutboxMail(models.Model):
         SENT = "sent", _("Sent")
         FAILED = "failed", _("Failed")
 
-    message = models.BinaryField(help_text="The message as bytes (RFC 5322); empty once it was sent.")
+    message = models.BinaryField(_("message"), help_text=_("The message as bytes (RFC 5322); empty once it was sent."))
     sender = models.CharField(_("sender"), max_length=320)
     recipients = models.JSONField(_("recipients"))
     refused = models.JSONField(
@@ -55,11 +55,11 @@ class OutboxMail(models.Model):
 class MailText(models.Model):
     """An administrator's own text of a template: in one language, or (empty) in all that have none of their own."""
 
-    template = models.CharField(max_length=80)
-    language = models.CharField(max_length=10, blank=True)
-    subject = models.CharField(max_length=200)
-    body = models.TextField(max_length=20_000)
-    updated_at = models.DateTimeField(auto_now=True)
+    template = models.CharField(_("template"), max_length=80)
+    language = models.CharField(_("language"), max_length=10, blank=True)
+    subject = models.CharField(_("subject"), max_length=200)
+    body = models.TextField(_("body"), max_length=20_000)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
         verbose_name = _("mail template")
@@ -126,10 +126,14 @@ class PublisherNotification(models.Model):
 class MutedCategory(models.Model):
     """Mails that a person does not want."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="muted_categories")
-    category = models.CharField(max_length=20, choices=Category.choices)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("user"), on_delete=models.CASCADE, related_name="muted_categories"
+    )
+    category = models.CharField(_("category"), max_length=20, choices=Category.choices)
 
     class Meta:
+        verbose_name = _("muted category")
+        verbose_name_plural = _("muted categories")
         constraints = [models.UniqueConstraint(fields=["user", "category"], name="muted_category_once")]
 
     def __str__(self) -> str:
@@ -139,7 +143,7 @@ class MutedCategory(models.Model):
 class BouncedAddress(models.Model):
     """An address that the mail server refused for good. It gets no optional mails until it is confirmed again."""
 
-    email = models.EmailField(_("e-mail address"), max_length=320, unique=True, help_text="In lower case.")
+    email = models.EmailField(_("e-mail address"), max_length=320, unique=True, help_text=_("In lower case."))
     reason = models.CharField(_("reason"), max_length=500)
     at = models.DateTimeField(_("since"), default=timezone.now)
 
@@ -164,9 +168,15 @@ class Announcement(models.Model):
         API, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("API")
     )
     scope_name = models.CharField(_("subscribers of"), max_length=300)
-    form_id = models.UUIDField(unique=True, null=True, editable=False, help_text="Of the form that it was sent by.")
-    event = models.OneToOneField("events.Event", on_delete=models.SET_NULL, null=True, editable=False)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    form_id = models.UUIDField(
+        _("form ID"), unique=True, null=True, editable=False, help_text=_("Of the form that it was sent by.")
+    )
+    event = models.OneToOneField(
+        "events.Event", verbose_name=_("event"), on_delete=models.SET_NULL, null=True, editable=False
+    )
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(_("sent at"), auto_now_add=True)
 
     class Meta:
@@ -181,12 +191,16 @@ class Announcement(models.Model):
 class Mailing(models.Model):
     """How far an event's mails to many people have been written: to all users with an id up to `last_user`."""
 
-    event = models.OneToOneField("events.Event", on_delete=models.CASCADE, related_name="mailing")
-    last_user = models.BigIntegerField(default=0)
-    mails = models.PositiveIntegerField(default=0)
-    finished_at = models.DateTimeField(null=True)
+    event = models.OneToOneField(
+        "events.Event", verbose_name=_("event"), on_delete=models.CASCADE, related_name="mailing"
+    )
+    last_user = models.BigIntegerField(_("last user"), default=0)
+    mails = models.PositiveIntegerField(_("mails"), default=0)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
 
     class Meta:
+        verbose_name = _("mailing")
+        verbose_name_plural = _("mailings")
         indexes = [
             # The worker asks what is not finished.
             models.Index(name="mailing_open", fields=["id"], condition=Q(finished_at=None))
@@ -211,7 +225,7 @@ class MailServer(models.Model):
     )
     security = models.CharField(_("encryption"), max_length=10, choices=Security.choices, default=Security.STARTTLS)
     username = models.CharField(_("user name"), max_length=320, blank=True)
-    sealed_password = models.TextField(blank=True, editable=False)
+    sealed_password = models.TextField(_("sealed password"), blank=True, editable=False)
     sender = models.CharField(
         _("sender"),
         max_length=320,

@@ -63,7 +63,7 @@ class PortalSettings(models.Model):
         help_text=_("The page of your own site to which the portal sends people."),
     )
     # Sealed by portalsettings.validation_key.
-    delegation_key = models.TextField(blank=True, editable=False)
+    delegation_key = models.TextField(_("delegation key"), blank=True, editable=False)
     delegates_sign_in = models.BooleanField(
         _("delegate sign-in and sign-up"), default=False, help_text=_("Your site signs people in and keeps their data.")
     )
@@ -125,8 +125,8 @@ class TermsQuerySet(models.QuerySet["Terms"]):
 class Terms(models.Model):
     """A version of the portal's terms of use; the last one counts, and an empty one takes them back."""
 
-    text = models.TextField(blank=True, max_length=200_000)
-    published_at = models.DateTimeField(auto_now_add=True)
+    text = models.TextField(_("text"), blank=True, max_length=200_000)
+    published_at = models.DateTimeField(_("published at"), auto_now_add=True)
 
     objects = TermsQuerySet.as_manager()
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Revision(models.Model):
@@ -11,11 +12,13 @@ class Revision(models.Model):
     that changed after `log_start` are all in the log.
     """
 
-    number = models.BigIntegerField(default=0)
-    catalogue = models.BigIntegerField(db_default=0)
-    log_start = models.BigIntegerField(db_default=0)
+    number = models.BigIntegerField(_("number"), default=0)
+    catalogue = models.BigIntegerField(_("catalogue"), db_default=0)
+    log_start = models.BigIntegerField(_("log start"), db_default=0)
 
     class Meta:
+        verbose_name = _("revision")
+        verbose_name_plural = _("revisions")
         db_table = "gateway_revision"
 
     def __str__(self) -> str:
@@ -29,12 +32,14 @@ class SubscriptionChange(models.Model):
     commits, for the order is not known before.
     """
 
-    revision = models.BigIntegerField(null=True)
-    subscription = models.UUIDField(null=True)
-    owner = models.BigIntegerField(null=True)
-    transaction_id = models.BigIntegerField(null=True)
+    revision = models.BigIntegerField(_("revision"), null=True)
+    subscription = models.UUIDField(_("subscription"), null=True)
+    owner = models.BigIntegerField(_("owner"), null=True)
+    transaction_id = models.BigIntegerField(_("transaction ID"), null=True)
 
     class Meta:
+        verbose_name = _("subscription change")
+        verbose_name_plural = _("subscription changes")
         db_table = "gateway_subscription_change"
         indexes = [
             # The publisher asks for what came after a number.

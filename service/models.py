@@ -11,6 +11,7 @@ class Service(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     name = models.CharField(
+        _("name"),
         max_length=50,
         validators=[
             RegexValidator(
@@ -20,11 +21,13 @@ class Service(models.Model):
         ],
         help_text=_("Makes the service's URLs."),
     )
-    organization_name = models.CharField(max_length=100)
+    organization_name = models.CharField(_("organization name"), max_length=100)
     administrator_email = models.EmailField(_("administrator e-mail"), max_length=254)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("service")
+        verbose_name_plural = _("services")
         constraints = [models.CheckConstraint(name="service_is_one", condition=models.Q(pk=1))]
 
     def __str__(self) -> str:

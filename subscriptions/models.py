@@ -63,23 +63,39 @@ class Subscription(models.Model):
     LIVE = (State.SUBMITTED, State.ACTIVE, State.SUSPENDED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    display_name = models.CharField("name", max_length=100, validators=[validate_name])
+    display_name = models.CharField(_("name"), max_length=100, validators=[validate_name])
     # Without an owner its keys would go on as if it stood alone; `ending.end_all_of` comes first.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="subscriptions",
     )
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions")
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions")
+    team = models.ForeignKey(
+        Team, verbose_name=_("team"), on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions"
+    )
+    product = models.ForeignKey(
+        Product,
+        verbose_name=_("product"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="subscriptions",
+    )
     api = models.ForeignKey(
-        API, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions", verbose_name="API"
+        API, on_delete=models.PROTECT, null=True, blank=True, related_name="subscriptions", verbose_name=_("API")
     )
-    all_apis = models.BooleanField("all APIs", default=False)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE, editable=False)
-    state_comment = models.TextField(blank=True, max_length=4000)
-    terms_accepted = models.TextField(blank=True, editable=False, help_text="The terms as they were accepted.")
-    allow_tracing = models.BooleanField(default=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    all_apis = models.BooleanField(_("all APIs"), default=False)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE, editable=False)
+    state_comment = models.TextField(_("state comment"), blank=True, max_length=4000)
+    terms_accepted = models.TextField(
+        _("terms accepted"), blank=True, editable=False, help_text=_("The terms as they were accepted.")
+    )
+    allow_tracing = models.BooleanField(_("allow tracing"), default=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True, editable=False)
     expires_at = models.DateTimeField(
         _("expiry date"), null=True, blank=True, help_text=_("Its keys stop working at this second.")
     )
@@ -89,11 +105,13 @@ class Subscription(models.Model):
         blank=True,
         help_text=_("When the owner is told of the expiry, beside 30, 7 and 1 days before it."),
     )
-    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True, editable=False)
 
     objects = SubscriptionQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("subscription")
+        verbose_name_plural = _("subscriptions")
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(
@@ -101,7 +119,7 @@ class Subscription(models.Model):
                 condition=Q(product__isnull=False, api=None, all_apis=False)
                 | Q(product=None, api__isnull=False, all_apis=False)
                 | Q(product=None, api=None, all_apis=True),
-                violation_error_message="Choose one scope: a product, one API, or all APIs.",
+                violation_error_message=_("Choose one scope: a product, one API, or all APIs."),
             ),
             models.CheckConstraint(
                 name="subscription_has_one_owner_at_most",
@@ -158,19 +176,29 @@ class SubscriptionEvent(models.Model):
         OLD_KEY_ENDED = "old_key_ended", _("Old key ended")
         KEYS_SHOWN = "keys_shown", _("Keys shown")
 
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="events")
-    at = models.DateTimeField(auto_now_add=True)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.STATE, db_default=Kind.STATE)
-    state = models.CharField(max_length=10, choices=Subscription.State.choices, help_text="As it was afterwards.")
-    comment = models.TextField(blank=True, max_length=4000)
+    subscription = models.ForeignKey(
+        Subscription, verbose_name=_("subscription"), on_delete=models.CASCADE, related_name="events"
+    )
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices, default=Kind.STATE, db_default=Kind.STATE)
+    state = models.CharField(
+        _("state"), max_length=10, choices=Subscription.State.choices, help_text=_("As it was afterwards.")
+    )
+    comment = models.TextField(_("comment"), blank=True, max_length=4000)
     # A name, a date, the start of a key: what the page shows beside the kind. Of a person only `new_owner` tells.
-    detail = models.CharField(max_length=300, blank=True, default="", db_default="")
-    new_owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    detail = models.CharField(_("detail"), max_length=300, blank=True, default="", db_default="")
+    new_owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("new owner"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     # Read by workers of the release before, which would mail of rows without a value. The next release drops it.
-    announced_at = models.DateTimeField(null=True, default=timezone.now, editable=False)
+    announced_at = models.DateTimeField(_("announced at"), null=True, default=timezone.now, editable=False)
 
     class Meta:
+        verbose_name = _("subscription event")
+        verbose_name_plural = _("subscription events")
         ordering = ["pk"]
         indexes = [
             # For the workers of the release before.
@@ -184,10 +212,14 @@ class SubscriptionEvent(models.Model):
 class ExpiryNotice(models.Model):
     """That a subscription's owner was told, at one of the moments for it, when it expires. Once for each."""
 
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="expiry_notices")
-    moment = models.DateTimeField()
+    subscription = models.ForeignKey(
+        Subscription, verbose_name=_("subscription"), on_delete=models.CASCADE, related_name="expiry_notices"
+    )
+    moment = models.DateTimeField(_("moment"))
 
     class Meta:
+        verbose_name = _("expiry notice")
+        verbose_name_plural = _("expiry notices")
         constraints = [models.UniqueConstraint(fields=["subscription", "moment"], name="expiry_notice_once")]
 
     def __str__(self) -> str:
@@ -213,19 +245,27 @@ class SubscriptionKey(models.Model):
         PRIMARY = "primary", _("Primary")
         SECONDARY = "secondary", _("Secondary")
 
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="keys")
-    slot = models.CharField(max_length=10, choices=Slot.choices)
-    digest = models.CharField(max_length=64, unique=True, editable=False)
-    ciphertext = models.TextField(editable=False)
-    prefix = models.CharField(max_length=8, editable=False, help_text="The visible start of the key.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    ends_at = models.DateTimeField(null=True, editable=False, help_text="Until when a key that was replaced works.")
-    last_used_at = models.DateTimeField(null=True, editable=False)
-    last_used_from = models.CharField(max_length=45, blank=True, default="", db_default="", editable=False)
+    subscription = models.ForeignKey(
+        Subscription, verbose_name=_("subscription"), on_delete=models.CASCADE, related_name="keys"
+    )
+    slot = models.CharField(_("slot"), max_length=10, choices=Slot.choices)
+    digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
+    ciphertext = models.TextField(_("ciphertext"), editable=False)
+    prefix = models.CharField(_("prefix"), max_length=8, editable=False, help_text=_("The visible start of the key."))
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    ends_at = models.DateTimeField(
+        _("ends at"), null=True, editable=False, help_text=_("Until when a key that was replaced works.")
+    )
+    last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)
+    last_used_from = models.CharField(
+        _("last used from"), max_length=45, blank=True, default="", db_default="", editable=False
+    )
 
     objects = SubscriptionKeyQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("subscription key")
+        verbose_name_plural = _("subscription keies")
         constraints = [
             models.UniqueConstraint(
                 fields=["subscription", "slot"], condition=Q(ends_at=None), name="subscription_key_one_per_slot"
@@ -242,4 +282,7 @@ class SubscriptionKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_slot_display()} key {self.prefix}…"
+        return gettext("%(slot)s key %(prefix)s…") % {
+            "slot": self.get_slot_display(),
+            "prefix": self.prefix,
+        }
