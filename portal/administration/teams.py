@@ -12,9 +12,16 @@ from django.utils.translation import gettext_lazy as _
 from accounts import teams
 from accounts.models import Team, TeamInvitation, TeamMembership, TeamRole, User
 from portal.administration.deletion import subscriptions_in_the_way
-from portal.administration.model_admin import ModelAdmin, TabularInline
+from portal.administration.model_admin import ModelAdmin, TableRowForm, TabularInline
 from portal.administration.people import ReadOnlyInline
 from portal.administration.steps import administrator
+
+
+class MembershipForm(TableRowForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """A membership stays that of its person: another one is another membership."""
+        super().__init__(*args, **kwargs)
+        self.fields["user"].disabled = self.instance.pk is not None
 
 
 class MembershipFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
@@ -29,6 +36,7 @@ class MembershipFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
 
 class MembershipInline(TabularInline):
     model = TeamMembership
+    form = MembershipForm
     formset = MembershipFormSet
     extra = 0
     max_num = teams.MEMBERS_PER_TEAM

@@ -52,6 +52,11 @@ def test_roles_are_swapped(admin, team, bob):
     assert members(team) == {"Alice": "member", "Bob": "owner"}
 
 
+def test_membership_is_not_handed_to_somebody_else(admin, team, bob):
+    submit(admin, page(team), "team_form", **{"memberships-0-user": bob.pk})
+    assert members(team) == {"Alice": "owner"}
+
+
 def test_limits_hold_for_administrators(admin, team, bob, monkeypatch):
     monkeypatch.setattr(teams, "TEAMS_PER_USER", 0)
     new = rows("memberships", {"user": bob.pk, "role": "member"}, start=1)
