@@ -96,6 +96,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.Index(name="user_newest", fields=["-registered_at", "-id"]),
             # The admin asks for those who wait or are blocked, who are few.
             models.Index(name="user_not_active", fields=["state", "-registered_at"], condition=~Q(state="active")),
+            # Each page of the admin counts those who wait for approval.
+            models.Index(name="user_waiting", fields=["waiting_since"], condition=Q(waiting_since__isnull=False)),
         ]
 
     def __str__(self) -> str:
