@@ -126,10 +126,11 @@ class ProductForm(PriceFields, forms.ModelForm):  # type: ignore[type-arg]
                 offering.refuse_second_open_product(data["apis"], besides=self.instance)
             except ValidationError as error:
                 self.add_error("apis", error)
-        try:
-            self.price = price_of(data)
-        except ValidationError as error:
-            self.add_error(None, error)
+        if not any(name.startswith("price_") for name in self.errors):
+            try:
+                self.price = price_of(data)
+            except ValidationError as error:
+                self.add_error(None, error)
         return data
 
 
