@@ -62,6 +62,10 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["waiting_count"] = waiting.count()
         oldest = waiting.select_related("owner", "product", "api").order_by("created_at")
         context["waiting"] = oldest[:SHOWN_REQUESTS]
+    if may("accounts.view_user"):
+        people = User.objects.exclude(waiting_since=None)
+        context["waiting_people_count"] = people.count()
+        context["waiting_people"] = people.order_by("waiting_since")[:SHOWN_REQUESTS]
     if may("notifications.view_outboxmail"):
         mails = OutboxMail.objects
         context["failed_mails"] = mails.filter(state=OutboxMail.State.FAILED).count()

@@ -10,7 +10,9 @@ from unittest.mock import Mock
 import pytest
 from django.core.cache import cache
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.models import User
 from analytics import tasks as analytics
 from notifications import tasks as notifications
 from notifications.models import OutboxMail
@@ -158,3 +160,14 @@ def test_waiting_requests_are_counted_in_the_menu(admin, unlimited, alice):
     groups = admin.get("/admin/apis/api/").context["sidebar_navigation"]
     badges = {item["title"]: item.get("badge") for group in groups for item in group["items"]}
     assert badges["Subscriptions"] == "1"
+
+
+def test_people_who_wait_are_approved_from_the_start_page(admin, alice):
+    User.objects.filter(pk=alice.pk).update(state="pending", waiting_since=timezone.now())
+    page = admin.get("/admin/").text
+    assert "1 person waits for approval" in page
+    step = f"/admin/accounts/user/step/approve/?id={alice.pk}"
+    assert step in page
+    admin.post(step, {"id": alice.pk, "comment": "Welcome"})
+    assert User.objects.get(pk=alice.pk).state == "active"
+    assert "waits for approval" not in admin.get("/admin/").text
