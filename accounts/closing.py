@@ -33,13 +33,14 @@ class SoleOwner(ValueError):
 
 
 def close(user: User, *, by: User) -> None:
-    """End the account and everything that is his alone. Raises SoleOwner or user_states.LastAdministrator."""
+    """End the account and all that is his alone. Raises SoleOwner, TeamError or user_states.LastAdministrator."""
     with transaction.atomic():
+        # Rows of teams are locked before those of people, as accounts.teams wants it.
+        _leave_teams(user)
         user_states.refuse_last_administrator(user)
         row = User.objects.select_for_update().get(pk=user.pk)
         if row.state == User.State.DELETED:
             return
-        _leave_teams(row)
         end_all_of(row, by=by)
         # The farewell is sent when nothing else knows the address any more.
         record(names.USER_CLOSED, by=by, user=row, email=row.email, person=row.full_name)
@@ -51,7 +52,7 @@ def _leave_teams(user: User) -> None:
     alone = list(teams.sole_ownerships(user))
     if alone:
         raise SoleOwner(alone)
-    for membership in TeamMembership.objects.filter(user=user):
+    for membership in TeamMembership.objects.filter(user=user).order_by("team"):
         teams.remove(membership, by=user)
 
 

@@ -55,7 +55,7 @@ def close(request: SignedInRequest) -> HttpResponse:
         return render(request, "portal/account/close.html", context)
     try:
         closing.close(request.user, by=request.user)
-    except (closing.SoleOwner, user_states.LastAdministrator) as error:
+    except (closing.SoleOwner, teams.TeamError, user_states.LastAdministrator) as error:
         messages.error(request, str(error))
         return redirect("portal:close_account")
     logout(request)
