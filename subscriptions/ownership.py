@@ -22,6 +22,8 @@ def transfer(subscription: Subscription, *, to: User | Team, by: User | None, co
     with transaction.atomic():
         # The product first, in the order of whoever subscribes.
         product = subscription.product and Product.objects.select_for_update().get(pk=subscription.product.pk)
+        if team is not None and Team.objects.select_for_update().get(pk=team.pk).deleted_at is not None:
+            raise lifecycle.LifecycleError(_("The team is deleted."))
         row = Subscription.objects.select_for_update().get(pk=subscription.pk)
         if not row.is_live:
             raise lifecycle.LifecycleError(_("A subscription that has ended stays where it is."))

@@ -179,6 +179,10 @@ def take(request: HttpRequest, step: Step, rows: Sequence[Subscription], comment
             refusals.append(f"{row.display_name}: {error}")
     if done:
         messages.success(request, step.result % {"count": done})
+    tell_refusals(request, refusals)
+
+
+def tell_refusals(request: HttpRequest, refusals: Sequence[str]) -> None:
     for refusal in refusals[:SHOWN_REFUSALS]:
         messages.error(request, refusal)
     if len(refusals) > SHOWN_REFUSALS:

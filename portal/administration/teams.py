@@ -64,6 +64,7 @@ class TeamAdmin(ModelAdmin):
     list_filter = [("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "members__email"]
     search_help_text = _("Name, or a member's e-mail address")
+    ordering = ["name", "pk"]
     list_per_page = 50
     show_full_result_count = False
     fields = ["name", "created_at", "deleted_at"]
@@ -73,6 +74,15 @@ class TeamAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         found: QuerySet[Team] = super().get_queryset(request)
         return found.annotate(members_count=Count("memberships"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Team], search_term: str
+    ) -> tuple[QuerySet[Team], bool]:
+        """Fields that offer teams offer none that is deleted."""
+        if request.resolver_match is not None and request.resolver_match.url_name == "autocomplete":
+            queryset = queryset.filter(deleted_at=None)
+        found: tuple[QuerySet[Team], bool] = super().get_search_results(request, queryset, search_term)
+        return found
 
     @admin.display(description=_("members"), ordering="members_count")
     def member_count(self, team: Any) -> int:

@@ -28,7 +28,9 @@ class TransferForm(forms.Form):
     owner = forms.ModelChoiceField(
         User.objects.filter(state=User.State.ACTIVE), label=_("Person"), required=False, widget=_autocomplete("owner")
     )
-    team = forms.ModelChoiceField(Team.objects.all(), label=_("Or team"), required=False, widget=_autocomplete("team"))
+    team = forms.ModelChoiceField(
+        Team.objects.filter(deleted_at=None), label=_("Or team"), required=False, widget=_autocomplete("team")
+    )
     comment = forms.CharField(
         label=_("Comment"),
         required=False,

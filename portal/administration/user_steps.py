@@ -21,11 +21,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts.models import User
 from accounts.user_states import UserStateError, WrongUserState, change_state
 from portal.administration.model_admin import ModelAdmin, may_be_id
-from portal.administration.steps import administrator
+from portal.administration.steps import MAX_ROWS, administrator, tell_refusals
 
 State = User.State
-MAX_ROWS = 1000
-SHOWN_REFUSALS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +166,4 @@ def _take(request: HttpRequest, step: Step, rows: Sequence[User], comment: str) 
             refusals.append(f"{row.email}: {error}")
     if done:
         messages.success(request, _("%(users)s: %(state)s") % {"users": _in_words(done), "state": step.to.label})
-    for refusal in refusals[:SHOWN_REFUSALS]:
-        messages.error(request, refusal)
-    left = len(refusals) - SHOWN_REFUSALS
-    if left > 0:
-        messages.error(
-            request, ngettext("%(count)d more was left.", "%(count)d more were left.", left) % {"count": left}
-        )
+    tell_refusals(request, refusals)

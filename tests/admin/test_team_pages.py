@@ -8,6 +8,7 @@ from accounts.models import Team
 from events.models import Event
 from subscriptions import lifecycle
 from subscriptions.models import Subscription
+from subscriptions.ownership import transfer
 from tests.admin.page_form import errors_of, rows, submit
 
 TEAMS = "/admin/accounts/team/"
@@ -79,6 +80,15 @@ def test_deleted_team_is_kept_for_its_history_and_changed_no_more(admin, team, a
     team.refresh_from_db()
     assert (team.deleted_at is None, members(team)) == (False, {})
     assert admin.post(page(team), {"name": "Back"}).status_code == 403
+
+
+def test_deleted_team_is_given_nothing(admin, team, alice):
+    made = lifecycle.create(display_name="Hers", by=None, owner=alice)
+    teams.delete(team, by=alice)
+    with pytest.raises(lifecycle.LifecycleError):
+        transfer(made, to=team, by=None)
+    offered = {"app_label": "subscriptions", "model_name": "subscription", "field_name": "team", "term": "Data"}
+    assert admin.get("/admin/autocomplete/", offered).json()["results"] == []
 
 
 def test_team_is_found_by_a_member(admin, team, bob):
