@@ -5,7 +5,6 @@ them. Calls that a limit, a missing right or the gateway itself refused are not 
 the sums by quarter of an hour, which are kept when the rows of single calls are deleted.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -21,7 +20,6 @@ from subscriptions.models import Price, Product, Subscription
 from subscriptions.prices import amount_due
 
 BATCH = 500
-_MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +30,12 @@ class Period:
     end: datetime
 
     @classmethod
-    def parse(cls, text: str, zone: tzinfo) -> Self:
-        """Of a month like `2026-11`. Raises ValueError."""
-        found = _MONTH.fullmatch(text)
-        if found is None:
-            raise ValueError("Give a month such as 2026-11.")
-        return cls._of(int(found[1]), int(found[2]), zone)
-
-    @classmethod
     def around(cls, moment: datetime, zone: tzinfo) -> Self:
         local = moment.astimezone(zone)
-        return cls._of(local.year, local.month, zone)
+        return cls.of(local.year, local.month, zone)
 
     @classmethod
-    def _of(cls, year: int, month: int, zone: tzinfo) -> Self:
+    def of(cls, year: int, month: int, zone: tzinfo) -> Self:
         following = (year, month + 1) if month < 12 else (year + 1, 1)
         return cls(datetime(year, month, 1, tzinfo=zone), datetime(*following, 1, tzinfo=zone))
 
@@ -83,8 +73,8 @@ def bills(period: Period, product: Product | None = None) -> Iterator[Bill]:
 
 
 def bill_of(subscription: Subscription, period: Period) -> Bill | None:
-    """The bill of one subscription; None where it is to no product."""
-    return next(_bills([subscription], period, {}), None)
+    """The bill of one subscription; None where it is to no product, or was not active in the period."""
+    return next(_bills(list(_charged(period).filter(pk=subscription.pk)), period, {}), None)
 
 
 def _bills(subscriptions: Sequence[Subscription], period: Period, prices: dict[int, Price | None]) -> Iterator[Bill]:
@@ -105,7 +95,7 @@ def price_in(period: Period, product: Product) -> Price | None:
     return Price.objects.filter(product=product, since__lt=period.end).first()
 
 
-def _charged(period: Period, product: Product | None) -> QuerySet[Subscription]:
+def _charged(period: Period, product: Product | None = None) -> QuerySet[Subscription]:
     active = Q(started_at__lt=period.end) & (Q(ended_at=None) | Q(ended_at__gt=period.start))
     chosen = Q(product__isnull=False) if product is None else Q(product=product)
     return (

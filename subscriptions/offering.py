@@ -88,8 +88,7 @@ def refuse_second_open_product(apis: Iterable[API], *, besides: Product) -> None
 
 def refuse_several_open_products(products: Iterable[Product], *, of: API) -> None:
     """The same rule, for the transaction that puts an API into these products."""
-    if of.pk is not None:
-        API.objects.select_for_update().get(pk=of.pk)
+    API.objects.select_for_update().filter(pk=of.pk).first()
     chosen = Product.objects.filter(pk__in=[product.pk for product in products], subscription_required=False)
     names = [product.display_name for product in chosen]
     if len(names) > 1:

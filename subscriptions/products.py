@@ -6,7 +6,8 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Group, Viewer
 from apis.models import API, APIQuerySet
@@ -46,24 +47,36 @@ class Product(models.Model):
     """
 
     class State(models.TextChoices):
-        NOT_PUBLISHED = "notPublished", "Not published"
-        PUBLISHED = "published", "Published"
+        NOT_PUBLISHED = "notPublished", _("Not published")
+        PUBLISHED = "published", _("Published")
 
-    name = models.SlugField(max_length=80)
-    display_name = models.CharField(max_length=300)
-    description = models.TextField(blank=True, max_length=20_000, help_text="Markdown. Shown in the developer portal.")
+    name = models.SlugField(_("name"), max_length=80)
+    display_name = models.CharField(_("display name"), max_length=300)
+    description = models.TextField(
+        _("description"), blank=True, max_length=20_000, help_text=_("Markdown. Shown in the developer portal.")
+    )
     terms = models.TextField(
-        "terms of use", blank=True, max_length=100_000, help_text="Must be accepted by whoever subscribes."
+        _("terms of use"), blank=True, max_length=100_000, help_text=_("Must be accepted by whoever subscribes.")
     )
-    state = models.CharField(max_length=20, choices=State.choices, default=State.NOT_PUBLISHED)
-    subscription_required = models.BooleanField(default=True, help_text="Off: an open product, called without a key.")
-    approval_required = models.BooleanField(default=False)
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.NOT_PUBLISHED)
+    subscription_required = models.BooleanField(
+        _("subscription required"), default=True, help_text=_("Off: an open product, called without a key.")
+    )
+    approval_required = models.BooleanField(_("approval required"), default=False)
     subscriptions_limit = models.PositiveIntegerField(
-        "subscriptions per user", null=True, blank=True, validators=[MinValueValidator(1)], help_text="Empty: no limit."
+        _("subscriptions per user"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Empty: no limit."),
     )
-    apis = models.ManyToManyField(API, blank=True, related_name="products", verbose_name="APIs")
-    groups = models.ManyToManyField(Group, blank=True, related_name="products", help_text="Who sees the product.")
-    position = models.PositiveIntegerField("order", default=0, help_text="Lists of products begin with the lowest.")
+    apis = models.ManyToManyField(API, blank=True, related_name="products", verbose_name=_("APIs"))
+    groups = models.ManyToManyField(
+        Group, blank=True, related_name="products", verbose_name=_("groups"), help_text=_("Who sees the product.")
+    )
+    position = models.PositiveIntegerField(
+        _("order"), default=0, help_text=_("Lists of products begin with the lowest.")
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, editable=False)
 
@@ -71,13 +84,15 @@ class Product(models.Model):
     with_deleted = ProductQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
         ordering = ["position", "display_name"]
         constraints = [
             models.UniqueConstraint(
                 Lower("name"),
                 name="product_name_unique",
                 condition=Q(deleted_at=None),
-                violation_error_message="Another product has this name.",
+                violation_error_message=_("Another product has this name."),
             ),
             models.CheckConstraint(
                 name="product_deleted_is_not_published",
@@ -91,7 +106,11 @@ class Product(models.Model):
     @property
     def name_in_history(self) -> str:
         """The name, which says so where the product is deleted."""
-        return self.display_name if self.deleted_at is None else _("%(name)s (deleted)") % {"name": self.display_name}
+        return (
+            self.display_name
+            if self.deleted_at is None
+            else gettext("%(name)s (deleted)") % {"name": self.display_name}
+        )
 
     @property
     def price(self) -> "Price | None":

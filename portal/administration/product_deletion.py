@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -19,10 +20,11 @@ def delete_view(model_admin: ModelAdmin, request: HttpRequest, product: Product)
         raise PermissionDenied
     if request.method != "POST":
         return _ask(model_admin, request, product)
-    model_admin.log_deletions(request, Product.objects.filter(pk=product.pk))
     cancels = "cancel_subscriptions" in request.POST
     try:
-        offering.delete_product(product, by=administrator(request), cancel_subscriptions=cancels)
+        with transaction.atomic():
+            model_admin.log_deletions(request, Product.objects.filter(pk=product.pk))
+            offering.delete_product(product, by=administrator(request), cancel_subscriptions=cancels)
     except offering.HasLiveSubscriptions:
         messages.error(request, _("It was not deleted. Confirm that its live subscriptions are to be cancelled."))
         return _ask(model_admin, request, product)

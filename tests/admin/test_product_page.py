@@ -1,6 +1,7 @@
 """Products and their policies in the administration."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
@@ -137,6 +138,7 @@ def test_deleting_says_how_many_subscriptions_are_live_and_wants_a_word_about_th
     assert ("Submitted</td><td>1" in page, "Active</td><td>1" in page) == (True, True)
     assert "was not deleted" in admin.post(delete(unlimited)).text
     assert Product.objects.filter(pk=unlimited.pk).exists()
+    assert not LogEntry.objects.exists()
     answer = admin.post(delete(unlimited), {"cancel_subscriptions": "on"})
     assert answer.status_code == 302
     assert {row.state for row in unlimited.subscriptions.all()} == {"cancelled"}
