@@ -3,6 +3,7 @@
 import unicodedata
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 # Control and format characters, line and paragraph separators. Among them are those that turn the
 # direction of the text around them, and so of what stands beside the name (UAX #9).
@@ -16,6 +17,6 @@ def validate_name(name: str) -> None:
     for character in name:
         if character not in _JOINERS and unicodedata.category(character) in _REFUSED:
             raise ValidationError(
-                "The character U+%(code)s cannot be part of a name: it is not seen, but changes how text is shown.",
+                _("The character U+%(code)s cannot be part of a name: it is not seen, but changes how text is shown."),
                 params={"code": f"{ord(character):04X}"},
             )

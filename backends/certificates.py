@@ -21,9 +21,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
-_NO_CERTIFICATES = "Give certificates in PEM form: -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----."
+_NO_CERTIFICATES = _("Give certificates in PEM form: -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.")
 
 SigningKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 
@@ -55,7 +58,7 @@ def facts(pem: str) -> Facts:
 
 def validate_authorities(pem: str) -> None:
     if "PRIVATE KEY" in pem:
-        raise ValidationError("There is a private key in it: leave only the certificates.")
+        raise ValidationError(gettext("There is a private key in it: leave only the certificates."))
     _certificates(pem)
 
 
@@ -70,9 +73,14 @@ def client_certificate(pem: str) -> str:
     certificates = _certificates(pem)
     own = next((one for one in certificates if _public_key(one) == _public_key(key)), None)
     if own is None:
-        raise ValidationError("The private key belongs to none of the certificates: give the pair that was issued.")
+        raise ValidationError(
+            gettext("The private key belongs to none of the certificates: give the pair that was issued.")
+        )
     if own.not_valid_after_utc <= timezone.now():
-        raise ValidationError(f"The certificate ended on {own.not_valid_after_utc:%Y-%m-%d}: give its successor.")
+        raise ValidationError(
+            gettext("The certificate ended on %(date)s: give its successor.")
+            % {"date": date_format(own.not_valid_after_utc)}
+        )
     chain = [one for one in certificates if one != own]
     blocks = [one.public_bytes(Encoding.PEM) for one in (own, *chain)]
     return b"".join([*blocks, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())]).decode()
@@ -99,11 +107,13 @@ def _private_key(pem: str) -> SigningKey:
     try:
         key = load_pem_private_key(block[0].encode() if block else b"", password=None)
     except TypeError:
-        raise ValidationError("The private key has a password: take it off with `openssl pkey -in key.pem`.") from None
+        raise ValidationError(
+            gettext("The private key has a password: take it off with `openssl pkey -in key.pem`.")
+        ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise ValidationError(
-            "Give the private key too: -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----."
+            gettext("Give the private key too: -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----.")
         ) from None
     if not isinstance(key, SigningKey):
-        raise ValidationError("A key of this kind cannot sign: give an RSA, ECDSA or Ed25519 key.")
+        raise ValidationError(gettext("A key of this kind cannot sign: give an RSA, ECDSA or Ed25519 key."))
     return key

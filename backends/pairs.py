@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
 
 from backends.validators import QUERY_NAME, validate_header_name
 
@@ -42,16 +42,18 @@ def parse(kind: Kind, text: str, stored: Pairs) -> Pairs:
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > MAX_PAIRS:
-        raise ValidationError(f"Give at most {MAX_PAIRS} lines.")
+        raise ValidationError(gettext("Give at most %(limit)s lines.") % {"limit": MAX_PAIRS})
     known = {kind.fold(name): value for name, value in stored}
     found: dict[str, tuple[str, str]] = {}
     for number, line in enumerate(lines, 1):
         try:
             name, value = _pair(kind, line, known)
             if kind.fold(name) in found:
-                raise ValidationError(f"{name} is there twice.")
+                raise ValidationError(gettext("%(name)s is there twice.") % {"name": name})
         except ValidationError as error:
-            raise ValidationError(f"Line {number}: {error.messages[0]}") from None
+            raise ValidationError(
+                gettext("Line %(number)s: %(problem)s") % {"number": number, "problem": error.messages[0]}
+            ) from None
         found[kind.fold(name)] = name, value
     return tuple(found.values())
 
@@ -59,13 +61,14 @@ def parse(kind: Kind, text: str, stored: Pairs) -> Pairs:
 def _pair(kind: Kind, line: str, known: dict[str, str]) -> tuple[str, str]:
     name, _, value = (part.strip() for part in line.partition(kind.separator.strip()))
     if not value:
-        raise ValidationError(f"Write name{kind.separator}value.")
+        raise ValidationError(gettext("Write name%(separator)svalue.") % {"separator": kind.separator})
     if len(name) > MAX_NAME_CHARACTERS or len(value) > MAX_VALUE_CHARACTERS:
         raise ValidationError(
-            f"A name has at most {MAX_NAME_CHARACTERS} characters, a value at most {MAX_VALUE_CHARACTERS}."
+            gettext("A name has at most %(name_limit)s characters, a value at most %(value_limit)s.")
+            % {"name_limit": MAX_NAME_CHARACTERS, "value_limit": MAX_VALUE_CHARACTERS}
         )
     if value == HIDDEN and kind.fold(name) not in known:
-        raise ValidationError("There is no stored value of this name: write the value.")
+        raise ValidationError(gettext("There is no stored value of this name: write the value."))
     value = known[kind.fold(name)] if value == HIDDEN else value
     kind.check(name, value)
     return name, value
@@ -74,15 +77,15 @@ def _pair(kind: Kind, line: str, known: dict[str, str]) -> tuple[str, str]:
 def _check_header(name: str, value: str) -> None:
     validate_header_name(name)
     if not _HEADER_VALUE.fullmatch(value):
-        raise ValidationError("The value of a header has printable ASCII characters only.")
+        raise ValidationError(gettext("The value of a header has printable ASCII characters only."))
 
 
 def _check_query(name: str, value: str) -> None:
     QUERY_NAME(name)
     if _ANOTHER_PARAMETER.search(value):
-        raise ValidationError(_("Write each parameter on a line of its own."))
+        raise ValidationError(gettext("Write each parameter on a line of its own."))
     if not value.isprintable():
-        raise ValidationError("The value has printable characters only.")
+        raise ValidationError(gettext("The value has printable characters only."))
 
 
 HEADER = Kind(": ", str.lower, _check_header)

@@ -16,7 +16,7 @@ def parse_ranges(text: str) -> tuple[tuple[int, int], ...]:
     """The first and the last status of each range. Raises ValueError that says what is wrong."""
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
     if len(parts) > MAX_RANGES:
-        raise ValueError(f"Give at most {MAX_RANGES} statuses or ranges.")
+        raise ValueError(_("Give at most %(limit)s statuses or ranges.") % {"limit": MAX_RANGES})
     return tuple(_range(part) for part in parts)
 
 
@@ -25,10 +25,15 @@ def _range(part: str) -> tuple[int, int]:
         raise ValueError(_("There is a comma too many: write them as 429, 500-599."))
     found = _RANGE.fullmatch(part)
     if found is None:
-        raise ValueError(f"'{part[:20]}' is neither a status nor a range: write them as 429, 500-599.")
+        raise ValueError(
+            _("'%(part)s' is neither a status nor a range: write them as 429, 500-599.") % {"part": part[:20]}
+        )
     first, last = int(found[1]), int(found[2] or found[1])
     if not FIRST <= first <= last <= LAST:
-        raise ValueError(f"'{part}' is not within {FIRST}-{LAST}, or its end comes before its start.")
+        raise ValueError(
+            _("'%(part)s' is not within %(first)s-%(last)s, or its end comes before its start.")
+            % {"part": part, "first": FIRST, "last": LAST}
+        )
     return first, last
 
 

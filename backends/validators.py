@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 # Fields that frame a message or belong to one connection (RFC 9110, 7.6.1) or name the host.
 _HTTP_HEADERS = frozenset(
@@ -29,10 +30,10 @@ _HTTP_HEADERS = frozenset(
 _GATEWAY_HEADERS = frozenset({"forwarded", "traceparent", "tracestate", "via", "x-real-ip", "x-request-id"})
 
 # RFC 9110, 5.6.2.
-TOKEN = RegexValidator(r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z", "Only letters, digits and !#$%%&'*+-.^_`|~ are allowed.")
+TOKEN = RegexValidator(r"\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z", _("Only letters, digits and !#$%%&'*+-.^_`|~ are allowed."))
 # RFC 3986, 2.3: what a query can hold as it is.
 QUERY_NAME = RegexValidator(
-    r"\A[A-Za-z0-9\-._~]+\Z", "Only letters, digits and -._~ can name a query parameter without being encoded."
+    r"\A[A-Za-z0-9\-._~]+\Z", _("Only letters, digits and -._~ can name a query parameter without being encoded.")
 )
 
 _SPACE = re.compile(r"\s")
@@ -59,24 +60,24 @@ def validate_service_url(url: str) -> None:
     if _SPACE.search(url):
         raise ValidationError(_("There is a space in the URL: take it out, or write it as %20."))
     if not re.fullmatch(r"[\x21-\x7e]+", url):
-        raise ValidationError("Write other than ASCII characters percent-encoded, and host names in punycode.")
+        raise ValidationError(gettext("Write other than ASCII characters percent-encoded, and host names in punycode."))
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname
     except ValueError as error:
-        raise ValidationError("This is not a URL: %(why)s.", params={"why": str(error)}) from error
+        raise ValidationError(gettext("This is not a URL: %(why)s."), params={"why": str(error)}) from error
     if parts.scheme not in ("http", "https", "ws", "wss") or not host:
-        raise ValidationError("Give an absolute URL such as https://api.example.org/v1.")
+        raise ValidationError(gettext("Give an absolute URL such as https://api.example.org/v1."))
     if "@" in parts.netloc:
-        raise ValidationError("User name and password do not belong into the URL.")
+        raise ValidationError(gettext("User name and password do not belong into the URL."))
     if "?" in url or "#" in url:
-        raise ValidationError("The URL cannot have a query or a fragment.")
+        raise ValidationError(gettext("The URL cannot have a query or a fragment."))
     if port == 0 or parts.netloc.endswith(":"):
-        raise ValidationError("The port must be a number from 1 to 65535.")
+        raise ValidationError(gettext("The port must be a number from 1 to 65535."))
     if not _is_host(parts.netloc, host):
         raise ValidationError("'%(host)s' is not a host name.", params={"host": host})
     if not _URL_PATH.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
-        raise ValidationError("The path '%(path)s' cannot be used.", params={"path": parts.path})
+        raise ValidationError(gettext("The path '%(path)s' cannot be used."), params={"path": parts.path})
 
 
 def _is_host(netloc: str, host: str) -> bool:

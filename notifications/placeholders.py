@@ -8,6 +8,8 @@ nothing but the texts that it is given, and takes no longer than it is long.
 import re
 from collections.abc import Container, Mapping
 
+from django.utils.translation import gettext as _
+
 MAX_TAGS = 200
 _TAG = re.compile(r"\{\{[ \t]*([#/]?)[ \t]*([A-Za-z][A-Za-z0-9_]{0,59})[ \t]*\}\}")
 
@@ -16,7 +18,7 @@ class TemplateError(ValueError):
     """A text that is no template; `line` counts from 1."""
 
     def __init__(self, problem: str, *, line: int, what: str) -> None:
-        super().__init__(f"{problem} in line {line}: {what}")
+        super().__init__(_("%(problem)s in line %(line)s: %(what)s") % {"problem": problem, "line": line, "what": what})
         self.problem, self.line, self.what = problem, line, what
 
 

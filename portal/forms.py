@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Team, Viewer
@@ -20,10 +21,10 @@ def _digest(terms: str) -> str:
 
 class SubscriptionNameForm(forms.Form):
     display_name = forms.CharField(
-        label="Name",
+        label=_("Name"),
         max_length=100,
         validators=[validate_name],
-        help_text="Tells it from your other subscriptions: for example, the app that will use it.",
+        help_text=_("Tells it from your other subscriptions: for example, the app that will use it."),
     )
 
 
@@ -77,7 +78,7 @@ class SubscribeForm(ForWhomForm):
     """A subscription's name, whom it is for and, where the product has terms, their acceptance."""
 
     terms = forms.BooleanField(
-        label="I accept the terms of use", error_messages={"required": "Read and accept the terms of use first."}
+        label=_("I accept the terms of use"), error_messages={"required": _("Read and accept the terms of use first.")}
     )
     # Tells which terms were on the page: those that were read are accepted, no later ones.
     terms_digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
@@ -94,7 +95,7 @@ class SubscribeForm(ForWhomForm):
         digest: str = self.cleaned_data["terms_digest"]
         if not hmac.compare_digest(digest.encode(), _digest(self.product.terms).encode()):
             self._ask_again()
-            raise forms.ValidationError("The terms of use have changed. Read and accept them again.")
+            raise forms.ValidationError(gettext("The terms of use have changed. Read and accept them again."))
         return digest
 
     def _ask_again(self) -> None:

@@ -22,7 +22,7 @@ class HasLiveSubscriptions(ValueError):
     """The product cannot be deleted as long as somebody may call it."""
 
     def __init__(self, counts: Mapping[str, int]) -> None:
-        super().__init__(f"{sum(counts.values())} subscriptions are live.")
+        super().__init__(_("%(sum)s subscriptions are live.") % {"sum": sum(counts.values())})
         self.counts = counts
 
 

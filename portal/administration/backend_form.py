@@ -4,6 +4,9 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
     UnfoldAdminTextareaWidget,
@@ -21,7 +24,7 @@ from gateway.configuration.snapshot import Credentials
 from portal.gateway_addresses import refuse_own_address
 
 CREDENTIAL_FIELDS = ("headers", "query", "basic_user", "basic_password", "new_certificate", "remove_certificate")
-EMPTY = "Empty: the gateway's setting."
+EMPTY = _("Empty: the gateway's setting.")
 _CODE = {"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off", "class": "code-field"}
 
 
@@ -33,13 +36,15 @@ class PoolForm(forms.ModelForm):  # type: ignore[type-arg]
             "description": UnfoldAdminTextareaWidget({"rows": 2}),
             "ca_pem": UnfoldAdminTextareaWidget({"rows": 3, **_CODE}),
         }
-        labels = {"max_connections": "Connections at most"}
+        labels = {"max_connections": _("Connections at most")}
         help_texts = {
-            "name": "Identifies it. Empty: made from the title.",
+            "name": _("Identifies it. Empty: made from the title."),
             "connect_seconds": EMPTY,
-            "read_seconds": f"Longest wait for the head of an answer, and longest pause in its body. {EMPTY}",
-            "idle_connections": f"So many are kept at most. {EMPTY}",
-            "max_connections": "Of each gateway process. Empty: no limit.",
+            "read_seconds": _(
+                "Longest wait for the head of an answer, and longest pause in its body. Empty: the gateway's setting."
+            ),
+            "idle_connections": _("So many are kept at most. Empty: the gateway's setting."),
+            "max_connections": _("Of each gateway process. Empty: no limit."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -60,38 +65,43 @@ class BackendForm(PoolForm):
     headers = forms.CharField(
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 2, "placeholder": "x-functions-key: value", **_CODE}),
-        help_text=f"One a line. {pairs.HIDDEN} stands for the stored value; a line that is taken away is removed.",
+        help_text=format_lazy(
+            _("One a line. {hidden} stands for the stored value; a line that is taken away is removed."),
+            hidden=pairs.HIDDEN,
+        ),
     )
     query = forms.CharField(
-        label="Query parameters",
+        label=_("Query parameters"),
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 2, "placeholder": "code=value", **_CODE}),
-        help_text="One a line, as they are: the gateway encodes the value.",
+        help_text=_("One a line, as they are: the gateway encodes the value."),
     )
     basic_user = forms.CharField(
-        label="User name",
+        label=_("User name"),
         required=False,
         max_length=200,
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
-        help_text="For basic authentication. Empty: none.",
+        help_text=_("For basic authentication. Empty: none."),
     )
     basic_password = forms.CharField(
-        label="Password",
+        label=_("Password"),
         required=False,
         max_length=1000,
         strip=False,
         widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}),
-        help_text="Empty: the stored one stays.",
+        help_text=_("Empty: the stored one stays."),
     )
     new_certificate = forms.CharField(
-        label="New client certificate",
+        label=_("New client certificate"),
         required=False,
         max_length=100_000,
         widget=UnfoldAdminTextareaWidget({"rows": 3, "placeholder": "-----BEGIN CERTIFICATE-----", **_CODE}),
-        help_text="The certificate, its chain, and its private key without a password, in PEM form one after another.",
+        help_text=_(
+            "The certificate, its chain, and its private key without a password, in PEM form one after another."
+        ),
     )
     remove_certificate = forms.BooleanField(
-        label="Remove the client certificate", required=False, widget=UnfoldBooleanSwitchWidget
+        label=_("Remove the client certificate"), required=False, widget=UnfoldBooleanSwitchWidget
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -121,7 +131,7 @@ class BackendForm(PoolForm):
     def clean_basic_user(self) -> str:
         user: str = self.cleaned_data["basic_user"]
         if ":" in user or not user.isprintable():
-            raise ValidationError("A user name has printable characters only, and no colon (RFC 7617).")
+            raise ValidationError(gettext("A user name has printable characters only, and no colon (RFC 7617)."))
         return user
 
     def clean_new_certificate(self) -> str:
@@ -137,11 +147,11 @@ class BackendForm(PoolForm):
     def _password(self, data: dict[str, Any]) -> str:
         user, password = data["basic_user"], data["basic_password"]
         if user and any(name.lower() == "authorization" for name, _ in data["headers"]):
-            self.add_error("headers", "Authorization is made from the user name: take one of the two away.")
+            self.add_error("headers", gettext("Authorization is made from the user name: take one of the two away."))
         if password and not user:
-            self.add_error("basic_user", "Write the user name to the password.")
+            self.add_error("basic_user", gettext("Write the user name to the password."))
         if user and not password and user != self.initial["basic_user"]:
-            self.add_error("basic_password", "Write the password of this user.")
+            self.add_error("basic_password", gettext("Write the password of this user."))
         return password or self.stored_password
 
     def save(self, commit: bool = True) -> Backend:

@@ -10,8 +10,11 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.forms import PaginationInlineFormSet
 
@@ -28,18 +31,18 @@ EARLY = timedelta(days=30)
 SHOWN_USERS = 100
 STATE_COLOURS = {"good": "success", "warn": "warning", "bad": "danger"}
 
-RETRIES = ("Retries", {"fields": ["retry_count", "retry_interval_seconds", "retry_statuses"]})
+RETRIES = (_("Retries"), {"fields": ["retry_count", "retry_interval_seconds", "retry_statuses"]})
 
 
 class MemberFormSet(PaginationInlineFormSet):
     default_error_messages = {
         **PaginationInlineFormSet.default_error_messages,
-        "too_few_forms": "Add at least one backend.",
-        "too_many_forms": f"A pool has at most {MOST_MEMBERS} backends.",
+        "too_few_forms": _("Add at least one backend."),
+        "too_many_forms": format_lazy(_("A pool has at most {limit} backends."), limit=MOST_MEMBERS),
     }
 
     def get_unique_error_message(self, unique_check: Any) -> str:
-        return "A backend is in the pool twice: give one row a higher weight instead."
+        return gettext("A backend is in the pool twice: give one row a higher weight instead.")
 
 
 class MemberInline(TabularInline):
@@ -81,7 +84,7 @@ class BackendAdmin(ModelAdmin):
     fieldsets = [
         (None, {"fields": ["title", "name", "url", "description"]}),
         (
-            "Credentials",
+            _("Credentials"),
             {
                 "fields": [
                     "headers",
@@ -92,14 +95,16 @@ class BackendAdmin(ModelAdmin):
                     "new_certificate",
                     "remove_certificate",
                 ],
-                "description": "The gateway adds them to each call, in place of what the caller sends under the same "
-                "name. They are stored encrypted and not shown again.",
+                "description": _(
+                    "The gateway adds them to each call, in place of what the caller sends under the same "
+                    "name. They are stored encrypted and not shown again."
+                ),
             },
         ),
-        ("TLS", {"fields": ["verify_chain", "verify_name", "ca_pem"]}),
-        ("Connections", {"fields": ["connect_seconds", "read_seconds", "idle_connections", "max_connections"]}),
+        (_("TLS"), {"fields": ["verify_chain", "verify_name", "ca_pem"]}),
+        (_("Connections"), {"fields": ["connect_seconds", "read_seconds", "idle_connections", "max_connections"]}),
         (
-            "Circuit breaker",
+            _("Circuit breaker"),
             {
                 "fields": [
                     "breaker_failures",
@@ -109,15 +114,17 @@ class BackendAdmin(ModelAdmin):
                     "breaker_counts_errors",
                     "breaker_accepts_retry_after",
                 ],
-                "description": "Once so many calls have failed within so many seconds, it opens: calls are answered "
-                "503 at once, or go to the rest of the pool.",
+                "description": _(
+                    "Once so many calls have failed within so many seconds, it opens: calls are answered "
+                    "503 at once, or go to the rest of the pool."
+                ),
             },
         ),
         RETRIES,
     ]
     pool_fieldsets = [(None, {"fields": ["title", "name", "description"]}), RETRIES]
 
-    @action(description="Add pool", url_path="add-pool", icon="hub", permissions=["add"])  # type: ignore[untyped-decorator]
+    @action(description=_("Add pool"), url_path="add-pool", icon="hub", permissions=["add"])  # type: ignore[untyped-decorator]
     def add_pool(self, request: HttpRequest) -> HttpResponse:
         return _add_pool()
 
@@ -139,18 +146,18 @@ class BackendAdmin(ModelAdmin):
         form = PoolForm if _is_pool(request, obj) else BackendForm
         return super().get_form(request, obj, change, form=form, **kwargs)
 
-    @label_column("type", ordering="type", colours={Backend.Type.POOL: "info"})
+    @label_column(_("type"), ordering="type", colours={Backend.Type.POOL: "info"})
     def shown_type(self, backend: Backend) -> tuple[str, str]:
         return backend.type, backend.get_type_display()
 
-    @admin.display(description="URL", ordering="url")
+    @admin.display(description=_("URL"), ordering="url")
     def target(self, backend: Any) -> str:
         if not backend.is_pool:
             return str(backend.url)
         count = backend.member_count
         return str(ngettext("%(count)s backend", "%(count)s backends", count) % {"count": count})
 
-    @admin.display(description="used by")
+    @admin.display(description=_("used by"))
     def used_by(self, backend: Any) -> str:
         counts = (
             (backend.api_count, ngettext("%(count)s API", "%(count)s APIs", backend.api_count)),
@@ -158,28 +165,32 @@ class BackendAdmin(ModelAdmin):
         )
         return ", ".join(text % {"count": count} for count, text in counts if count) or gettext("Nothing")
 
-    @label_column("state", colours=STATE_COLOURS)
+    @label_column(_("state"), colours=STATE_COLOURS)
     def shown_state(self, backend: Backend) -> tuple[str, str]:
         try:
             credentials = credentials_of(backend)
         except SealedError:
-            return "bad", "Credentials cannot be read"
+            return "bad", gettext("Credentials cannot be read")
         if not credentials.certificate_pem:
-            return "good", "Ready"
+            return "good", gettext("Ready")
         ends_at = facts(credentials.certificate_pem).ends_at
         if ends_at <= timezone.now():
-            return "bad", "Certificate has ended"
+            return "bad", gettext("Certificate has ended")
         return (
-            ("warn", f"Certificate ends {ends_at:%Y-%m-%d}") if ends_at < timezone.now() + EARLY else ("good", "Ready")
+            ("warn", gettext("Certificate ends on %(date)s") % {"date": date_format(ends_at)})
+            if ends_at < timezone.now() + EARLY
+            else ("good", gettext("Ready"))
         )
 
-    @admin.display(description="client certificate")
+    @admin.display(description=_("client certificate"))
     def certificate(self, backend: Backend) -> SafeString | str:
         """What may be shown of it; also tells where credentials cannot be read."""
         try:
             pem = credentials_of(backend).certificate_pem
         except SealedError as error:
-            return f"None can be shown: {error}. Write all credentials again, or bring the old key back."
+            return gettext("None can be shown: %(error)s. Write all credentials again, or bring the old key back.") % {
+                "error": error
+            }
         if not pem:
             return "None."
         return render_to_string("admin/backends/backend/_certificate.html", {"certificate": facts(pem)})

@@ -14,6 +14,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.administration.identity_provider_form import KINDS, SAML, IdentityProviderForm
@@ -90,6 +91,10 @@ class IdentityProviderAdmin(ModelAdmin):
         """Of a provider that is there, what its kind needs."""
         if obj is None:
             return self.fieldsets
-        others = {"openid_connect": "OpenID Connect", "microsoft": "Microsoft account", "saml": "SAML"}
+        others = {
+            "openid_connect": gettext("OpenID Connect"),
+            "microsoft": gettext("Microsoft account"),
+            "saml": "SAML",
+        }
         others.pop(obj.provider, None)
         return [part for part in self.fieldsets if str(part[0]) not in {str(_(name)) for name in others.values()}]

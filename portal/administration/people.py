@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
@@ -42,7 +43,9 @@ class AddUserForm(UserCreationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["usable_password"].help_text = "Disabled: the user sets one by the portal's password reset."
+        self.fields["usable_password"].help_text = gettext(
+            "Disabled: the user sets one by the portal's password reset."
+        )
 
     def clean_email(self) -> str:
         return _unused_address(self.cleaned_data["email"], of=None)
@@ -52,15 +55,15 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     groups_listed = RowsField(
         Group.objects.filter(built_in=False),
         required=False,
-        label="Groups",
+        label=_("Groups"),
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Beside the built-in ones, to which everybody belongs by what he is.",
+        help_text=_("Beside the built-in ones, to which everybody belongs by what he is."),
     )
 
     class Meta:
         widgets = {"note": UnfoldAdminTextareaWidget({"rows": 3})}
         help_texts = {
-            "is_superuser": "May do everything here.",
+            "is_superuser": _("May do everything here."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -77,7 +80,7 @@ def _unused_address(email: str, *, of: User | None) -> str:
     email = email.lower()
     taken = EmailAddress.objects.filter(email=email)
     if (taken.exclude(user=of) if of else taken).exists():
-        raise ValidationError("This address is already in use.")
+        raise ValidationError(gettext("This address is already in use."))
     return email
 
 
@@ -160,8 +163,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     ]
     fieldsets = [
         (None, {"fields": ["email", "first_name", "last_name", "state", "note", "groups_listed"]}),
-        ("Rights", {"fields": ["is_staff", "is_superuser"]}),
-        ("Dates", {"fields": ["registered_at", "last_login", "accepted_terms", "terms_accepted_at"]}),
+        (_("Rights"), {"fields": ["is_staff", "is_superuser"]}),
+        (_("Dates"), {"fields": ["registered_at", "last_login", "accepted_terms", "terms_accepted_at"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["email", "first_name", "last_name", "usable_password", "password1", "password2"]}),
@@ -198,11 +201,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         return list(self.inlines) if obj else []
 
-    @label_column("state", ordering="state", colours=STATE_COLOURS)
+    @label_column(_("state"), ordering="state", colours=STATE_COLOURS)
     def shown_state(self, user: User) -> tuple[str, str]:
         return user.state, user.get_state_display()
 
-    @admin.display(description="subscriptions", ordering="subscriptions_count")
+    @admin.display(description=_("subscriptions"), ordering="subscriptions_count")
     def subscription_count(self, user: Any) -> int:
         return int(user.subscriptions_count)
 

@@ -77,11 +77,11 @@ class ProductPolicyInline(StackedInline):
     fields = ["document", "limits"]
     readonly_fields = ["limits"]
 
-    @admin.display(description="in words")
+    @admin.display(description=_("in words"))
     def limits(self, policy: ProductPolicy) -> str:
         if policy.pk is None:
-            return "Shown once it is saved."
-        return ", and ".join(limits_of(policy.product)) or "No limits."
+            return gettext("Shown once it is saved.")
+        return ", and ".join(limits_of(policy.product)) or gettext("No limits.")
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)
@@ -106,7 +106,9 @@ class ProductForm(PriceFields, forms.ModelForm):  # type: ignore[type-arg]
             kind.choices = Price.Kind.choices
         if "name" in self.fields:
             self.fields["name"].required = False
-            self.fields["name"].help_text = "Identifies the product in URLs. Empty: made from the display name."
+            self.fields["name"].help_text = gettext(
+                "Identifies the product in URLs. Empty: made from the display name."
+            )
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -153,7 +155,7 @@ class ProductAdmin(ModelAdmin):
     fieldsets = [
         (None, {"fields": ["display_name", "name", "description", "state", "apis", "groups", "position"]}),
         (
-            "Subscriptions",
+            _("Subscriptions"),
             {
                 "fields": [
                     "subscription_required",
@@ -179,25 +181,25 @@ class ProductAdmin(ModelAdmin):
             waiting_subscriptions=_count_of(Subscription.State.SUBMITTED),
         )
 
-    @label_column("state", ordering="state", colours={State.PUBLISHED: "success", State.NOT_PUBLISHED: "warning"})
+    @label_column(_("state"), ordering="state", colours={State.PUBLISHED: "success", State.NOT_PUBLISHED: "warning"})
     def shown_state(self, product: Product) -> tuple[str, str]:
         return product.state, product.get_state_display()
 
-    @admin.display(description="access")
+    @admin.display(description=_("access"))
     def access(self, product: Product) -> str:
         if not product.subscription_required:
             return "Open"
-        return "After approval" if product.approval_required else "At once"
+        return gettext("After approval") if product.approval_required else gettext("At once")
 
-    @admin.display(description="APIs", ordering="apis_count")
+    @admin.display(description=_("APIs"), ordering="apis_count")
     def api_count(self, product: Any) -> int:
         return int(product.apis_count)
 
-    @admin.display(description="active", ordering="active_subscriptions")
+    @admin.display(description=_("active"), ordering="active_subscriptions")
     def active_count(self, product: Any) -> int:
         return int(product.active_subscriptions)
 
-    @admin.display(description="waiting", ordering="waiting_subscriptions")
+    @admin.display(description=_("waiting"), ordering="waiting_subscriptions")
     def waiting_count(self, product: Any) -> int:
         return int(product.waiting_subscriptions)
 

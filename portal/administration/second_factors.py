@@ -19,7 +19,7 @@ def take_off_view(request: HttpRequest, pk: int, *, model_admin: ModelAdmin) -> 
         raise PermissionDenied
     if request.method == "POST":
         second_factors.take_off(user, by=administrator(request))
-        model_admin.log_change(request, user, "Second factors taken off.")
+        model_admin.log_change(request, user, _("Second factors taken off."))
         messages.success(request, _("%(person)s signs in without a second factor now.") % {"person": user})
         return redirect("admin:accounts_user_change", user.pk)
     context = {
