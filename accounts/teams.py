@@ -205,14 +205,14 @@ def invite(team: Team, email: str, role: TeamRole, *, by: User, now: datetime | 
     """Ask somebody by e-mail to join; an open invitation of the address is replaced.
 
     Whether the address has an account plays no part in it. Raises TeamError where a limit is
-    reached, or the address is a member's.
+    reached, or the address is the one that the team sees of a member.
     """
     now = now or timezone.now()
     email = email.lower()
     token = token_urlsafe(32)
     with transaction.atomic():
         _lock(team)
-        if EmailAddress.objects.filter(email=email, verified=True, user__teams=team).exists():
+        if team.members.filter(email__iexact=email).exists():
             raise AlreadyMember
         _end(team.invitations.filter(email=email), Outcome.REVOKED, now)
         _refuse_many_invitations(team, by, now)

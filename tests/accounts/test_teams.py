@@ -106,6 +106,14 @@ def test_members_are_not_invited_again(team, alice, bob):
         teams.invite(team, bob.email, MEMBER, by=alice)
 
 
+def test_inviting_does_not_tell_another_address_of_a_member(team, alice, bob):
+    join(team, bob)
+    bob.emailaddress_set.create(email="bob.private@example.org", verified=True)
+    invitation = teams.invite(team, "bob.private@example.org", MEMBER, by=alice)
+    with pytest.raises(teams.AlreadyMember):
+        teams.accept(invitation, by=bob)
+
+
 @pytest.mark.parametrize(
     ("limit", "count", "error"),
     [("MEMBERS_PER_TEAM", 2, teams.TooManyMembers), ("INVITATIONS_PER_HOUR", 1, teams.TooManyInvitations)],
