@@ -1,8 +1,9 @@
 """How often passwords may be guessed, so that guessing is hopeless and yet shuts nobody out of his account.
 
-Failures are counted by account and address, and by account for all browsers that have not signed in to
-it before. Whoever guesses at somebody else's account uses these up. The owner's own browsers are
-counted each for itself, and a code by e-mail is a way in that these counts do not close.
+Failures are counted by address, by account and address, and by account for all browsers that have not
+signed in to it before. Whoever guesses at somebody else's account, or from the same address, uses these
+up. The owner's own browsers are counted each for itself, and a code by e-mail is a way in that these
+counts do not close.
 """
 
 from allauth.account.adapter import get_adapter
@@ -44,11 +45,11 @@ class Attempt:
 def password_attempt(request: HttpRequest, email: str) -> Attempt:
     """Count a guess at the password. Raises TooManyAttempts, the same for addresses without an account."""
     attempt, account = Attempt(), email.lower()
-    attempt.count(request, _ACTION, PER_ADDRESS, "")
     device = devices.known_by(request, account)
     if device is not None:
         attempt.count(request, _ACTION, PER_KNOWN_DEVICE, f"device {account} {device}")
         return attempt
+    attempt.count(request, _ACTION, PER_ADDRESS, "")
     attempt.count(request, _ACTION, PER_ACCOUNT_AND_ADDRESS, f"{account} {_address(request)}")
     attempt.count(request, _ACTION, PER_ACCOUNT, account)
     return attempt

@@ -52,6 +52,16 @@ def test_known_browser_of_the_owner_signs_in_nevertheless(alice):
     assert _try(alice.email, PASSWORD, client=known).status_code == 302
 
 
+def test_known_browser_is_not_shut_out_by_others_behind_its_address(alice):
+    known = Client()
+    _try(alice.email, PASSWORD, client=known)
+    known.post("/account/logout/")
+    for number in range(11):
+        _try(f"a{number}@example.org", "a guess")
+    assert TOO_MANY in _try("bob@example.org", "a guess").text
+    assert _try(alice.email, PASSWORD, client=known).status_code == 302
+
+
 def test_known_browser_may_not_guess_without_end(alice):
     known = Client()
     _try(alice.email, PASSWORD, client=known)
