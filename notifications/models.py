@@ -230,7 +230,9 @@ class MailServer(models.Model):
         _("sender"),
         max_length=320,
         blank=True,
-        help_text=_("Such as Example Portal <portal@example.org>. Empty: that of the environment."),
+        help_text=_(
+            "An address, or a name and behind it an address in angle brackets. Empty: that of the environment."
+        ),
     )
 
     class Meta:

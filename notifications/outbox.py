@@ -1,6 +1,6 @@
 """Django's mail backend: whatever sends a mail writes it here, in its own transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from email.utils import make_msgid, parseaddr
 
 from django.conf import settings
@@ -26,16 +26,22 @@ class OutboxBackend(BaseEmailBackend):
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        mails = []
-        for message in email_messages:
-            try:
-                if message.recipients():
-                    mails.append(_mail(message))
-            except (BadHeaderError, ValueError):
-                if not self.fail_silently:
-                    raise
+        mails = rows_of(email_messages, skip_unfit=self.fail_silently)
         OutboxMail.objects.bulk_create(mails)
         return len(mails)
+
+
+def rows_of(messages: Iterable[EmailMessage], *, skip_unfit: bool = False) -> list[OutboxMail]:
+    """The messages as rows that are not saved yet. Raises BadHeaderError or ValueError, or leaves out what is unfit."""
+    mails = []
+    for message in messages:
+        try:
+            if message.recipients():
+                mails.append(_mail(message))
+        except (BadHeaderError, ValueError):
+            if not skip_unfit:
+                raise
+    return mails
 
 
 def send_again(mails: QuerySet[OutboxMail]) -> int:

@@ -31,9 +31,9 @@ OPTIONAL: Mapping[Category, Words] = {
     Category.DISCUSSION: _("New issues and comments, and what became of an application that you submitted."),
 }
 FIXED: Mapping[Category, Words] = {
-    Category.SECURITY: _("Always on: these mails tell you when somebody else uses your account."),
-    Category.ACCOUNT: _("Always on: what becomes of your account, and what teams ask of you."),
-    Category.SUBSCRIPTION: _("Always on: what becomes of your subscriptions, and with them of your keys."),
+    Category.SECURITY: _("These tell you when somebody else uses your account."),
+    Category.ACCOUNT: _("What becomes of your account, and what teams ask of you."),
+    Category.SUBSCRIPTION: _("What becomes of your subscriptions, and with them of your keys."),
 }
 
 

@@ -33,6 +33,7 @@ DEVELOPER_PAGES = [
     "/profile/teams/",
     "/account/email/",
     "/profile/language/",
+    "/profile/notifications/",
 ]
 
 

@@ -10,7 +10,6 @@ from accounts.models import Team, TeamMembership, User
 from notifications import announcements, mailing, preferences
 from notifications.catalogue import Category
 from notifications.models import Mailing, OutboxMail
-from notifications.outbox import OutboxBackend
 from notifications.telling import tell_new
 from subscriptions import lifecycle
 from subscriptions.models import Subscription
@@ -87,14 +86,14 @@ def test_crash_in_a_batch_loses_and_doubles_nothing(subscribers, announce, monke
     people = subscribers(7)
     announce()
     mailing.write_next_batch()
-    send = OutboxBackend.send_messages
+    write = OutboxMail.objects.bulk_create
 
-    def crash_after_writing(self, messages):
-        send(self, messages)
+    def crash_after_writing(mails):
+        write(mails)
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(OutboxBackend, "send_messages", crash_after_writing)
+        patch.setattr(OutboxMail.objects, "bulk_create", crash_after_writing)
         with pytest.raises(Crash):
             mailing.write_next_batch()
     assert len(addresses()) == 3
