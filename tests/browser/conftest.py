@@ -139,7 +139,7 @@ def sign_in(demo, page):
         page.goto(f"{demo['Portal']}/account/login/")
         page.locator("input[name=login]").fill(email)
         page.locator("input[name=password]").fill(password)
-        page.get_by_role("button", name="Sign in").last.click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.wait_for_url(lambda url: "/account/login" not in url)
         return page
 

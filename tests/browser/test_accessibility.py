@@ -46,7 +46,7 @@ def developer_state(demo, chromium):
     page.goto(f"{demo['Portal']}/account/login/")
     page.locator("input[name=login]").fill(email)
     page.locator("input[name=password]").fill(password)
-    page.get_by_role("button", name="Sign in").last.click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(lambda url: "/account/login" not in url)
     state = context.storage_state()
     context.close()

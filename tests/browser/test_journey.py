@@ -39,7 +39,7 @@ def test_a_developer_signs_up_subscribes_and_makes_the_first_call(demo, page):
     if "/login" in page.url:
         page.locator("input[name=login]").fill("newcomer@example.org")
         page.locator("input[name=password]").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").last.click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
 
     page.goto(f"{demo['Portal']}{EXECUTE}")
     expect(page.locator("main")).to_contain_text("Starter")
@@ -86,7 +86,7 @@ def test_the_console_works_without_javascript(demo, chromium):
     page.goto(f"{demo['Portal']}/account/login/?next={EXECUTE}")
     page.locator("input[name=login]").fill(email)
     page.locator("input[name=password]").fill(password)
-    page.get_by_role("button", name="Sign in").last.click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     send(page)
     expect(answer(page)).to_be_visible()
     expect(page.get_by_role("heading", name="RRS Execute")).to_be_visible()
