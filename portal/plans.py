@@ -17,7 +17,6 @@ from accounts.models import Viewer
 from analytics.billing import Bill, Period, bill_of
 from portal.limits import Limits, limits_of
 from subscriptions.models import Price, Product, Subscription
-from subscriptions.offering import LIVE
 
 State = Subscription.State
 
@@ -71,7 +70,7 @@ def _own_states(viewer: Viewer, products: Iterable[Product]) -> dict[int | None,
     """The states of the viewer's live subscriptions and those of his teams, by product."""
     states: defaultdict[int | None, set[str]] = defaultdict(set)
     if viewer.is_authenticated:
-        live = Subscription.objects.of(viewer).filter(product__in=products, state__in=LIVE)
+        live = Subscription.objects.of(viewer).live().filter(product__in=products)
         for product, state in live.order_by().values_list("product", "state").distinct():
             states[product].add(state)
     return states

@@ -14,7 +14,6 @@ from apis.models import API
 from subscriptions import lifecycle
 from subscriptions.models import Price, Product, Subscription
 
-LIVE = frozenset(Subscription.State) - lifecycle.ENDED
 NAMES_TOLD = 5
 
 
@@ -39,7 +38,7 @@ def set_price(product: Product, price: Price) -> None:
 
 def live_subscriptions(product: Product) -> dict[str, int]:
     """How many subscriptions may be used some day, by state; states without any are left out."""
-    live = Subscription.objects.filter(product=product, state__in=LIVE).order_by("state")
+    live = Subscription.objects.live().filter(product=product).order_by("state")
     return dict(live.values_list("state").annotate(Count("pk")))
 
 
@@ -59,7 +58,7 @@ def delete_product(
         if counts and not cancel_subscriptions:
             raise HasLiveSubscriptions(counts)
         comment = _("The product %(name)s is not offered any more.") % {"name": locked.display_name}
-        for subscription in Subscription.objects.filter(product=locked, state__in=LIVE).order_by("pk"):
+        for subscription in Subscription.objects.live().filter(product=locked).order_by("pk"):
             lifecycle.change_state(subscription, Subscription.State.CANCELLED, by=by, comment=comment, now=at)
         if not Subscription.objects.filter(product=locked).exists():
             locked.delete()

@@ -206,7 +206,7 @@ class ProductAdmin(ModelAdmin):
     @admin.display(description=_("accepted by"))
     def acceptances(self, product: Product) -> str:
         """How many live subscriptions accepted the terms as they are now."""
-        live = Subscription.objects.filter(product=product.pk, state__in=offering.LIVE)
+        live = Subscription.objects.live().filter(product=product.pk)
         agreed = live.exclude(terms_accepted="")
         if not product.terms and not agreed.exists():
             return gettext("There are no terms to accept.")

@@ -1,20 +1,15 @@
 """Two requests about one subscription at the same moment: each rule holds all the same (PostgreSQL)."""
 
-import threading
-
 import pytest
-from django.db import connection
 
 from accounts.models import Team, TeamMembership, User
 from subscriptions import keys, lifecycle
 from subscriptions.models import Product, Subscription
 from subscriptions.ownership import end_all_of, transfer
+from tests.subscriptions.parallel import ON_POSTGRESQL, at_once
 
 State = Subscription.State
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif("connection.vendor != 'postgresql'"),
-]
+pytestmark = ON_POSTGRESQL
 
 
 @pytest.fixture
@@ -27,28 +22,6 @@ def gold() -> Product:
     return Product.objects.create(
         name="gold", display_name="Gold", state="published", approval_required=True, subscriptions_limit=2
     )
-
-
-def at_once(*acts) -> list[str]:
-    """Run each in a thread and a connection of its own; gives the names of what they raised, or `done`."""
-    barrier, outcomes = threading.Barrier(len(acts)), []
-
-    def run(act):
-        barrier.wait()
-        try:
-            act()
-            outcomes.append("done")
-        except Exception as error:
-            outcomes.append(type(error).__name__)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(outcomes)
 
 
 def test_of_two_approvals_one_wins(carol, gold):
