@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from subscriptions.models import Subscription, SubscriptionKey
 
 Slot = SubscriptionKey.Slot
@@ -24,7 +26,8 @@ class KeyLine:
 def key_lines(subscription: Subscription, revealed: Mapping[Slot, str] | None = None) -> list[KeyLine]:
     """One query, or none where the keys were fetched before."""
     rows = list(subscription.keys.all())
-    old = {row.slot: row for row in rows if row.ends_at is not None}
+    now = timezone.now()
+    old = {row.slot: row for row in rows if row.ends_at is not None and row.ends_at > now}
     current = {row.slot: row for row in rows if row.ends_at is None}
     clear = revealed or {}
     return [KeyLine(current[slot], old.get(slot), clear.get(slot, "")) for slot in Slot if slot in current]

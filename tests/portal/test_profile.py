@@ -114,6 +114,12 @@ def test_the_old_key_works_on_as_long_as_the_owner_says(subscription, alice, sig
     assert not subscription.keys.old().exists()
 
 
+def test_an_old_key_that_has_ended_is_not_shown(subscription, alice, signed_in):
+    regenerate(signed_in(alice), subscription, overlap=3600)
+    subscription.keys.old().update(ends_at=timezone.now())
+    assert "works until" not in signed_in(alice).get(_url(subscription)).text
+
+
 def test_pressing_twice_makes_one_new_key(subscription, alice, signed_in):
     client, key = signed_in(alice), subscription.keys.get(slot="primary")
     for _ in range(2):
