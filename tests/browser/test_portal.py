@@ -169,7 +169,7 @@ def sign_in_again(page: Page, demo: Running) -> None:
     page.goto(f"{demo['Portal']}/account/login/")
     page.locator("input[name=login]").fill(email)
     page.locator("input[name=password]").fill(password)
-    page.locator("main").get_by_role("button", name="Sign in").click()
+    page.locator("main").get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url(lambda url: "/account/login" not in url)
 
 
