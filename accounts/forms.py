@@ -21,10 +21,16 @@ class NameForm(forms.Form):
     """
 
     first_name = forms.CharField(
-        max_length=100, validators=[validate_name], widget=forms.TextInput(attrs={"autocomplete": "given-name"})
+        label=_("First name"),
+        max_length=100,
+        validators=[validate_name],
+        widget=forms.TextInput(attrs={"autocomplete": "given-name"}),
     )
     last_name = forms.CharField(
-        max_length=100, validators=[validate_name], widget=forms.TextInput(attrs={"autocomplete": "family-name"})
+        label=_("Last name"),
+        max_length=100,
+        validators=[validate_name],
+        widget=forms.TextInput(attrs={"autocomplete": "family-name"}),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,10 +1,11 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class PublisherConfig(AppConfig):
     name = "publisher"
-    verbose_name = "Gateway"
+    verbose_name = _("Gateway")
 
     def ready(self) -> None:
         from publisher.triggers import install_after_migrate

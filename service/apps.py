@@ -1,6 +1,7 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ServiceConfig(AppConfig):
     name = "service"
-    verbose_name = "Service"
+    verbose_name = _("Service")

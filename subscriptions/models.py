@@ -206,7 +206,8 @@ class SubscriptionEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subscription}: {self.state if self.kind == self.Kind.STATE else self.kind}"
+        what = self.get_state_display() if self.kind == self.Kind.STATE else self.get_kind_display()
+        return f"{self.subscription}: {what}"
 
 
 class ExpiryNotice(models.Model):

@@ -63,6 +63,7 @@ class BackendForm(PoolForm):
     type = Backend.Type.SINGLE
 
     headers = forms.CharField(
+        label=_("Headers"),
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 2, "placeholder": "x-functions-key: value", **_CODE}),
         help_text=format_lazy(

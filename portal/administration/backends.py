@@ -50,8 +50,8 @@ class MemberInline(TabularInline):
     form = TableRowForm
     fk_name = "pool"
     formset = MemberFormSet
-    verbose_name = "backend"
-    verbose_name_plural = "backends of the pool"
+    verbose_name = _("backend")
+    verbose_name_plural = _("backends of the pool")
     fields = ["backend", "priority", "weight"]
     autocomplete_fields = ["backend"]
     hide_title = True
@@ -192,7 +192,7 @@ class BackendAdmin(ModelAdmin):
                 "error": error
             }
         if not pem:
-            return "None."
+            return gettext("None.")
         return render_to_string("admin/backends/backend/_certificate.html", {"certificate": facts(pem)})
 
     def change_view(

@@ -32,6 +32,7 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
     products = RowsField(
         Product.objects.all(),
         required=False,
+        label=_("Products"),
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=_("Developers who subscribe to one of them can call the API."),
     )

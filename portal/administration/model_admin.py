@@ -63,7 +63,8 @@ class TableRowForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            field.widget.attrs.setdefault("aria-label", field.label)
+            if field.label:
+                field.widget.attrs.setdefault("aria-label", field.label)
 
 
 class _FilterForm(AutocompleteDropdownForm):

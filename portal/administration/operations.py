@@ -190,8 +190,8 @@ class ParameterInline(TabularInline):
 
 
 class TemplateParameterInline(ParameterInline):
-    verbose_name = "template parameter"
-    verbose_name_plural = "template parameters"
+    verbose_name = _("template parameter")
+    verbose_name_plural = _("template parameters")
     form = TemplateParameterForm
     formset = TemplateParameterFormSet
     location = Location.TEMPLATE
@@ -199,14 +199,14 @@ class TemplateParameterInline(ParameterInline):
 
 
 class QueryParameterInline(ParameterInline):
-    verbose_name = "query parameter"
-    verbose_name_plural = "query parameters, beside those of the template"
+    verbose_name = _("query parameter")
+    verbose_name_plural = _("query parameters, beside those of the template")
     location = Location.QUERY
 
 
 class HeaderInline(ParameterInline):
-    verbose_name = "header"
-    verbose_name_plural = "request headers"
+    verbose_name = _("header")
+    verbose_name_plural = _("request headers")
     location = Location.HEADER
 
 
@@ -233,8 +233,8 @@ class RepresentationInline(StackedInline):
     model = Representation
     form = RepresentationForm
     formset = RepresentationFormSet
-    verbose_name = "representation"
-    verbose_name_plural = "request representations"
+    verbose_name = _("representation")
+    verbose_name_plural = _("request representations")
     extra = 0
     max_num = 20
     hide_title = True
@@ -242,14 +242,14 @@ class RepresentationInline(StackedInline):
 
 
 class ResponseHeaderInline(ParameterInline):
-    verbose_name = "header"
-    verbose_name_plural = "headers"
+    verbose_name = _("header")
+    verbose_name_plural = _("headers")
     location = Location.HEADER
     fields = ["name", "type", "required", "example", "description"]
 
 
 class ResponseRepresentationInline(RepresentationInline):
-    verbose_name_plural = "representations"
+    verbose_name_plural = _("representations")
 
 
 class ResponseForm(AddedRowForm):

@@ -70,8 +70,8 @@ class ProductPolicyInline(StackedInline):
     model = ProductPolicy
     form = ProductPolicyForm
     formset = ProductPolicyFormSet
-    verbose_name = "policy"
-    verbose_name_plural = "policy"
+    verbose_name = _("policy")
+    verbose_name_plural = _("policy")
     extra = 0
     hide_title = True
     fields = ["document", "limits"]
@@ -81,7 +81,7 @@ class ProductPolicyInline(StackedInline):
     def limits(self, policy: ProductPolicy) -> str:
         if policy.pk is None:
             return gettext("Shown once it is saved.")
-        return ", and ".join(limits_of(policy.product)) or gettext("No limits.")
+        return "; ".join(limits_of(policy.product)) or gettext("No limits.")
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)

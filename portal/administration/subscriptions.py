@@ -66,7 +66,7 @@ class ExpiryFilter(admin.SimpleListFilter):
 
 class EventInline(TabularInline):
     model = SubscriptionEvent
-    verbose_name_plural = "history"
+    verbose_name_plural = _("history")
     extra = 0
     fields = readonly_fields = ["at", "what", "by", "comment"]
     can_delete = False

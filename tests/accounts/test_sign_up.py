@@ -153,4 +153,4 @@ def test_next_leads_to_this_site_only(place, alice):
 
 def test_rules_of_passwords_are_one_sentence():
     page = Client().get("/account/signup/").text
-    assert "At least 10 characters, not only digits, not a common password, unlike your name and address." in page
+    assert "At least 10 characters. Not only digits. Not a common password. Unlike your name and address." in page

@@ -43,7 +43,7 @@ def test_product_is_added_with_policy_and_groups(admin, api):
 
 
 def test_limits_are_told_in_words(admin, starter, unlimited):
-    assert "5 calls per minute, and 100 calls per week" in admin.get(change(starter)).content.decode()
+    assert "5 calls per minute; 100 calls per week" in admin.get(change(starter)).content.decode()
     ProductPolicy.objects.create(product=unlimited, document=POLICY.format(""))
     assert "No limits." in admin.get(change(unlimited)).content.decode()
 

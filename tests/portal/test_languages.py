@@ -131,7 +131,7 @@ def zone_of_a_page(client, monkeypatch, *, cookie) -> str:
     zones = []
     client.cookies["apim_time_zone"] = cookie
     monkeypatch.setattr(
-        "portal.views.home.offers_to", lambda *_: zones.append(timezone.get_current_timezone_name()) or []
+        "portal.views.home.offers_to", lambda *_, **__: zones.append(timezone.get_current_timezone_name()) or []
     )
     client.get("/")
     return zones[0]
