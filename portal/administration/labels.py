@@ -1,5 +1,6 @@
 """Columns that show a word in a colour."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -15,9 +16,9 @@ def label_column(
     """For a method that returns the word, or what its colour depends on and the word."""
 
     def decorate(column: Column) -> Column:
-        shown: Column = display(description=description, ordering=ordering, label=dict(colours) if colours else True)(
-            column
-        )
+        # The theme shows the value in place of its word where it finds no colour.
+        label = defaultdict(lambda: None, colours) if colours else True
+        shown: Column = display(description=description, ordering=ordering, label=label)(column)
         return shown
 
     return decorate
