@@ -1,10 +1,12 @@
 """Triggers that raise `gateway_revision.number` whenever the gateway's configuration changes.
 
 They see every writer: the ORM, bulk updates, raw SQL. Which subscriptions a change concerns goes
-into the log. They are installed anew after each migrate, because SQLite drops a table's triggers
-when a migration rebuilds it; then everything counts as changed, for what was written in between.
+into the log. They are removed before each migration, because no column can be dropped that one of
+them names, and installed anew after it; then everything counts as changed, for what was written in
+between.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connections, transaction
@@ -19,6 +21,26 @@ LOGGED_PER_TRANSACTION = 1000
 
 _REVISION = Revision._meta.db_table
 _LOG = SubscriptionChange._meta.db_table
+
+
+def remove_before_migrate(using: str, plan: Sequence[object] = (), **details: Any) -> None:
+    """The receiver of pre_migrate. Leaves them where there is nothing to migrate."""
+    if plan:
+        remove(connections[using])
+
+
+def remove(connection: BaseDatabaseWrapper) -> None:
+    """Remove all triggers, for tables to be changed. Until `install`, changes go unseen."""
+    tables = set(connection.introspection.table_names())
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        for watched in WATCHED:
+            if watched.table not in tables:
+                continue
+            for event in ("update", "insert", "delete", "rows", "truncate"):
+                if connection.vendor == "postgresql":
+                    cursor.execute(f"DROP TRIGGER IF EXISTS gateway_revision_{event} ON {watched.table}")
+                else:
+                    cursor.execute(f"DROP TRIGGER IF EXISTS gateway_revision_{watched.table}_{event}")
 
 
 def install_after_migrate(using: str, **details: Any) -> None:
