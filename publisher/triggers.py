@@ -53,7 +53,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
     tables = set(connection.introspection.table_names())
     if not {_REVISION, _LOG} <= tables:
         return
-    there = [watched for watched in WATCHED if watched.table in tables]
+    there = [(watched, _columns(connection, watched)) for watched in WATCHED if watched.table in tables]
     statements = _postgresql(there) if connection.vendor == "postgresql" else _sqlite(there)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         for statement in [*statements, _raise("catalogue", "log_start")]:
@@ -69,18 +69,25 @@ def _raise(*others: str) -> str:
     )
 
 
-def _changed(watched: Watched, differ: str) -> str:
-    return " OR ".join(f'OLD."{column}" {differ} NEW."{column}"' for column in watched.columns)
+def _columns(connection: BaseDatabaseWrapper, watched: Watched) -> list[str]:
+    """The watched columns that are there: a schema that was taken back does not have the latest."""
+    with connection.cursor() as cursor:
+        there = {column.name for column in connection.introspection.get_table_description(cursor, watched.table)}
+    return [column for column in watched.columns if column in there]
+
+
+def _changed(columns: list[str], differ: str) -> str:
+    return " OR ".join(f'OLD."{column}" {differ} NEW."{column}"' for column in columns)
 
 
 # -- SQLite --------------------------------------------------------------------------------------
 
 
-def _sqlite(there: list[Watched]) -> list[str]:
+def _sqlite(there: list[tuple[Watched, list[str]]]) -> list[str]:
     """One writer at a time: each row raises the number at once."""
     statements = []
-    for watched in there:
-        events = {"update": f"UPDATE ON {watched.table} WHEN {_changed(watched, 'IS NOT')}"}
+    for watched, columns in there:
+        events = {"update": f"UPDATE ON {watched.table} WHEN {_changed(columns, 'IS NOT')}"}
         if not watched.only_updates:
             events |= {event: f"{event.upper()} ON {watched.table}" for event in ("insert", "delete")}
         for event, when in events.items():
@@ -151,7 +158,7 @@ END $$""",  # noqa: S608  # Made of constants.
 ]
 
 
-def _postgresql(there: list[Watched]) -> list[str]:
+def _postgresql(there: list[tuple[Watched, list[str]]]) -> list[str]:
     """Many writers: each transaction touches the one row once, as the last thing before it commits.
 
     A row lock that was taken earlier would make all writers of configuration wait for each other,
@@ -161,8 +168,8 @@ def _postgresql(there: list[Watched]) -> list[str]:
     publishers are told.
     """
     statements = list(_POSTGRESQL)
-    for watched in there:
-        events = {"update": f"UPDATE ON {watched.table} FOR EACH ROW WHEN ({_changed(watched, 'IS DISTINCT FROM')})"}
+    for watched, columns in there:
+        events = {"update": f"UPDATE ON {watched.table} FOR EACH ROW WHEN ({_changed(columns, 'IS DISTINCT FROM')})"}
         if not watched.only_updates:
             events["rows"] = f"INSERT OR DELETE ON {watched.table} FOR EACH ROW"
             events["truncate"] = f"TRUNCATE ON {watched.table} FOR EACH STATEMENT"
