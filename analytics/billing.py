@@ -96,7 +96,9 @@ def price_in(period: Period, product: Product) -> Price | None:
 
 
 def _charged(period: Period, product: Product | None = None) -> QuerySet[Subscription]:
-    active = Q(started_at__lt=period.end) & (Q(ended_at=None) | Q(ended_at__gt=period.start))
+    # One whose time was over before is not billed, also while the worker has not marked it as expired.
+    in_time = Q(expires_at=None) | Q(expires_at__gt=period.start)
+    active = Q(started_at__lt=period.end) & (Q(ended_at=None) | Q(ended_at__gt=period.start)) & in_time
     chosen = Q(product__isnull=False) if product is None else Q(product=product)
     return (
         Subscription.objects.filter(active, chosen)

@@ -112,14 +112,23 @@ def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
 def _values_of_subscription(facts: Facts) -> dict[str, str]:
     subscription = facts.subscription
     if subscription is None:
-        admin = _url("admin:accounts_user_change", facts.user.pk) if facts.user else _url("admin:index")
-        return {"product": facts.product.display_name if facts.product else "", "admin_url": admin}
+        return {
+            "product": facts.product.display_name if facts.product else "",
+            "admin_url": _url("admin:accounts_user_change", facts.user.pk) if facts.user else _url("admin:index"),
+            **(_decision("admin:accounts_user_step", facts.user) if facts.user else {}),
+        }
     return {
         "subscription": subscription.display_name,
         "product": subscription.scope_name,
         "subscription_url": _url("portal:subscription", subscription.pk),
         "admin_url": _url("admin:subscriptions_subscription_change", subscription.pk),
+        **_decision("admin:subscriptions_subscription_step", subscription),
     }
+
+
+def _decision(page: str, row: Model) -> dict[str, str]:
+    """Links to the pages that ask before they approve or reject: a program that follows them decides nothing."""
+    return {f"{step}_url": f"{_url(page, step)}?id={row.pk}" for step in ("approve", "reject")}
 
 
 def _values_of_announcement(facts: Facts) -> dict[str, str]:

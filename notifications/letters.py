@@ -64,8 +64,8 @@ def _active_person(facts: Facts) -> Iterator[Receiver]:
 
 def _publisher(notification: Notification) -> Receivers:
     def receivers(facts: Facts) -> Iterator[Receiver]:
-        for email in recipients_of(notification, facts.service):
-            yield Receiver(email)
+        for email, user in recipients_of(notification, facts.service).items():
+            yield Receiver(email, user)
 
     return receivers
 
@@ -150,7 +150,7 @@ def _write_one(name: str, receiver: Receiver, facts: Facts) -> None:
     with as_read_by(user) if user is not None else translation.override(settings.LANGUAGE_CODE):
         values = values_of(facts, user)
         try:
-            copies = recipients_of(Notification.BCC, facts.service)
+            copies = list(recipients_of(Notification.BCC, facts.service))
             compose(template, receiver.email, values, user=user, bcc=copies).send()
         except ValueError:
             # No later attempt could do better: the address or the text is not fit for a mail.

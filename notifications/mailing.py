@@ -96,7 +96,7 @@ def _mails_to(people: list[User], facts: Facts, *, first: bool) -> list[Mail]:
     template = TEMPLATES[TEMPLATE_OF[facts.event.name]]
     text: Callable[[str], Text] = cache(lambda language: text_of(template, language))
     # Of all these mails the blind copies are of one.
-    copies = recipients_of(Notification.BCC, facts.service) if first else []
+    copies = list(recipients_of(Notification.BCC, facts.service)) if first else []
     sender = mail_server.sender()
     mails = []
     for user in people:

@@ -20,8 +20,8 @@ def _by_default(name: str) -> bool:
     return name != Notification.BCC
 
 
-def recipients_of(name: Notification, service: Service | None) -> list[str]:
-    """Addresses, each once."""
+def recipients_of(name: Notification, service: Service | None) -> dict[str, User | None]:
+    """Addresses, each once, with the administrator whose it is."""
     row = PublisherNotification.objects.filter(name=name).first()
     found: list[str] = []
     if service is not None and (row.to_administrator if row else _by_default(name)):
@@ -29,4 +29,7 @@ def recipients_of(name: Notification, service: Service | None) -> list[str]:
     if row is not None:
         found += [line.strip() for line in row.emails.splitlines() if line.strip()]
         found += row.users.filter(is_staff=True, state=User.State.ACTIVE).values_list("email", flat=True)
-    return list({address.lower(): address for address in found}.values())
+    addresses = {address.lower(): address for address in found}
+    administrators = User.objects.filter(is_staff=True, email__in=addresses)
+    known = {user.email: user for user in administrators}
+    return {address: known.get(lower) for lower, address in addresses.items()}

@@ -4,7 +4,7 @@ Portal, admin and management API all call these functions.
 """
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -72,9 +72,7 @@ def subscribe(
     were not accepted, he does not own the team, or the limit of user or team is reached.
     """
     with transaction.atomic():
-        locked = Product.objects.select_for_update().filter(pk=product.pk).first()
-        if locked is None:
-            raise LifecycleError(_("%(product)s is not offered any more.") % {"product": product.display_name})
+        locked = lock_product(product)
         if not locked.subscription_required:
             raise LifecycleError(
                 _("%(product)s is open: it is called without a subscription.") % {"product": locked.display_name}
@@ -133,8 +131,13 @@ def create(
     notice_at: datetime | None = None,
     now: datetime | None = None,
 ) -> Subscription:
-    """A subscription made by a publisher: active at once, for a product, an API, or (neither) all APIs."""
+    """A subscription made by a publisher: active at once, for a product, an API, or (neither) all APIs.
+
+    Raises LifecycleError where product, team or owner went meanwhile.
+    """
     with transaction.atomic():
+        if product is not None:
+            product = lock_product(product)
         return _create(
             Subscription(
                 owner=owner,
@@ -153,6 +156,7 @@ def create(
 
 
 def _create(subscription: Subscription, *, by: User | None, now: datetime | None) -> Subscription:
+    refuse_who_is_gone(subscription.owner or subscription.team)
     if subscription.state == State.ACTIVE:
         subscription.started_at = now or timezone.now()
     subscription.full_clean()
@@ -160,6 +164,25 @@ def _create(subscription: Subscription, *, by: User | None, now: datetime | None
     keys.issue_pair(subscription)
     history.note(subscription, EVENTS[State(subscription.state)], by=by)
     return subscription
+
+
+def lock_product(product: Product) -> Product:
+    """Its row as it is now, which nobody changes or deletes before the transaction ends. Raises LifecycleError."""
+    locked = Product.objects.select_for_update().filter(pk=product.pk).first()
+    if locked is None:
+        raise LifecycleError(_("%(product)s is not offered any more.") % {"product": product.display_name})
+    return locked
+
+
+def refuse_who_is_gone(owner: User | Team | None) -> None:
+    """Nobody closes the account, or deletes the team, before what it is given is there. Raises LifecycleError."""
+    if isinstance(owner, Team):
+        if not Team.objects.select_for_update().filter(pk=owner.pk, deleted_at=None).exists():
+            raise LifecycleError(_("The team is deleted."))
+    elif owner is not None:
+        found = User.objects.select_for_update().exclude(state=User.State.DELETED).filter(pk=owner.pk)
+        if not found.exists():
+            raise LifecycleError(_("The account is closed."))
 
 
 def refuse_foreign_team(user: User, team: Team | None) -> None:
@@ -198,7 +221,8 @@ def change_state(
         if to == State.ACTIVE and row.started_at is None:
             row.started_at = at
         if to in ENDED:
-            row.ended_at = at
+            # The keys stopped then, however late the worker notes it; a month that it reaches into is not billed.
+            row.ended_at = row.expires_at if to == State.EXPIRED and row.expires_at else at
         row.save(update_fields=["state", "state_comment", "started_at", "ended_at"])
         history.note(row, event, by=by, comment=comment)
     return row
@@ -235,7 +259,7 @@ def change_dates(
         row.expires_at, row.notice_at = expires_at, notice_at
         row.full_clean(exclude=["owner", "team", "product", "api"])
         row.save(update_fields=["expires_at", "notice_at"])
-        detail = f"{expires_at:%Y-%m-%d %H:%M:%S} UTC" if expires_at else ""
+        detail = f"{expires_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if expires_at else ""
         history.note(row, names.SUBSCRIPTION_DATES_CHANGED, Kind.DATES, by=by, detail=detail, expires_at=expires_at)
 
 

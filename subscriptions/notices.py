@@ -1,6 +1,7 @@
 """Telling owners, some days before, that a subscription expires."""
 
 from datetime import datetime, timedelta
+from math import ceil
 from uuid import UUID
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from events.recording import record
 from subscriptions.models import ExpiryNotice, Subscription
 
 DAYS_BEFORE = (30, 7, 1)
+ONE_DAY = timedelta(days=1)
 
 
 def give_notice(now: datetime) -> int:
@@ -55,6 +57,6 @@ def _tell(pk: UUID, moment: datetime, now: datetime) -> bool:
                 product=row.product_id,
                 api=row.api_id,
                 expires_at=row.expires_at,
-                days_left=(row.expires_at - now).days,
+                days_left=ceil((row.expires_at - now) / ONE_DAY),
             )
     return is_new

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Team, User
 from events import names
 from subscriptions import history, lifecycle
-from subscriptions.models import Product, Subscription, SubscriptionEvent
+from subscriptions.models import Subscription, SubscriptionEvent
 
 State = Subscription.State
 
@@ -21,9 +21,8 @@ def transfer(subscription: Subscription, *, to: User | Team, by: User | None, co
     owner, team = (None, to) if isinstance(to, Team) else (to, None)
     with transaction.atomic():
         # The product first, in the order of whoever subscribes.
-        product = subscription.product and Product.objects.select_for_update().get(pk=subscription.product.pk)
-        if team is not None and Team.objects.select_for_update().get(pk=team.pk).deleted_at is not None:
-            raise lifecycle.LifecycleError(_("The team is deleted."))
+        product = subscription.product and lifecycle.lock_product(subscription.product)
+        lifecycle.refuse_who_is_gone(to)
         row = Subscription.objects.select_for_update().get(pk=subscription.pk)
         if not row.is_live:
             raise lifecycle.LifecycleError(_("A subscription that has ended stays where it is."))

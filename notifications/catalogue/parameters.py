@@ -24,6 +24,12 @@ PARAMETERS: Mapping[str, Parameter] = {
     ),
     "profile_url": Parameter(_("Page of the person's subscriptions"), "https://portal.example.org/profile/"),
     "admin_url": Parameter(_("Page of the administration where one goes on"), "https://portal.example.org/admin/"),
+    "approve_url": Parameter(
+        _("Page where an administrator approves it, with a comment"), "https://portal.example.org/admin/step/approve/"
+    ),
+    "reject_url": Parameter(
+        _("Page where an administrator declines it, with a comment"), "https://portal.example.org/admin/step/reject/"
+    ),
     "days": Parameter(_("Number of days until the subscription expires"), "7"),
     "expires_on": Parameter(_("Day on which the subscription or invitation expires"), "31 December 2026"),
     "key": Parameter(_("Which of the two keys"), _("primary")),

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.catalogue.base import Category, MailTemplate
 
 _DEVELOPER = ("developer", "developer_email", "admin_url")
+_DECISION = ("approve_url", "reject_url")
 
 TEMPLATES = (
     MailTemplate(
@@ -19,9 +20,10 @@ TEMPLATES = (
                 "named “{{ subscription }}”."
             ),
             _("Its keys work once you approve it."),
-            _("[Approve or decline it]({{ admin_url }})"),
+            _("[Approve]({{ approve_url }})"),
+            _("[Decline]({{ reject_url }})"),
         ),
-        (*_DEVELOPER, "subscription", "product"),
+        (*_DEVELOPER, *_DECISION, "subscription", "product"),
     ),
     MailTemplate(
         "purchasePublisherNotificationMessage",
@@ -71,9 +73,10 @@ TEMPLATES = (
         _("{{ developer_email }} asks for an account"),
         (
             _("{{ developer }} ({{ developer_email }}) has signed up and waits for your approval."),
-            _("[Approve or decline it]({{ admin_url }})"),
+            _("[Approve]({{ approve_url }})"),
+            _("[Decline]({{ reject_url }})"),
         ),
-        _DEVELOPER,
+        (*_DEVELOPER, *_DECISION),
     ),
     MailTemplate(
         "accountClosedPublisher",

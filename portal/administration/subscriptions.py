@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
+from accounts.models import Team, User
 from portal.administration import steps
 from portal.administration.labels import label_column
 from portal.administration.model_admin import AutocompleteFilter, ModelAdmin
@@ -32,6 +33,11 @@ STATE_COLOURS = {
     State.REJECTED: "danger",
     State.CANCELLED: "danger",
     State.EXPIRED: "danger",
+}
+# Who can be given a subscription, by the name of the field.
+OWNERS: dict[str, QuerySet[Any]] = {
+    "owner": User.objects.exclude(state=User.State.DELETED),
+    "team": Team.objects.filter(deleted_at=None),
 }
 UNUSED = timedelta(days=90)
 SOON = timedelta(days=30)
@@ -164,6 +170,11 @@ class SubscriptionAdmin(ModelAdmin):
     def get_form(self, request: HttpRequest, obj: Subscription | None = None, **kwargs: Any) -> Any:
         return super().get_form(request, obj, **{"help_texts": HELP_TEXTS, **kwargs})
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in OWNERS:
+            kwargs["queryset"] = OWNERS[db_field.name]
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def get_inlines(self, request: HttpRequest, obj: Subscription | None) -> list[Any]:
         return list(self.inlines) if obj else []
 
@@ -207,6 +218,17 @@ class SubscriptionAdmin(ModelAdmin):
     @admin.display(description=_("last used"))
     def last_used(self, subscription: Subscription) -> datetime | None:
         return max((key.last_used_at for key in subscription.keys.all() if key.last_used_at), default=None)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The form has refused what cannot be; what went since is left to the operation."""
+        try:
+            response: HttpResponse = super().add_view(request, form_url, extra_context)
+        except lifecycle.LifecycleError as error:
+            messages.error(request, str(error))
+            return redirect("admin:subscriptions_subscription_add")
+        return response
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -82,7 +82,7 @@ def test_recipients_of_a_notification_are_chosen(admin, service, admin_user):
     row = PublisherNotification.objects.get(name=publisher.Notification.REQUEST)
     page = reverse("admin:notifications_publishernotification_change", args=[row.pk])
     admin.post(page, {"emails": "a@example.org\n\nB@example.org", "users": [admin_user.pk]})
-    assert publisher.recipients_of(publisher.Notification.REQUEST, service) == [
+    assert list(publisher.recipients_of(publisher.Notification.REQUEST, service)) == [
         "a@example.org",
         "B@example.org",
         admin_user.email,

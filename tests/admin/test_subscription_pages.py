@@ -1,10 +1,14 @@
 """Subscriptions in the administration: steps of the lifecycle, keys, history."""
 
 import uuid
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.models import Team
+from portal.administration.subscriptions import OWNERS
 from subscriptions import keys, lifecycle
 from subscriptions.models import Subscription, SubscriptionKey
 from tests.admin.page_form import errors_of, submit
@@ -207,3 +211,27 @@ def test_tracing_is_allowed_and_forbidden(admin, active, starter):
     assert not Subscription.objects.get(pk=active.pk).allow_tracing
     submit(admin, ADD, "subscription_form", display_name="Traced", product=starter.pk, allow_tracing="on")
     assert Subscription.objects.get(display_name="Traced").allow_tracing
+
+
+def test_the_mails_link_leads_through_sign_in_to_the_question_and_decides_nothing(client, admin_user, alice, unlimited):
+    waiting = lifecycle.subscribe(user=alice, product=unlimited, display_name="Hers")
+    link = f"{reverse('admin:subscriptions_subscription_step', args=['approve'])}?id={waiting.pk}"
+    sign_in = client.get(link, follow=True)
+    assert sign_in.redirect_chain
+    client.force_login(admin_user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    back = parse_qs(urlsplit(sign_in.redirect_chain[-1][0]).query)["next"][0]
+    assert back == link
+    assert "Approve this subscription?" in client.get(back).content.decode()
+    waiting.refresh_from_db()
+    assert waiting.state == "submitted"
+
+
+def test_a_subscription_for_a_team_that_is_deleted_meanwhile_is_refused(admin, unlimited, monkeypatch):
+    team = Team.objects.create(name="Gone", deleted_at=timezone.now())
+    sent = {"display_name": "Given", "team": team.pk, "product": unlimited.pk}
+    page = reverse("admin:subscriptions_subscription_add")
+    assert "team" in admin.post(page, sent).context["adminform"].form.errors
+    monkeypatch.setitem(OWNERS, "team", Team.objects.all())
+    answer = admin.post(page, sent, follow=True)
+    assert "The team is deleted." in answer.content.decode()
+    assert not Subscription.objects.exists()

@@ -1,6 +1,6 @@
 """What subscriptions used in a month, for invoices."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -150,3 +150,12 @@ def test_many_are_read_in_batches(product, alice, monkeypatch, django_assert_num
     with django_assert_num_queries(1 + 1 + 3):
         found = list(billing.bills(MARCH, product))
     assert sorted(bill.calls for bill in found) == list(range(25))
+
+
+def test_what_expires_at_the_end_of_a_month_is_not_billed_for_the_next_one(product, mine):
+    Subscription.objects.filter(pk=mine.pk).update(expires_at=MARCH.start)
+    assert list(billing.bills(MARCH, product)) == []
+    lifecycle.expire_due(MARCH.start + timedelta(seconds=40))
+    mine.refresh_from_db()
+    assert (mine.state, mine.ended_at) == ("expired", MARCH.start)
+    assert list(billing.bills(MARCH, product)) == []

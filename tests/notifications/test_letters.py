@@ -111,10 +111,11 @@ def test_links_lead_to_the_request_and_to_the_subscription(alice, make_product, 
     subscription = lifecycle.subscribe(user=alice, product=product, display_name="Mine")
     tell_new()
     to_administrator, to_alice = OutboxMail.objects.order_by("pk")
-    page = reverse("admin:subscriptions_subscription_change", args=[subscription.pk])
+    steps = [reverse("admin:subscriptions_subscription_step", args=[name]) for name in ("approve", "reject")]
     own = reverse("portal:subscription", args=[subscription.pk])
     for kind in ("plain", "html"):
-        assert f"https://portal.example.org{page}" in read(to_administrator, kind)
+        for step in steps:
+            assert f"https://portal.example.org{step}?id={subscription.pk}" in read(to_administrator, kind)
         assert f"https://portal.example.org{own}" in read(to_alice, kind)
 
 

@@ -90,3 +90,19 @@ def test_an_event_that_cannot_be_told_stays_and_holds_up_no_other(alice, new_mai
     broken.refresh_from_db()
     assert broken.told_at is None
     assert "cannot be told" in caplog.text
+
+
+def test_an_administrator_is_told_in_his_own_language(alice, admin_user, starter, new_mails):
+    admin_user.language = "de"
+    admin_user.save()
+    template = TEMPLATES["purchasePublisherNotificationMessage"]
+    texts.save(template, "de", Text("Neu: {{ product }}", "Hallo {{ receiver }}"))
+    row = PublisherNotification.objects.create(
+        name=PublisherNotification.Name.PURCHASE, to_administrator=False, emails="Books@example.org"
+    )
+    row.users.add(admin_user)
+    lifecycle.subscribe(user=alice, product=starter, display_name="Mine")
+    assert new_mails()[:2] == [
+        (["Books@example.org"], "New subscription to Starter"),
+        (["admin@example.org"], "Neu: Starter"),
+    ]

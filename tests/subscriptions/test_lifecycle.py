@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -129,6 +130,13 @@ def test_new_dates_are_in_the_history(alice, admin_user):
     lifecycle.change_dates(subscription, expires_at=None, notice_at=None, by=admin_user)
     steps = subscription.events.filter(kind="dates")
     assert [(step.by, step.detail) for step in steps] == [(admin_user, "2030-06-01 12:00:00 UTC"), (admin_user, "")]
+
+
+def test_the_history_has_a_new_date_in_utc_wherever_the_administrator_is(alice):
+    subscription = lifecycle.create(display_name="Hers", by=None, owner=alice)
+    expiry = datetime(2030, 6, 1, 12, tzinfo=ZoneInfo("Europe/Berlin"))
+    lifecycle.change_dates(subscription, expires_at=expiry, notice_at=None, by=None)
+    assert subscription.events.get(kind="dates").detail == "2030-06-01 10:00:00 UTC"
 
 
 @pytest.mark.parametrize(

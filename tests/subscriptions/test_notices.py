@@ -40,7 +40,13 @@ def test_a_notice_is_given_to_the_second(expiring):
 
 def test_after_a_long_pause_only_the_last_notice_is_given(expiring):
     assert give_notice(EXPIRY - timedelta(hours=2)) == 1
-    assert told() == [0]
+    assert told() == [1]
+
+
+def test_the_worker_that_comes_some_seconds_late_tells_the_days_as_they_were(expiring):
+    for days in (30, 7, 1):
+        give_notice(EXPIRY - timedelta(days=days) + timedelta(seconds=20))
+    assert told() == [30, 7, 1]
 
 
 def test_the_notice_date_is_a_moment_of_its_own(expiring):

@@ -2,12 +2,15 @@
 
 import pytest
 from django.db.models import ProtectedError
+from django.utils import timezone
 
+from accounts.closing import close
 from accounts.models import Team, TeamMembership
 from events import names
 from events.models import Event
 from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription, SubscriptionEvent
+from subscriptions.offering import delete_product
 from subscriptions.ownership import end_all_of, transfer
 
 Role = TeamMembership.Role
@@ -109,3 +112,18 @@ def test_a_team_that_goes_ends_its_subscriptions(alice, alices, team):
     team.delete()
     alices.refresh_from_db()
     assert alices.state == State.CANCELLED
+
+
+def test_nothing_is_given_to_who_is_gone_or_of_what_is_deleted(alice, bob, team, gold, admin_user):
+    mine = lifecycle.create(display_name="Mine", by=admin_user, owner=alice)
+    close(bob, by=bob)
+    team.deleted_at = timezone.now()
+    team.save()
+    for gone in ({"owner": bob}, {"team": team}):
+        with pytest.raises(lifecycle.LifecycleError):
+            lifecycle.create(display_name="Given", by=admin_user, product=gold, **gone)
+        with pytest.raises(lifecycle.LifecycleError):
+            transfer(mine, to=next(iter(gone.values())), by=admin_user)
+    delete_product(gold, by=admin_user)
+    with pytest.raises(lifecycle.LifecycleError, match="not offered any more"):
+        lifecycle.create(display_name="Given", by=admin_user, owner=alice, product=gold)

@@ -3,6 +3,7 @@
 import pytest
 from django.db import transaction
 
+from accounts.closing import close
 from apis.models import API
 from subscriptions import lifecycle, offering
 from subscriptions.models import Product, Subscription
@@ -48,3 +49,22 @@ def test_two_products_with_one_api_are_not_both_opened(product):
 
     assert at_once(lambda: open_up(product), lambda: open_up(other)) == ["ValidationError", "done"]
     assert Product.objects.filter(subscription_required=False).count() == 1
+
+
+def test_an_administrator_gives_nobody_a_product_while_it_is_deleted(alice, product, admin_user):
+    lifecycle.subscribe(user=admin_user, product=product, display_name="First")
+    outcomes = at_once(
+        lambda: lifecycle.create(display_name="Given", by=admin_user, owner=alice, product=product),
+        lambda: offering.delete_product(product, by=admin_user, cancel_subscriptions=True),
+    )
+    assert outcomes in (["done", "done"], ["LifecycleError", "done"])
+    assert not Subscription.objects.live().exists()
+
+
+def test_nobody_subscribes_while_the_account_is_closed(alice, product, admin_user):
+    outcomes = at_once(
+        lambda: lifecycle.subscribe(user=alice, product=product, display_name="Mine"),
+        lambda: close(alice, by=admin_user),
+    )
+    assert outcomes in (["done", "done"], ["LifecycleError", "done"])
+    assert not Subscription.objects.live().exists()
