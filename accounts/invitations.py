@@ -13,6 +13,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.addresses import owner_of
 from accounts.models import Group, Invitation, User
 from events import names
 from events.recording import record
@@ -49,7 +50,7 @@ def invite(
     outcome, groups = Outcome(), list(groups)
     with transaction.atomic():
         for email in dict.fromkeys(email.strip().lower() for email in emails):
-            user = account_of(email)
+            user = owner_of(email)
             if user is not None:
                 user.audience_groups.add(*groups)
                 outcome.joined.append(user)
@@ -87,6 +88,8 @@ def accept(token: str, *, password: str, first_name: str, last_name: str) -> Use
     """Make the account; the link proves the address, and nobody has to approve who was invited. Raises Unusable."""
     with transaction.atomic():
         row = _locked(token)
+        if owner_of(row.email) is not None:
+            raise Unusable
         user = User.objects.create_user(row.email, password, first_name=first_name, last_name=last_name)
         EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
         _join(row, user)
@@ -98,15 +101,11 @@ def join(token: str) -> User:
     """Let the account that the address got in the meantime join the groups. Raises Unusable."""
     with transaction.atomic():
         row = _locked(token)
-        user = account_of(row.email)
+        user = owner_of(row.email)
         if user is None:
             raise Unusable
         _join(row, user)
     return user
-
-
-def account_of(email: str) -> User | None:
-    return User.objects.filter(email__iexact=email).first()
 
 
 def _send(row: Invitation) -> None:

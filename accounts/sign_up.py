@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from accounts import user_states
+from accounts.addresses import is_only_wanted
 from accounts.models import User
 from accounts.terms import TermsForm
 from events import names
@@ -19,6 +20,8 @@ from portalsettings.domains import is_allowed
 
 
 class SignUpForm(SignupForm, TermsForm):
+    account_already_exists: bool
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields([name for name in self.fields if not name.startswith("terms")])
@@ -26,6 +29,11 @@ class SignUpForm(SignupForm, TermsForm):
     def clean_email(self) -> str:
         email: str = super().clean_email()
         validate_domain(email)
+        return email
+
+    def validate_unique_email(self, value: str) -> str:
+        email: str = super().validate_unique_email(value)
+        self.account_already_exists = self.account_already_exists and not is_only_wanted(email)
         return email
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:

@@ -18,6 +18,7 @@ from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from accounts.addresses import drop_unproved, has_confirmed, owner_of
 from accounts.models import SpentToken, User
 from events import names
 from events.recording import record
@@ -42,13 +43,13 @@ class Payload(msgspec.Struct, frozen=True):
 
 def enter(token: str, *, key: bytes, now: datetime) -> User:
     """The person whom the token signs in; made where the address is new. Raises TokenRefused."""
-    payload = _opened(token, key)
+    signed, payload = _opened(token, key)
     expires = now + timedelta(seconds=payload.expires - now.timestamp())
     if not now < expires <= now + MAX_LIFETIME:
         raise TokenRefused("the token has expired, or lives for more than ten minutes")
     try:
         with transaction.atomic():
-            _spend(token, expires, now)
+            _spend(signed, expires, now)
             return _person(payload)
     except IntegrityError as error:
         raise TokenRefused("the token was used before") from error
@@ -56,15 +57,16 @@ def enter(token: str, *, key: bytes, now: datetime) -> User:
         raise TokenRefused("; ".join(error.messages)) from error
 
 
-def _opened(token: str, key: bytes) -> Payload:
-    payload, _, signature = token.partition(".")
+def _opened(token: str, key: bytes) -> tuple[str, Payload]:
+    """What is signed, as it stands in the token, and what it says."""
+    signed, _, signature = token.partition(".")
     if len(token) > MAX_TOKEN_LENGTH:
         raise TokenRefused("the token is too long")
-    expected = hmac.digest(key, PURPOSE + payload.encode(), hashlib.sha512)
+    expected = hmac.digest(key, PURPOSE + signed.encode(), hashlib.sha512)
     try:
         if not hmac.compare_digest(_decoded(signature), expected):
             raise TokenRefused("the signature is another one")
-        return msgspec.json.decode(_decoded(payload), type=Payload)
+        return signed, msgspec.json.decode(_decoded(signed), type=Payload)
     except (binascii.Error, UnicodeEncodeError, msgspec.DecodeError) as error:
         raise TokenRefused(f"the token cannot be read: {error}") from error
 
@@ -73,10 +75,13 @@ def _decoded(text: str) -> bytes:
     return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
-def _spend(token: str, expires: datetime, now: datetime) -> None:
-    """Note the token; raises IntegrityError if it is known."""
+def _spend(signed: str, expires: datetime, now: datetime) -> None:
+    """Note what the token signs; raises IntegrityError if it is known.
+
+    Not the whole token: base64 has several spellings of a signature.
+    """
     SpentToken.objects.filter(expires_at__lt=now).delete()
-    SpentToken.objects.create(digest=hashlib.sha256(token.encode()).hexdigest(), expires_at=expires)
+    SpentToken.objects.create(digest=hashlib.sha256(signed.encode()).hexdigest(), expires_at=expires)
 
 
 def _person(payload: Payload) -> User:
@@ -85,7 +90,7 @@ def _person(payload: Payload) -> User:
         if user is None:
             raise TokenRefused("there is no user with this id")
     elif payload.email:
-        user = User.objects.filter(email__iexact=payload.email).first() or _made(payload)
+        user = owner_of(payload.email) or _made(payload)
     else:
         raise TokenRefused("the token names nobody")
     if user.is_staff:
@@ -104,10 +109,8 @@ def _made(payload: Payload) -> User:
 
 
 def _confirm(user: User) -> None:
-    """The own site vouches for the address; a password that was set before may be a stranger's, so it ends."""
-    address, _is_new = EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"primary": True})
-    if not address.verified:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
-        address.verified = True
-        address.save(update_fields=["verified"])
+    """The own site vouches for the address of the account."""
+    if not has_confirmed(user, user.email):
+        drop_unproved(user)
+        confirmed = {"verified": True, "primary": True}
+        EmailAddress.objects.update_or_create(user=user, email=user.email.lower(), defaults=confirmed)

@@ -6,6 +6,7 @@ from allauth.socialaccount.forms import SignupForm
 from django.db import transaction
 from django.http import HttpRequest
 
+from accounts.addresses import is_only_wanted
 from accounts.models import User
 from accounts.sign_up import validate_domain
 from accounts.terms import TermsForm
@@ -14,6 +15,8 @@ from accounts.terms import TermsForm
 class SocialSignUpForm(SignupForm, TermsForm):
     """The form for whoever comes from a provider for the first time; the same rules as for all who sign up."""
 
+    account_already_exists: bool
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields([name for name in self.fields if not name.startswith("terms")])
@@ -21,6 +24,11 @@ class SocialSignUpForm(SignupForm, TermsForm):
     def clean_email(self) -> str:
         email: str = super().clean_email()
         validate_domain(email)
+        return email
+
+    def validate_unique_email(self, value: str) -> str:
+        email: str = super().validate_unique_email(value)
+        self.account_already_exists = self.account_already_exists and not is_only_wanted(email)
         return email
 
     def save(self, request: HttpRequest) -> User:

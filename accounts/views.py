@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import invitations
+from accounts.addresses import owner_of
 from accounts.invitation_form import InvitationForm
 from accounts.models import Invitation
 from accounts.stages import TermsStage
@@ -88,7 +89,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         return refusal
     try:
         found = invitations.find(token, timezone.now())
-        if invitations.account_of(found.email) is not None:
+        if owner_of(found.email) is not None:
             return _join(request, token, found)
         return _accept(request, token, found)
     except invitations.Unusable:

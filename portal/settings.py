@@ -283,6 +283,7 @@ ACCOUNT_FORMS = {
     "add_email": "accounts.sign_up.NewAddressForm",
     "request_login_code": "accounts.sign_in.RequestCodeForm",
     "reset_password": "accounts.sign_in.RequestPasswordResetForm",
+    "reset_password_from_key": "accounts.sign_in.NewPasswordForm",
 }
 ACCOUNT_RATE_LIMITS = {
     # People of one office share an address, so that it may sign up more than one of them.

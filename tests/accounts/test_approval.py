@@ -46,6 +46,15 @@ def test_nobody_hears_of_an_address_that_is_not_confirmed(service):
     assert Client().post("/account/login/", SIGN_IN)["Location"] == "/account/confirm-email/"
 
 
+def test_who_waits_gets_a_new_password_and_waits_on(dora, link_in_mail):
+    client = Client()
+    client.post("/account/password/reset/", {"email": dora.email})
+    form = client.get(link_in_mail(), follow=True).redirect_chain[-1][0]
+    client.post(form, {"password1": "another horse battery", "password2": "another horse battery"})
+    answer = client.post("/account/login/", {**SIGN_IN, "password": "another horse battery"})
+    assert answer["Location"] == "/account/waiting/"
+
+
 def test_approved_person_signs_in(dora, admin_user):
     user_states.change_state(dora, User.State.ACTIVE, by=admin_user, comment="Welcome")
     client = Client()

@@ -99,6 +99,13 @@ def test_who_has_an_account_joins_the_groups_at_once(alice, admin_user, partners
     assert partners in alice.audience_groups.all()
 
 
+def test_address_that_an_account_has_beside_its_own_makes_no_second_one(link, alice, partners):
+    EmailAddress.objects.create(user=alice, email="dora@example.org", verified=True)
+    assert "password1" not in Client().get(link).text
+    assert Client().post(link)["Location"] == "/account/login/"
+    assert list(alice.audience_groups.all()) == [partners]
+
+
 def test_who_got_an_account_meanwhile_accepts_with_it(link, partners):
     user = User.objects.create_user("dora@example.org", NEW["password1"])
     assert "You have an account already" in Client().get(link).text

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -46,6 +47,21 @@ def test_token_signs_in_once(key, alice):
     assert answer["Location"] == "/products/"
     assert "alice@example.org" in client.get("/profile/account/").text
     assert _enter(token)[1].status_code == 403
+
+
+def test_other_spelling_of_the_signature_makes_no_new_token(key, alice):
+    token = _token(key, email=alice.email)
+    assert _enter(token)[1].status_code == 302
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    same = token[:-1] + alphabet[alphabet.index(token[-1]) + 1]
+    for again in (same, token + "==", token.replace("-", "+").replace("_", "/")):
+        assert _enter(again)[1].status_code == 403
+
+
+def test_address_that_an_account_has_confirmed_beside_its_own_is_that_account_s(key, alice):
+    EmailAddress.objects.create(user=alice, email="also@example.org", verified=True)
+    assert _enter(_token(key, email="also@example.org"))[0].get("/profile/").status_code == 200
+    assert User.objects.count() == 1
 
 
 def test_new_address_gets_an_account(key):
@@ -103,9 +119,11 @@ def test_blocked_account_stays_out(key, alice):
 
 def test_password_of_who_took_the_address_before_its_owner_ends(key, alice):
     EmailAddress.objects.update(verified=False)
+    SocialAccount.objects.create(user=alice, provider="contoso", uid="7")
     assert _enter(_token(key, email=alice.email))[0].get("/profile/").status_code == 200
     alice.refresh_from_db()
     assert not alice.has_usable_password()
+    assert not SocialAccount.objects.exists()
 
 
 def test_terms_are_asked_for_here_too(key, alice):
