@@ -2,6 +2,7 @@
 
 from portal.administration import (
     announcements,
+    audit,
     backends,
     calls,
     catalogue,
@@ -25,6 +26,7 @@ from portal.administration import (
 
 __all__ = [
     "announcements",
+    "audit",
     "backends",
     "calls",
     "catalogue",

@@ -97,6 +97,7 @@ INSTALLED_APPS = [
     "portalsettings",
     "accounts",
     "events",
+    "audit",
     "backends",
     "apis",
     "subscriptions",
@@ -131,6 +132,7 @@ INSTALLED_APPS = [
     # Its packages need libraries of the system, so they are installed where they are wanted.
     *(["allauth.socialaccount.providers.saml"] if find_spec("onelogin") else []),
     "csp",
+    "auditlog",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -142,6 +144,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.localization.localize",
+    "audit.middleware.note_acts",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -340,6 +343,11 @@ EMAIL_USE_SSL = env_bool("EMAIL_USE_SSL", default=False)
 EMAIL_TIMEOUT = 20
 
 # -- Administration ----------------------------------------------------------------------------
+AUDITLOG_LOGENTRY_MODEL = "audit.Entry"
+# The library's own table, which is not used.
+MIGRATION_MODULES = {"auditlog": None}
+# How long entries of the audit log are kept; 0: for ever. No setting of the portal, as who administers it is watched.
+AUDIT_DAYS = env_int("AUDIT_DAYS", default=0, low=0, high=36_500)
 UNFOLD = {
     "SITE_TITLE": "portal.administration.branding.title",
     "SITE_HEADER": "portal.administration.branding.header",
@@ -398,6 +406,7 @@ CELERY_BEAT_SCHEDULE = {
     "retire-journal-parts": {"task": "analytics.tasks.retire_parts", "schedule": 60.0, "options": {"expires": 60}},
     "warn-of-quotas": {"task": "analytics.tasks.warn_of_quotas", "schedule": 60.0, "options": {"expires": 60}},
     "prune-calls": {"task": "analytics.tasks.prune_calls", "schedule": 3600.0, "options": {"expires": 3600}},
+    "prune-audit-log": {"task": "audit.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-sent-mail": {"task": "notifications.tasks.forget_sent", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

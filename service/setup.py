@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import ADMINISTRATORS, DEVELOPERS, GUESTS, Group, User
+from audit.acts import acting
 from policies.models import ProductPolicy
 from service.models import Service
 from subscriptions.models import Product
@@ -46,7 +47,7 @@ def create_service(
     email = administrator_email.strip().lower()
     service = Service(pk=1, name=name, organization_name=organization_name, administrator_email=email)
     service.clean_fields()
-    with transaction.atomic():
+    with acting(via="create_service"), transaction.atomic():
         _insert(service)
         _create_administrator(email, administrator_password)
         _create_products()

@@ -4,18 +4,24 @@ Django's own admin asks the database for it as it is, which raises where it is n
 """
 
 from typing import Any
+from urllib.parse import quote
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelect, AutocompleteSelectMultiple
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from unfold import admin as unfold
 from unfold.contrib.filters import admin as unfold_filters
 from unfold.contrib.filters.forms import AutocompleteDropdownForm
 from unfold.mixins import BaseModelAdminMixin
+
+from audit.models import Entry
 
 
 def may_be_id(model: type[Model], text: Any) -> bool:
@@ -96,6 +102,22 @@ class TabularInline(_ChoiceOfRows, unfold.TabularInline):
 
 
 class ModelAdmin(_ChoiceOfRows, unfold.ModelAdmin):
+    """Its history is the audit log, which notices changes of rows by itself and is told of the rest in words."""
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self.log_change(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        if isinstance(message, str):
+            Entry.objects.note(obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """Noticed row by row."""
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        kind = ContentType.objects.get_for_model(self.model).pk
+        return redirect(f"{reverse('admin:audit_entry_changelist')}?content_type={kind}&object_pk={quote(object_id)}")
+
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         if not all(may_be_id(self.model, one) for one in request.POST.getlist("_selected_action")):
             messages.error(request, _("What was chosen is not in this list."))

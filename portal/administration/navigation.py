@@ -50,6 +50,7 @@ _MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
         [
             (_("Calls"), "swap_vert", "analytics", "call"),
             (_("Journal"), "receipt_long", "analytics", "journalpart"),
+            (_("Audit log"), "history", "audit", "entry"),
             (_("Service"), "settings", "service", "service"),
             (_("Portal settings"), "web", "portalsettings", "portalsettings"),
         ],

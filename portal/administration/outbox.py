@@ -63,7 +63,10 @@ class OutboxMailAdmin(ReadOnlyAdmin):
 
     @admin.action(description=gettext_lazy("Send again"), permissions=["send"])
     def send_again(self, request: HttpRequest, mails: QuerySet[OutboxMail]) -> None:
+        failed = list(mails.filter(state=State.FAILED).only("subject"))
         count = outbox.send_again(mails)
+        for mail in failed:
+            self.log_change(request, mail, _("Sent again."))
         if count:
             done = ngettext("%(count)s mail is sent again.", "%(count)s mails are sent again.", count)
             messages.success(request, done % {"count": count})

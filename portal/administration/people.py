@@ -134,7 +134,7 @@ class StateChangeInline(ReadOnlyInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     form = UserForm
     add_form = AddUserForm
     change_password_form = AdminPasswordChangeForm
