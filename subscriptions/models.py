@@ -266,7 +266,7 @@ class SubscriptionKey(models.Model):
 
     class Meta:
         verbose_name = _("subscription key")
-        verbose_name_plural = _("subscription keies")
+        verbose_name_plural = _("subscription keys")
         constraints = [
             models.UniqueConstraint(
                 fields=["subscription", "slot"], condition=Q(ends_at=None), name="subscription_key_one_per_slot"
