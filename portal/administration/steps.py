@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
-from django.utils.translation import gettext, ngettext_lazy
+from django.utils.translation import gettext, ngettext_lazy, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -80,7 +80,7 @@ STEPS = {
         ),
         Step(
             "cancel",
-            _("Cancel"),
+            pgettext_lazy("a subscription", "Cancel"),
             ngettext_lazy("Cancel this subscription?", "Cancel %(count)s subscriptions?", "count"),
             ngettext_lazy(
                 "%(count)s subscription is now cancelled.", "%(count)s subscriptions are now cancelled.", "count"
