@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -27,6 +27,7 @@ from notifications.models import Mailing, OutboxMail
 from notifications.outbox import rows_of
 from notifications.publisher import Notification, recipients_of
 from notifications.rendering import Text
+from notifications.set_aside import set_aside
 from notifications.texts import text_of
 from subscriptions.models import Product, Subscription
 
@@ -67,14 +68,23 @@ def receivers(api: API | None, product: Product | None, category: Category) -> Q
 
 
 def write_next_batch() -> int:
-    """Write mails of one mailing to at most BATCH people; returns how many.
-
-    They are made before the transaction begins, which SQLite lets nobody else write in.
-    """
-    mailing = Mailing.objects.select_related("event__by").filter(finished_at=None).order_by("pk").first()
+    """Write mails of one mailing to at most BATCH people; returns how many. One that fails is set aside."""
+    waiting = Mailing.objects.filter(finished_at=None, event__set_aside_at=None)
+    mailing = waiting.select_related("event__by").order_by("pk").first()
     if mailing is None:
         return 0
+    try:
+        return _write_batch(mailing)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        set_aside(mailing.event, error)
+        return 0
+
+
+def _write_batch(mailing: Mailing) -> int:
     facts = facts_of(mailing.event)
+    # The mails are made before the transaction begins, which SQLite lets nobody else write in.
     people = list(receivers_of(facts).filter(pk__gt=mailing.last_user).order_by("pk")[:BATCH])
     mails = rows_of(_mails_to(people, facts, first=mailing.last_user == 0), skip_unfit=True)
     if len(mails) < len(people):

@@ -3,21 +3,19 @@
 So each event is told once, whichever workers run and wherever one dies.
 """
 
-import logging
-
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from events.models import Event
 from notifications import letters
+from notifications.set_aside import set_aside
 
 BATCH = 100
-logger = logging.getLogger(__name__)
 
 
 def tell_new() -> int:
     """Tell of at most BATCH new events; returns of how many."""
-    events = list(Event.objects.filter(told_at=None).select_related("by").order_by("pk")[:BATCH])
+    events = list(Event.objects.to_tell().select_related("by").order_by("pk")[:BATCH])
     return sum(_tell(event) for event in events)
 
 
@@ -28,10 +26,10 @@ def _tell(event: Event) -> bool:
                 return False
             # Whoever tells of events is called here.
             letters.write(event)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
+        # The database is in trouble, not the event.
         raise
-    except Exception:
-        # It stays to be told; the others must not wait for it.
-        logger.exception("Event %s (%s) cannot be told", event.pk, event.name)
+    except Exception as error:
+        set_aside(event, error)
         return False
     return True

@@ -38,6 +38,7 @@ _MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
         _("Mail"),
         [
             (_("Outbox"), "outbox", "notifications", "outboxmail"),
+            (_("Events"), "bolt", "events", "event"),
             (_("Templates"), "article", "notifications", "mailtext"),
             (_("Notifications"), "notifications", "notifications", "publishernotification"),
             (_("Announcements"), "campaign", "notifications", "announcement"),

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from apis.models import API, Operation
+from events.models import Event
 from notifications.models import OutboxMail
 from portal.heartbeat import last_beat
 from publisher.models import Revision
@@ -70,6 +71,8 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         mails = OutboxMail.objects
         context["failed_mails"] = mails.filter(state=OutboxMail.State.FAILED).count()
         context["delayed_mails"] = mails.filter(state=OutboxMail.State.WAITING).exclude(last_error="").count()
+    if may("events.view_event"):
+        context["untold_events"] = Event.objects.set_aside().count()
     context["standstills"] = standstills([work for work in WORKS if may(work.permission)], timezone.now())
     if may("apis.view_api"):
         revision = Revision.objects.values_list("number", flat=True).first()

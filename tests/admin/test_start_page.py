@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from analytics import tasks as analytics
+from events.models import Event
 from notifications import tasks as notifications
 from notifications.models import OutboxMail
 from portal import heartbeat
@@ -66,6 +67,15 @@ def test_requests_to_approve_are_listed_oldest_first(admin, unlimited, alice, bo
 def test_failed_mails_are_told(admin):
     OutboxMail.objects.create(message=b"", sender="a@b", recipients=[], subject="s", state="failed")
     assert "1 mail could not be sent." in page(admin)
+
+
+def test_events_that_could_not_be_told_are_listed_and_told_again(admin):
+    event = Event.objects.create(name="user.blocked", set_aside_at=timezone.now(), problem="ValueError: odd")
+    assert "1 event could not be told." in page(admin)
+    listed = "/admin/events/event/?set_aside=yes"
+    assert "ValueError: odd" in admin.get(listed).content.decode()
+    admin.post(listed, {"action": "tell_again", "_selected_action": [event.pk]})
+    assert "could not be told." not in page(admin)
 
 
 def test_mails_that_are_tried_again_are_told(admin):

@@ -4,11 +4,13 @@ import pytest
 
 from accounts.models import Team, TeamMembership
 from events import names
+from events.models import Event
 from events.recording import record
-from notifications import texts
+from notifications import telling, texts
 from notifications.catalogue import TEMPLATES
 from notifications.models import OutboxMail, PublisherNotification
 from notifications.rendering import Text
+from notifications.set_aside import tell_again
 from subscriptions import keys, lifecycle
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +92,26 @@ def test_an_event_that_cannot_be_told_stays_and_holds_up_no_other(alice, new_mai
     broken.refresh_from_db()
     assert broken.told_at is None
     assert "cannot be told" in caplog.text
+
+
+def test_any_number_of_broken_events_holds_up_no_other(alice, new_mails, monkeypatch, caplog):
+    monkeypatch.setattr(telling, "BATCH", 2)
+    for _ in range(3):
+        record(names.TEAM_MEMBER_REMOVED, by=alice, user="no number")
+    record(names.USER_BLOCKED, by=None, user=alice)
+    assert [new_mails(), new_mails()] == [[], [(["alice@example.org"], "Your account at Demo & Sons is blocked")]]
+    assert Event.objects.set_aside().count() == 3
+    assert "ValueError" in Event.objects.set_aside()[0].problem
+
+
+def test_what_the_database_refuses_of_one_event_holds_up_no_other(alice, new_mails, monkeypatch, caplog):
+    record(names.USER_BLOCKED, by=None, user=alice)
+    with monkeypatch.context() as broken:
+        broken.setattr(telling.letters, "write", lambda event: Event.objects.create(pk=event.pk, name="again"))
+        assert new_mails() == []
+    assert tell_again(Event.objects.all()) == 1
+    assert new_mails() == [(["alice@example.org"], "Your account at Demo & Sons is blocked")]
+    assert tell_again(Event.objects.all()) == 0
 
 
 def test_an_administrator_is_told_in_his_own_language(alice, admin_user, starter, new_mails):

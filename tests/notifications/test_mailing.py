@@ -7,9 +7,11 @@ import pytest
 from django.db import connection
 
 from accounts.models import Team, TeamMembership, User
+from events.models import Event
 from notifications import announcements, mailing, preferences
 from notifications.catalogue import Category
 from notifications.models import Mailing, OutboxMail
+from notifications.set_aside import tell_again
 from notifications.telling import tell_new
 from subscriptions import lifecycle
 from subscriptions.models import Subscription
@@ -145,3 +147,19 @@ def test_blind_copy_goes_out_once(subscribers, announce, service):
     announce()
     write_all()
     assert addresses().count(service.administrator_email) == 1
+
+
+def test_a_mailing_that_fails_holds_up_no_other_and_goes_on_where_it_was(subscribers, announce, monkeypatch, caplog):
+    monkeypatch.setattr(mailing, "BATCH", 2)
+    people = subscribers(3)
+    announce()
+    mailing.write_next_batch()
+    with monkeypatch.context() as broken:
+        broken.setattr(mailing, "compose", lambda *args, **kwargs: 1 / 0)
+        assert [mailing.write_next_batch(), mailing.write_next_batch()] == [0, 0]
+    announce()
+    write_next = [mailing.write_next_batch() for _ in range(3)]
+    assert write_next == [2, 1, 0]
+    tell_again(Event.objects.all())
+    assert mailing.write_next_batch() == 1
+    assert addresses() == sorted(2 * [person.email for person in people])
