@@ -16,8 +16,8 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from analytics import records, rows
-from analytics.models import JournalPart
+from analytics import records, rows, sums
+from analytics.models import JournalPart, PendingCalls
 from gateway.journal.parts import Part, parts, read_records
 from gateway.journal.record import CallRecord
 
@@ -83,6 +83,7 @@ def _store(part: Part, batch: Batch) -> bool:
             rows.add_quarters(usage.quarters)
             rows.raise_quotas(usage.quotas)
             rows.note_key_uses(usage.keys)
+            PendingCalls.objects.create(calls=sums.encode(list(map(sums.brief, batch.records))))
             if settings.RAW_CALL_DAYS:
                 rows.insert_calls([records.call(record, part.gateway) for record in batch.records])
         return True

@@ -66,8 +66,104 @@ class Call(models.Model):
         return str(self.request_id)
 
 
+class PendingCalls(models.Model):
+    """Calls of one batch of the journal, in brief, until they are in the roll-ups; see `analytics.sums`."""
+
+    calls = models.BinaryField(_("calls"))
+
+    class Meta:
+        verbose_name = _("pending calls")
+        verbose_name_plural = _("pending calls")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class CallKind(models.Model):
+    """Whose calls of what a roll-up sums. Zeros stand for none, and for what a roll-up does not tell apart."""
+
+    api_id = models.BigIntegerField(_("API ID"))
+    operation_id = models.BigIntegerField(_("operation ID"))
+    product_id = models.BigIntegerField(_("product ID"))
+    subscription_id = models.UUIDField(_("subscription ID"))
+    user_id = models.BigIntegerField(_("user ID"))
+
+    class Meta:
+        verbose_name = _("kind of calls")
+        verbose_name_plural = _("kinds of calls")
+        constraints = [
+            # Begins with what pages and the roll-up look for.
+            models.UniqueConstraint(
+                fields=["subscription_id", "api_id", "operation_id", "product_id", "user_id"], name="call_kind_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Rollup(models.Model):
+    """The sums of calls of one kind in one period of UTC. Times are whole microseconds, so that sums are exact.
+
+    Classes are Azure's: successful (up to 301, 304, 307), blocked (401, 403, 429), failed (400, 5xx) and other.
+    """
+
+    at = models.DateTimeField(_("at"))
+    kind = models.ForeignKey(CallKind, models.PROTECT, db_index=False, verbose_name=_("kind"))
+    success = models.BigIntegerField(_("successful"))
+    blocked = models.BigIntegerField(_("blocked"))
+    failed = models.BigIntegerField(_("failed"))
+    other = models.BigIntegerField(_("other"))
+    limited = models.BigIntegerField(_("limited"), help_text=_("Refused by a rate limit or a quota."))
+    request_bytes = models.BigIntegerField(_("request bytes"))
+    response_bytes = models.BigIntegerField(_("response bytes"))
+    cache_hits = models.BigIntegerField(_("cache hits"))
+    cache_misses = models.BigIntegerField(_("cache misses"))
+    total_sum = models.BigIntegerField(_("total time"))
+    total_min = models.BigIntegerField(_("least total time"))
+    total_max = models.BigIntegerField(_("most total time"))
+    total_histogram = models.BinaryField(_("total times"))
+    backend_calls = models.BigIntegerField(_("calls of a backend"))
+    backend_sum = models.BigIntegerField(_("backend time"))
+    backend_min = models.BigIntegerField(_("least backend time"), null=True)
+    backend_max = models.BigIntegerField(_("most backend time"), null=True)
+    backend_histogram = models.BinaryField(_("backend times"))
+
+    class Meta:
+        abstract = True
+        constraints = [models.UniqueConstraint(fields=["kind", "at"], name="%(class)s_unique")]
+        indexes = [models.Index(fields=["at"], name="%(class)s_at")]
+
+    def __str__(self) -> str:
+        return f"{self.kind_id} {self.at:%Y-%m-%d %H:%M}"
+
+
+class UsageQuarter(Rollup):
+    """By quarter of an hour, as days and weeks of every time zone begin at one."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage in a quarter of an hour")
+        verbose_name_plural = _("usage in quarters of an hour")
+
+
+class UsageDay(Rollup):
+    """The same by day, for what asks for long periods."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage in a day")
+        verbose_name_plural = _("usage in days")
+
+
+class APIQuarter(Rollup):
+    """By quarter of an hour, for charts over long periods: tells APIs and products apart only."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage of an API in a quarter of an hour")
+        verbose_name_plural = _("usage of APIs in quarters of an hour")
+
+
 class SubscriptionQuarter(models.Model):
-    """Calls of a subscription in a quarter of an hour (UTC).
+    """Calls of a subscription in a quarter of an hour (UTC), for bills: kept for good, and there at once.
 
     Days and weeks of every time zone begin at a quarter, so that any zone's sums can be made of these.
     """

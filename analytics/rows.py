@@ -5,7 +5,7 @@ times as slow, and has no update that keeps the greater of two rows. Rows that a
 order of their keys, so that two workers never wait for each other in a circle.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -52,6 +52,17 @@ def insert_calls(calls: Iterable[tuple[Any, ...]]) -> None:
 def add_quarters(quarters: Mapping[tuple[UUID, datetime], Counts]) -> None:
     counted = ((key, quarters[key]) for key in sorted(quarters))
     _execute(_ADD_QUARTER, ((*key, counts.calls, counts.refused, counts.bytes) for key, counts in counted))
+
+
+def put_rollups(table: str, fields: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Rows with the values of `at`, `kind_id` and the fields, each in place of the one that was there."""
+    columns = ", ".join(["at", "kind_id", *fields])
+    places = ", ".join(["%s"] * (2 + len(fields)))
+    changes = ", ".join(f"{field} = excluded.{field}" for field in fields)
+    _execute(
+        f"INSERT INTO {table} ({columns}) VALUES ({places}) ON CONFLICT (kind_id, at) DO UPDATE SET {changes}",  # noqa: S608
+        rows,
+    )
 
 
 def raise_quotas(quotas: Mapping[UUID, QuotaStand]) -> None:

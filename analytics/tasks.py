@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from analytics import calls, finished_parts, quota_watch
+from analytics import calls, finished_parts, quota_watch, rollups
 from analytics import ingest as journal
 from portal import heartbeat
 from portal.exclusive import only_one
@@ -18,6 +18,13 @@ def ingest() -> None:
         if mine:
             journal.ingest(Path(settings.JOURNAL_DIR))
             heartbeat.beat("usage")
+
+
+@shared_task
+def settle() -> None:
+    with only_one(Path(settings.DATA_DIR) / "locks" / "settle") as mine:
+        while mine and rollups.settle() == rollups.BATCHES:
+            pass
 
 
 @shared_task
@@ -33,3 +40,8 @@ def warn_of_quotas() -> None:
 @shared_task
 def prune_calls() -> None:
     calls.prune(timezone.now(), days=settings.RAW_CALL_DAYS)
+
+
+@shared_task
+def prune_rollups() -> None:
+    rollups.prune(timezone.now(), days=settings.ROLLUP_DAYS)

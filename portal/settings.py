@@ -381,6 +381,8 @@ UNFOLD = {
 # -- Worker ------------------------------------------------------------------------------------
 # How long a row for each single call is kept; 0: none is made.
 RAW_CALL_DAYS = env_int("RAW_CALL_DAYS", default=30, low=0, high=3650)
+# How long sums of calls by quarter of an hour and by day are kept, for reports.
+ROLLUP_DAYS = env_int("ROLLUP_DAYS", default=731, low=1, high=36500)
 CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", default="filesystem://")
 if CELERY_BROKER_URL.startswith("filesystem:"):
     _queue = str(DATA_DIR / "queue")
@@ -400,6 +402,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "ingest-usage": {"task": "analytics.tasks.ingest", "schedule": 1.0, "options": {"expires": 1}},
+    "settle-usage": {"task": "analytics.tasks.settle", "schedule": 15.0, "options": {"expires": 15}},
     "deliver-mail": {"task": "notifications.tasks.deliver_waiting", "schedule": 1.0, "options": {"expires": 1}},
     "expire-subscriptions": {"task": "subscriptions.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
     "announce-expiry": {"task": "subscriptions.tasks.give_notice", "schedule": 300.0, "options": {"expires": 300}},
@@ -407,6 +410,7 @@ CELERY_BEAT_SCHEDULE = {
     "warn-of-quotas": {"task": "analytics.tasks.warn_of_quotas", "schedule": 60.0, "options": {"expires": 60}},
     "prune-calls": {"task": "analytics.tasks.prune_calls", "schedule": 3600.0, "options": {"expires": 3600}},
     "prune-audit-log": {"task": "audit.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "prune-rollups": {"task": "analytics.tasks.prune_rollups", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-sent-mail": {"task": "notifications.tasks.forget_sent", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

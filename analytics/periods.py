@@ -1,0 +1,95 @@
+"""Stretches of time as people of a time zone see them: hours, days, weeks, and the period before.
+
+All begin and end at a quarter of an hour of UTC, in every time zone of today. A day has 23 or 25
+hours where the clocks change, and the sums of its hours are its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import Self
+
+MOST_BUCKETS = 10_000
+
+
+class Step(StrEnum):
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `start` up to `end`, both in UTC."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+    def before(self) -> Self:
+        """As long, up to where this one begins."""
+        return type(self)(self.start - self.length, self.start)
+
+
+def last_days(now: datetime, zone: tzinfo, *, days: int) -> Span:
+    """So many days of the zone, the last of which is today."""
+    today = _midnight(now, zone)
+    return Span(_utc(today - timedelta(days=days - 1)), _utc(today + timedelta(days=1)))
+
+
+def days_before(span: Span, zone: tzinfo) -> Span:
+    """As many days of the zone, before those of the span; their hours may be more or fewer."""
+    start, end = span.start.astimezone(zone), span.end.astimezone(zone)
+    days = (end.date() - start.date()).days
+    return Span(_utc(start - timedelta(days=days)), span.start)
+
+
+def buckets(span: Span, step: Step, zone: tzinfo) -> list[Span]:
+    """The hours, days or weeks of the zone in a span, without a gap; the first and the last are cut to it.
+
+    Raises ValueError where they are more than MOST_BUCKETS.
+    """
+    found: list[Span] = []
+    for start, end in _steps(span.start, step, zone):
+        if start >= span.end:
+            return found
+        if len(found) == MOST_BUCKETS:
+            raise ValueError(f"The period has more than {MOST_BUCKETS} buckets.")
+        if end > start:
+            found.append(Span(max(start, span.start), min(end, span.end)))
+    return found
+
+
+def _steps(moment: datetime, step: Step, zone: tzinfo) -> Iterator[tuple[datetime, datetime]]:
+    if step is Step.HOUR:
+        start = _hour(moment, zone)
+        while True:
+            end = _hour(start + timedelta(minutes=75), zone)
+            yield start, end
+            start = end
+    local = _midnight(moment, zone)
+    length = timedelta(days=1)
+    if step is Step.WEEK:
+        local -= timedelta(days=local.weekday())
+        length = timedelta(days=7)
+    while True:
+        # Adding days to a local time keeps its clock at midnight, also where the clocks change.
+        yield _utc(local), _utc(local + length)
+        local += length
+
+
+def _hour(moment: datetime, zone: tzinfo) -> datetime:
+    """When the hour of the zone's clocks began that the moment is in."""
+    return _utc(moment) - timedelta(minutes=moment.astimezone(zone).minute)
+
+
+def _midnight(moment: datetime, zone: tzinfo) -> datetime:
+    return moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)

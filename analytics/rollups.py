@@ -1,0 +1,165 @@
+"""From the calls of batches of the journal to the roll-ups that reports read, each once.
+
+One transaction takes calls that wait, adds them to all roll-ups, and deletes them. It is the only
+one that writes roll-ups; a second one waits for the first by the rows that both want to take.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
+
+from django.db import transaction
+
+from analytics import latency, rows, sums
+from analytics.models import APIQuarter, CallKind, PendingCalls, UsageDay, UsageQuarter
+from analytics.records import QUARTER_SECONDS
+from analytics.sums import MOST, NOBODY, Kind, Sums, Times
+
+BATCHES = 100
+_DAY_SECONDS = 24 * 3600
+# SQLite and PostgreSQL both take so many parameters.
+_IDS_AT_ONCE = 10_000
+
+RollupTable: TypeAlias = type[UsageQuarter] | type[UsageDay] | type[APIQuarter]
+_Id = TypeVar("_Id")
+_Table: TypeAlias = dict[int, dict[Kind, Sums]]
+"""Sums by the start of their period, as Unix time, and by kind."""
+
+SUM_FIELDS = (
+    "success", "blocked", "failed", "other", "limited", "request_bytes", "response_bytes", "cache_hits", "cache_misses",
+    "total_sum", "total_min", "total_max", "total_histogram",
+    "backend_calls", "backend_sum", "backend_min", "backend_max", "backend_histogram",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """A roll-up's table, how long its periods are, and whether it tells apart all that calls have."""
+
+    model: RollupTable
+    seconds: int
+    has_all: bool = True
+
+    def kind(self, kind: Kind) -> Kind:
+        if self.has_all:
+            return kind
+        _, api, _, product, _ = kind
+        return NOBODY, api, 0, product, 0
+
+
+GRAINS = (
+    Grain(UsageQuarter, QUARTER_SECONDS),
+    Grain(UsageDay, _DAY_SECONDS),
+    Grain(APIQuarter, QUARTER_SECONDS, has_all=False),
+)
+
+
+def settle(*, batches: int = BATCHES) -> int:
+    """Add calls that wait to the roll-ups, those of so many batches at most; returns of how many."""
+    with transaction.atomic():
+        pending = list(PendingCalls.objects.select_for_update().order_by("pk")[:batches])
+        add(sums.of(call for one in pending for call in sums.decode(bytes(one.calls))))
+        PendingCalls.objects.filter(pk__in=[one.pk for one in pending]).delete()
+    return len(pending)
+
+
+def add(lines: Mapping[tuple[int, Kind], Sums]) -> None:
+    """Add sums by quarter and kind to all roll-ups; in a transaction."""
+    tables: list[_Table] = [defaultdict(lambda: defaultdict(Sums)) for _ in GRAINS]
+    for (quarter, kind), line in lines.items():
+        for grain, table in zip(GRAINS, tables, strict=True):
+            start = quarter * QUARTER_SECONDS // grain.seconds * grain.seconds
+            table[start][grain.kind(kind)].add(line)
+    ids = _kind_ids({kind for table in tables for by_kind in table.values() for kind in by_kind})
+    for grain, table in zip(GRAINS, tables, strict=True):
+        for start in sorted(table):
+            _add(grain.model, sums.start_of(start), {ids[kind]: line for kind, line in table[start].items()})
+
+
+def _kind_ids(kinds: set[Kind]) -> dict[Kind, int]:
+    """Of all these; rows of new kinds are made."""
+    ids = _known_ids(kinds)
+    new = sorted(kinds - ids.keys())
+    if new:
+        CallKind.objects.bulk_create([_kind_row(kind) for kind in new], ignore_conflicts=True)
+        ids |= _known_ids(set(new))
+    return ids
+
+
+def _kind_row(kind: Kind) -> CallKind:
+    subscription, api, operation, product, user = kind
+    return CallKind(
+        subscription_id=UUID(bytes=subscription), api_id=api, operation_id=operation, product_id=product, user_id=user
+    )
+
+
+def _known_ids(kinds: set[Kind]) -> dict[Kind, int]:
+    ids: dict[Kind, int] = {}
+    for subscriptions in _slices(sorted({kind[0] for kind in kinds})):
+        found = CallKind.objects.filter(subscription_id__in=[UUID(bytes=one) for one in subscriptions]).values_list(
+            "pk", "subscription_id", "api_id", "operation_id", "product_id", "user_id"
+        )
+        for pk, subscription, api, operation, product, user in found.iterator():
+            ids[subscription.bytes, api, operation, product, user] = pk
+    return ids
+
+
+def _add(model: RollupTable, at: datetime, by_kind: Mapping[int, Sums]) -> None:
+    for ids in _slices(sorted(by_kind)):
+        stored = model.objects.filter(at=at, kind_id__in=ids).values_list("kind_id", *SUM_FIELDS)
+        for kind, *values in stored.iterator():
+            by_kind[kind].add(_sums(values))
+    changed = ((at, kind, *_values(by_kind[kind])) for kind in sorted(by_kind))
+    rows.put_rollups(model._meta.db_table, SUM_FIELDS, changed)
+
+
+def _slices(ids: Sequence[_Id]) -> Iterator[Sequence[_Id]]:
+    return (ids[start : start + _IDS_AT_ONCE] for start in range(0, len(ids), _IDS_AT_ONCE))
+
+
+def _sums(values: list[Any]) -> Sums:
+    """From the values of SUM_FIELDS."""
+    success, blocked, failed, other, limited, received, sent, hits, misses, *times = values
+    total_sum, total_min, total_max, total_histogram, calls, backend_sum, backend_min, backend_max, histogram = times
+    classes = [success, blocked, failed, other]
+    total = Times(sum(classes), total_sum, total_min, total_max, latency.decode([total_histogram]))
+    backend = Times(
+        calls, backend_sum, MOST if backend_min is None else backend_min, backend_max or 0, latency.decode([histogram])
+    )
+    return Sums(classes, limited, received, sent, hits, misses, total, backend)
+
+
+def _values(line: Sums) -> tuple[Any, ...]:
+    """Of SUM_FIELDS."""
+    total, backend = line.total, line.backend
+    return (
+        *line.classes,
+        line.limited,
+        min(line.request_bytes, MOST),
+        min(line.response_bytes, MOST),
+        line.cache_hits,
+        line.cache_misses,
+        min(total.sum, MOST),
+        total.min,
+        min(total.max, MOST),
+        latency.encode(total.buckets),
+        backend.calls,
+        min(backend.sum, MOST),
+        backend.min if backend.calls else None,
+        min(backend.max, MOST) if backend.calls else None,
+        latency.encode(backend.buckets),
+    )
+
+
+def prune(now: datetime, *, days: int) -> int:
+    """Delete roll-ups older than so many days; returns how many."""
+    before = now - timedelta(days=days)
+    deleted = 0
+    for grain in GRAINS:
+        # A day goes when all of its quarters have.
+        end = before - timedelta(seconds=grain.seconds)
+        deleted += grain.model.objects.filter(at__lt=end).delete()[0]
+    return deleted
