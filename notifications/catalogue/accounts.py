@@ -75,15 +75,17 @@ TEMPLATES = (
     MailTemplate(
         "passwordResetByAdminNotificationMessage",
         _("Password reset by an administrator"),
-        _("To the person whose password an administrator has set."),
+        _("To the person whom an administrator sends a link for a new password."),
         Category.SECURITY,
-        _("Your password for {{ organization }} was reset"),
+        _("Choose a new password for {{ organization }}"),
         (
             DEAR,
-            _("an administrator has reset the password of your account. Choose a new one:"),
+            _("an administrator sends you this link, by which you choose a new password for your account:"),
             _("[Choose a password]({{ reset_url }})"),
+            _("The link works once. Until you use it, your password stays as it is."),
         ),
         ("email", "reset_url"),
+        ("account/email/password_reset_by_administrator",),
     ),
     MailTemplate(
         "inviteUserNotificationMessage",

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from accounts.closing import close
 from accounts.models import ClaimedMembership, CustomValue, Group, Team, TeamMembership, User, UserStateChange
 from accounts.teams import sole_ownerships
-from portal.administration import second_factors, user_steps
+from portal.administration import password_link, second_factors, user_steps
 from portal.administration.deletion import line
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, RowsField
@@ -159,6 +159,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     actions = [user_steps.list_action(name) for name in user_steps.STEPS]
     custom_urls = [
         ("step/<slug:name>/", "accounts_user_step", user_steps.step_view),
+        ("<int:pk>/password-reset/", "accounts_user_password_link", password_link.send_view),
         ("<int:pk>/second-factors/", "accounts_user_second_factors", second_factors.take_off_view),
     ]
     fieldsets = [
