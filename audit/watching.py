@@ -19,12 +19,13 @@ UNWATCHED = {
     "subscriptions.expirynotice",
     "socialaccount.socialtoken",
     "usersessions.usersession",
+    "webhooks.attempt",
     "webhooks.delivery",
 }
 # A field is secret if its name says so; nobody has to think of it where one is added.
 _SECRET = re.compile(r"secret|sealed|passw|token|cipher|digest|credential|private|(^|_)(key|otp|pin|salt)(_|$)")
 # Nothing tells what a document holds, so those are secret but for these.
-_OPEN_DOCUMENTS = {"apis.parameter.values"}
+_OPEN_DOCUMENTS = {"apis.parameter.values", "webhooks.endpoint.events"}
 
 
 def watch() -> None:

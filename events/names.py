@@ -46,3 +46,5 @@ APPLICATION_SUBMITTED = "application.submitted"
 APPLICATION_APPROVED = "application.approved"
 ISSUE_OPENED = "issue.opened"
 ISSUE_COMMENTED = "issue.commented"
+
+WEBHOOK_SWITCHED_OFF = "webhook.switched_off"

@@ -98,6 +98,8 @@ def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
         "team": str(facts.team or data.get("team_name", "")),
         "email": receiver.email if receiver else str(data.get("email", "")),
         "when": moment(facts.event.at),
+        "webhook": str(data.get("webhook_name", "")),
+        "reason": str(data.get("reason", "")),
         "address": str(data.get("address", "")),
         "device": str(data.get("device", "")),
         "profile_url": _url("portal:profile"),

@@ -118,6 +118,7 @@ LETTERS: Mapping[str, tuple[tuple[str, Receivers], ...]] = {
         ("accountClosedPublisher", _publisher(Notification.ACCOUNT_CLOSED)),
         ("accountClosedDeveloper", _address),
     ),
+    names.WEBHOOK_SWITCHED_OFF: (("webhookSwitchedOffPublisher", _publisher(Notification.WEBHOOK)),),
     names.TEAM_MEMBER_REMOVED: (("teamMemberRemovedNotificationMessage", _person),),
     names.APPLICATION_SUBMITTED: (("newApplicationNotificationMessage", _publisher(Notification.APPLICATION)),),
     names.APPLICATION_APPROVED: (("applicationApprovedNotificationMessage", _person),),

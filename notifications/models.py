@@ -93,6 +93,7 @@ class PublisherNotification(models.Model):
         BCC = "BCC", _("Blind copies of what developers get")
         ISSUE = "NewIssuePublisherNotificationMessage", _("New issue or comment")
         ACCOUNT_CLOSED = "AccountClosedPublisher", _("Close account message")
+        WEBHOOK = "WebhookSwitchedOffPublisher", _("Webhook switched off")
         QUOTA = "QuotaLimitApproachingPublisherNotificationMessage", _("Approaching subscription quota limit")
 
     name = models.CharField(_("notification"), max_length=60, unique=True, choices=Name.choices, editable=False)

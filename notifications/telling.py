@@ -9,6 +9,7 @@ from django.utils import timezone
 from events.models import Event
 from notifications import letters
 from notifications.set_aside import set_aside
+from webhooks import queue
 
 BATCH = 100
 
@@ -26,6 +27,7 @@ def _tell(event: Event) -> bool:
                 return False
             # Whoever tells of events is called here.
             letters.write(event)
+            queue.write(event)
     except (OperationalError, InterfaceError):
         # The database is in trouble, not the event.
         raise

@@ -23,6 +23,7 @@ from portal.administration import (
     service,
     subscriptions,
     teams,
+    webhooks,
 )
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "service",
     "subscriptions",
     "teams",
+    "webhooks",
 ]

@@ -6,11 +6,14 @@ Knows no Django, because the gateway reads the same settings without it.
 
 import os
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from environs import Env, EnvError, validate
+
+Network = IPv4Network | IPv6Network
 
 
 class SettingError(ValueError):
@@ -53,6 +56,14 @@ def env_list(name: str, *, default: Sequence[str] = ()) -> list[str]:
     """Comma-separated values, blanks dropped."""
     raw = os.environ.get(name)
     return list(default) if raw is None else [part.strip() for part in raw.split(",") if part.strip()]
+
+
+def env_networks(name: str) -> list[Network]:
+    """Comma-separated networks such as 10.1.0.0/16, or single addresses; none by default."""
+    try:
+        return [ip_network(part) for part in env_list(name)]
+    except ValueError as error:
+        raise SettingError(f"{name}: give networks such as 10.1.0.0/16: {error}.") from error
 
 
 def env_path(name: str, *, default: Path) -> Path:

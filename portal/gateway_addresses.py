@@ -1,4 +1,7 @@
-"""The gateway's own addresses: an API whose backend is one of them would call itself until its head is too large."""
+"""The own addresses of gateway and portal.
+
+An API whose backend is one of the gateway's would call itself until its head is too large.
+"""
 
 import ipaddress
 import socket
@@ -30,6 +33,13 @@ def leads_to_gateway(url: str, service: Service | None) -> bool:
         (wanted.host, wanted.port) == (own.host, own.port) and (wanted.path + "/").startswith(own.path + "/")
         for own in _own_addresses(service)
     )
+
+
+def leads_to_portal(url: str) -> bool:
+    """Whether the portal itself answers there, as far as its settings tell."""
+    wanted = _address(url)
+    own = [_address(settings.PORTAL_URL), Address(_canonical(settings.PORTAL_HOST), settings.PORTAL_PORT, "")]
+    return any((wanted.host, wanted.port) == (one.host, one.port) for one in own)
 
 
 def refuse_own_address(url: str) -> None:

@@ -16,6 +16,7 @@ from portal.environment import (
     env_float,
     env_int,
     env_list,
+    env_networks,
     env_path,
     env_secret,
     env_text,
@@ -106,6 +107,7 @@ INSTALLED_APPS = [
     "publisher",
     "analytics",
     "notifications",
+    "webhooks",
     "portal",
     "unfold",
     "unfold.contrib.filters",
@@ -342,6 +344,10 @@ EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", default=False)
 EMAIL_USE_SSL = env_bool("EMAIL_USE_SSL", default=False)
 EMAIL_TIMEOUT = 20
 
+# -- Webhooks ----------------------------------------------------------------------------------
+# Beside the public Internet.
+WEBHOOK_ALLOWED_NETWORKS = env_networks("WEBHOOK_ALLOWED_NETWORKS")
+
 # -- Administration ----------------------------------------------------------------------------
 AUDITLOG_LOGENTRY_MODEL = "audit.Entry"
 # The library's own table, which is not used.
@@ -411,6 +417,8 @@ CELERY_BEAT_SCHEDULE = {
     "prune-calls": {"task": "analytics.tasks.prune_calls", "schedule": 3600.0, "options": {"expires": 3600}},
     "prune-audit-log": {"task": "audit.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "prune-rollups": {"task": "analytics.tasks.prune_rollups", "schedule": 3600.0, "options": {"expires": 3600}},
+    "deliver-webhooks": {"task": "webhooks.tasks.deliver_waiting", "schedule": 1.0, "options": {"expires": 1}},
+    "forget-webhooks": {"task": "webhooks.tasks.forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-sent-mail": {"task": "notifications.tasks.forget_sent", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

@@ -33,6 +33,7 @@ def start(**environment: str | None) -> subprocess.CompletedProcess[str]:
         pytest.param("OTEL_TRACES_SAMPLER_ARG", "10", id="more than all traces"),
         pytest.param("DATABASE_URL", "mysql://root@localhost/x", id="a database that is not supported"),
         pytest.param("DATABASE_URL", "nonsense", id="not a database URL"),
+        pytest.param("WEBHOOK_ALLOWED_NETWORKS", "10.0.0.1/8", id="an address with host bits for a network"),
         pytest.param("MAIL_DELIVERY", "pigeon", id="not a choice"),
         pytest.param("DEBUG", "perhaps", id="neither true nor false"),
         pytest.param("SECRET_KEY", None, id="a secret that is missing"),

@@ -58,6 +58,8 @@ PARAMETERS: Mapping[str, Parameter] = {
     "sign_up_url": Parameter(_("Page where one signs up"), "https://portal.example.org/account/signup/"),
     "invitation_url": Parameter(_("Link of the invitation"), "https://portal.example.org/invitation/"),
     "code": Parameter(_("Code that is to be typed"), "ABC-DEF"),
+    "webhook": Parameter(_("Name of the webhook"), "CRM"),
+    "reason": Parameter(_("Why it was switched off"), _("It answered that it is gone for good (410).")),
     "when": Parameter(_("When it happened"), "1 December 2026, 12:00 UTC"),
     "address": Parameter(_("Network address that it came from"), "203.0.113.7"),
     "device": Parameter(_("Browser or program that it came from"), "Firefox, Windows"),

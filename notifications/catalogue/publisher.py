@@ -102,4 +102,17 @@ TEMPLATES = (
         ),
         (*_DEVELOPER, "subscription", "product", "percent", "used", "quota", "resets_on"),
     ),
+    MailTemplate(
+        "webhookSwitchedOffPublisher",
+        _("Webhook switched off (to the publisher)"),
+        _("When nothing could be delivered to a webhook for days, or its receiver says that it is gone."),
+        Category.PUBLISHER,
+        _("The webhook “{{ webhook }}” was switched off"),
+        (
+            _("Nothing is sent to the webhook “{{ webhook }}” any more: {{ reason }}"),
+            _("What waits is kept for 30 days, and is sent when you switch the webhook on again."),
+            _("[See the webhook]({{ page_url }})"),
+        ),
+        ("webhook", "reason", "page_url"),
+    ),
 )

@@ -47,6 +47,13 @@ _MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
         ],
     ),
     (
+        _("Webhooks"),
+        [
+            (_("Endpoints"), "webhook", "webhooks", "endpoint"),
+            (_("Deliveries"), "send", "webhooks", "delivery"),
+        ],
+    ),
+    (
         _("Running"),
         [
             (_("Calls"), "swap_vert", "analytics", "call"),

@@ -19,6 +19,7 @@ from notifications.models import OutboxMail
 from service.models import Service
 from subscriptions import lifecycle
 from subscriptions.models import Product
+from webhooks.models import Delivery, Endpoint
 
 LISTS = [
     "audit/entry",
@@ -38,6 +39,8 @@ LISTS = [
     "analytics/call",
     "analytics/journalpart",
     "notifications/outboxmail",
+    "webhooks/endpoint",
+    "webhooks/delivery",
 ]
 # Settings of which there is one row, or a page of their own in place of the list.
 WITHOUT_LIST = [
@@ -86,6 +89,8 @@ def make_rows(number: int) -> None:
             subscription = lifecycle.create(display_name=name, by=user, owner=user, **scope)
         make_call(api_id=api.pk, operation_id=operation.pk, subscription_id=subscription.pk, user_id=user.pk)
         JournalPart.objects.create(name=name)
+        endpoint = Endpoint.objects.create(name=name, url="https://a.example", events=["*"])
+        Delivery.objects.create(endpoint=endpoint, type="user.closed", body="{}")
         OutboxMail.objects.create(message=b"x" * 1000, sender="a@b", recipients=["c@d"], subject=name)
 
 
