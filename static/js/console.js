@@ -146,7 +146,8 @@ function setRunning(isRunning) {
   const button = form().querySelector("[data-send]");
   button.toggleAttribute("data-running", isRunning);
   button.querySelector("[data-send-label]").textContent = isRunning ? texts().cancel : texts().send;
-  button.querySelector("[data-send-hint]").textContent = isRunning ? "Esc" : "Ctrl ⏎";
+  const hint = button.querySelector("[data-send-hint]");
+  hint.textContent = isRunning ? "Esc" : hint.dataset.sendHint;
   byId("console-response").setAttribute("aria-busy", String(isRunning));
   clearTimeout(slowTimer);
   if (isRunning) slowTimer = setTimeout(() => say(texts().slow), SLOW_AFTER_MS);
@@ -415,7 +416,8 @@ function start() {
 if (form()) {
   const chosen = document.querySelector(`[name=console-language][value=${memory.language()}]`);
   if (chosen) chosen.checked = true;
-  if (/Mac|iPhone|iPad/.test(navigator.platform)) form().querySelector("[data-send-hint]").textContent = "⌘ ⏎";
+  const hint = form().querySelector("[data-send-hint]");
+  if (/Mac|iPhone|iPad/.test(navigator.platform)) hint.textContent = hint.dataset.sendHint = "⌘ ⏎";
   memory.takeInitial(form());
   const carried = memory.takeCarried();
   const kept = carried ?? ("fresh" in byId("console").dataset ? memory.remembered() : null);
