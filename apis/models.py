@@ -152,6 +152,12 @@ class API(models.Model):
             "be led to what no operation is for. Off: such calls get 400, unless a wildcard covers the slash."
         ),
     )
+    issues_offered = models.BooleanField(
+        _("developers may report issues"),
+        default=True,
+        db_default=True,
+        help_text=_("Where the portal's settings have issues switched on."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 

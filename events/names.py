@@ -46,5 +46,6 @@ APPLICATION_SUBMITTED = "application.submitted"
 APPLICATION_APPROVED = "application.approved"
 ISSUE_OPENED = "issue.opened"
 ISSUE_COMMENTED = "issue.commented"
+ISSUE_STATE_CHANGED = "issue.state_changed"
 
 WEBHOOK_SWITCHED_OFF = "webhook.switched_off"

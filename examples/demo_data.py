@@ -20,6 +20,9 @@ from django.db import transaction
 from accounts.models import User
 from apis.models import API, Operation, Parameter, Representation, Response
 from examples.azureml import catalogue
+from feedback import issues
+from feedback.models import Issue
+from portalsettings.models import PortalSettings
 from service.models import current
 from service.setup import create_service
 from subscriptions import keys, lifecycle, offering
@@ -41,6 +44,13 @@ PRICES: dict[str, dict[str, Any]] = {
         "text": "Without VAT",
     },
 }
+ISSUE_TITLE = "Jobs stay queued at night"
+ISSUE = """Between **1:00 and 2:00** my jobs wait for minutes in the state `NotStarted`.
+
+1. Submit and start a job at 1:15.
+2. Ask for its state: it is still `NotStarted` at 1:40.
+"""
+ANSWER = "Thank you. The store is backed up at that hour; we look for another one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,7 @@ def load(*, azureml_url: str, azureml_api_key: str) -> Demo:
         developer = _person(DEVELOPER_EMAIL, "Dana", "Developer", kept.developer_password, reset=before is None)
         api = _api(kept, before)
         _offer(api, by=administrator, to=developer)
+        _discuss(api, developer=developer, publisher=administrator)
         # The passwords are on disk before anyone's account has them for good.
         _write(file, kept)
     return Demo(
@@ -153,6 +164,16 @@ def _offer(api: API, *, by: User, to: User) -> None:
         )
         if subscription.state == Subscription.State.SUBMITTED:
             lifecycle.change_state(subscription, Subscription.State.ACTIVE, by=by)
+
+
+def _discuss(api: API, *, developer: User, publisher: User) -> None:
+    """An issue that was answered, where nobody has decided about issues yet."""
+    _row, is_new = PortalSettings.objects.get_or_create(pk=1, defaults={"issues": PortalSettings.Issues.REVIEWED})
+    if not is_new:
+        return
+    issue = issues.open_issue(api=api, by=developer, title=ISSUE_TITLE, description=ISSUE)
+    issues.change_state(issue, Issue.State.OPEN, by=publisher)
+    issues.comment(issue, by=publisher, text=ANSWER)
 
 
 def _key(user: User, product_name: str) -> str:

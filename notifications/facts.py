@@ -9,15 +9,20 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from accounts.models import Team, User
 from apis.models import API
 from events.models import Event
+from feedback.models import Comment, Issue
 from notifications.models import Announcement
 from service import models as service_models
 from service.models import Service
 from subscriptions.models import Product, Subscription
+
+# Of an issue or a comment; its page shows the rest.
+LONGEST_TEXT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Facts:
     api: API | None
     product: Product | None
     announcement: Announcement | None
+    issue: Issue | None
+    issue_comment: Comment | None
 
     @property
     def data(self) -> dict[str, Any]:
@@ -56,6 +63,8 @@ def facts_of(event: Event) -> Facts:
         api=_row(API, data.get("api")),
         product=_row(Product, data.get("product")),
         announcement=_row(Announcement, data.get("announcement")),
+        issue=_row(Issue, data.get("issue")),
+        issue_comment=_row(Comment, data.get("comment_id")),
     )
 
 
@@ -108,6 +117,7 @@ def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
         "reset_url": _url("account_reset_password"),
         **_values_of_subscription(facts),
         **_values_of_announcement(facts),
+        **_values_of_issue(facts),
     }
 
 
@@ -141,6 +151,21 @@ def _values_of_announcement(facts: Facts) -> dict[str, str]:
         "announcement_subject": announcement.subject,
         "announcement": announcement.body,
         "product": announcement.scope_name,
+    }
+
+
+def _values_of_issue(facts: Facts) -> dict[str, str]:
+    issue, by = facts.issue, facts.event.by
+    if issue is None:
+        return {}
+    return {
+        # Other developers get these mails: addresses are not theirs to know.
+        "by": by.full_name or _("A user") if by else "",
+        "title": issue.title,
+        "text": Truncator(facts.issue_comment.text if facts.issue_comment else issue.description).chars(LONGEST_TEXT),
+        "state": str(Issue.State(facts.data["state"]).label) if "state" in facts.data else issue.get_state_display(),
+        "page_url": _url("portal:issue", issue.api.name, issue.pk),
+        "admin_url": _url("admin:feedback_issue_change", issue.pk),
     }
 
 

@@ -12,6 +12,7 @@ from accounts.localization import as_read_by
 from accounts.models import TeamMembership, User
 from events import names
 from events.models import Event
+from feedback.models import Issue, is_publisher
 from notifications import mailing, preferences
 from notifications.catalogue import TEMPLATES
 from notifications.facts import Facts, facts_of, values_of
@@ -81,6 +82,32 @@ def _publisher_of_own(notification: Notification) -> Receivers:
     return receivers
 
 
+def _publisher_of_posts(notification: Notification) -> Receivers:
+    """The publisher, where a developer wrote something that is still there."""
+
+    def receivers(facts: Facts) -> Iterator[Receiver]:
+        by = facts.event.by
+        if _is_there(facts) and not (by is not None and is_publisher(by)):
+            yield from _publisher(notification)(facts)
+
+    return receivers
+
+
+def _followers(facts: Facts) -> Iterator[Receiver]:
+    """Who follows the issue and may still see it, but for the one who did it."""
+    if facts.issue is None or not _is_there(facts):
+        return
+    for user in facts.issue.followers.filter(state=User.State.ACTIVE).order_by("pk"):
+        if user != facts.event.by and Issue.objects.visible_to(user).filter(pk=facts.issue.pk).exists():
+            yield Receiver(user.email, user)
+
+
+def _is_there(facts: Facts) -> bool:
+    """Whether nobody has removed meanwhile what the event is about."""
+    is_comment = "comment_id" in facts.data
+    return facts.issue is not None and (facts.issue_comment is not None or not is_comment)
+
+
 # What an event makes: templates, each with its receivers.
 LETTERS: Mapping[str, tuple[tuple[str, Receivers], ...]] = {
     names.SUBSCRIPTION_REQUESTED: (
@@ -123,13 +150,14 @@ LETTERS: Mapping[str, tuple[tuple[str, Receivers], ...]] = {
     names.APPLICATION_SUBMITTED: (("newApplicationNotificationMessage", _publisher(Notification.APPLICATION)),),
     names.APPLICATION_APPROVED: (("applicationApprovedNotificationMessage", _person),),
     names.ISSUE_OPENED: (
-        ("newIssuePublisherNotificationMessage", _publisher(Notification.ISSUE)),
+        ("newIssuePublisherNotificationMessage", _publisher_of_posts(Notification.ISSUE)),
         ("newIssueNotificationMessage", _person),
     ),
     names.ISSUE_COMMENTED: (
-        ("newIssuePublisherNotificationMessage", _publisher(Notification.ISSUE)),
-        ("newCommentNotificationMessage", _person),
+        ("newIssuePublisherNotificationMessage", _publisher_of_posts(Notification.ISSUE)),
+        ("newCommentNotificationMessage", _followers),
     ),
+    names.ISSUE_STATE_CHANGED: (("issueStateNotificationMessage", _followers),),
 }
 
 

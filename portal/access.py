@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 
 from accounts.models import TeamMembership, User, Viewer
 from apis.models import API, Operation
+from feedback.models import Comment, Issue, apis_with_issues
 from subscriptions.models import Product, Subscription, visible_apis
 
 
@@ -23,6 +24,31 @@ def operation_or_404(viewer: Viewer, api: str, name: str) -> Operation:
 
 def product_or_404(viewer: Viewer, name: str) -> Product:
     return get_object_or_404(Product.objects.visible_to(viewer), name=name)
+
+
+def api_with_issues_or_404(viewer: Viewer, name: str) -> API:
+    return get_object_or_404(apis_with_issues(viewer), name=name)
+
+
+def issue_or_404(viewer: Viewer, api: str, issue_id: int) -> Issue:
+    seen = Issue.objects.visible_to(viewer).select_related("api", "author")
+    return get_object_or_404(seen, api__name=api, pk=issue_id)
+
+
+def own_issue_or_404(user: User, api: str, issue_id: int) -> Issue:
+    """One that the user may put in other words; who may only read it gets 403."""
+    issue = issue_or_404(user, api, issue_id)
+    if issue.author != user:
+        raise PermissionDenied
+    return issue
+
+
+def own_comment_or_404(user: User, api: str, issue_id: int, comment_id: int) -> Comment:
+    issue = issue_or_404(user, api, issue_id)
+    comment = get_object_or_404(issue.comments, pk=comment_id)
+    if comment.author_id != user.pk:
+        raise PermissionDenied
+    return comment
 
 
 def subscribable_api_or_404(viewer: Viewer, name: str) -> API:

@@ -26,6 +26,8 @@ def of(user: User, now: datetime) -> dict[str, Any]:
         "subscriptions": [_subscription(one) for one in _subscriptions(user)],
         "teams": [_team(one) for one in user.team_memberships.select_related("team")],
         "groups": sorted(user.audience_groups.values_list("display_name", flat=True)),
+        "issues": list(user.issues.order_by("pk").values("api__name", "title", "description", "state", "created_at")),
+        "issue_comments": list(user.issue_comments.values("issue", "text", "created_at")),
         "connected_accounts": list(SocialAccount.objects.filter(user=user).values("provider", "uid", "extra_data")),
         "second_factors": list(Authenticator.objects.filter(user=user).values("type", "created_at", "last_used_at")),
         "sessions": [_session(one) for one in UserSession.objects.filter(user=user).order_by("pk")],

@@ -8,6 +8,7 @@ from portal.views import (
     account,
     catalogue,
     console,
+    feedback,
     health,
     home,
     llms,
@@ -48,6 +49,8 @@ register_converter(IdConverter, "id")
 
 app_name = "portal"
 _subscription = "profile/subscriptions/<uuid:subscription_id>/"
+# Not below the API's own page, where "issues" may be the name of an operation.
+_issue = "issues/<slug:api>/<id:issue_id>/"
 _team = "profile/teams/<id:team_id>/"
 urlpatterns = [
     path("", home.home, name="home"),
@@ -58,6 +61,16 @@ urlpatterns = [
     path("apis/<slug:api>/<slug:operation>/send/", console.send, name="send"),
     path("console/cancel/", console.cancel, name="cancel_call"),
     path("console/responses/<uuid:download_id>/<str:name>", console.download, name="console_download"),
+    path("issues/<slug:api>/", feedback.listed, name="issues"),
+    path("issues/<slug:api>/new/", feedback.open_issue, name="open_issue"),
+    path(_issue, feedback.issue, name="issue"),
+    path(f"{_issue}comment/", feedback.comment, name="comment_on_issue"),
+    path(f"{_issue}edit/", feedback.edit, name="edit_issue"),
+    path(f"{_issue}state/", feedback.change_state, name="change_issue_state"),
+    path(f"{_issue}follow/", feedback.follow, name="follow_issue"),
+    path(f"{_issue}comments/<id:comment_id>/edit/", feedback.edit_comment, name="edit_comment"),
+    path(f"{_issue}comments/<id:comment_id>/remove/", feedback.remove_comment, name="remove_comment"),
+    path(f"{_issue}attachments/<uuid:attachment_id>/", feedback.attachment, name="issue_attachment"),
     path("products/", products.products, name="products"),
     path("products/<slug:product>/", products.product, name="product"),
     path("products/<slug:product>/subscribe/", products.subscribe, name="subscribe"),

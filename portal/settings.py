@@ -103,6 +103,7 @@ INSTALLED_APPS = [
     "apis",
     "subscriptions",
     "policies",
+    "feedback",
     "service",
     "publisher",
     "analytics",
@@ -419,6 +420,7 @@ CELERY_BEAT_SCHEDULE = {
     "prune-rollups": {"task": "analytics.tasks.prune_rollups", "schedule": 3600.0, "options": {"expires": 3600}},
     "deliver-webhooks": {"task": "webhooks.tasks.deliver_waiting", "schedule": 1.0, "options": {"expires": 1}},
     "forget-webhooks": {"task": "webhooks.tasks.forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
+    "remove-orphans": {"task": "feedback.tasks.remove_orphans", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget-sent-mail": {"task": "notifications.tasks.forget_sent", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

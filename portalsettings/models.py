@@ -18,6 +18,11 @@ class PortalSettings(models.Model):
         INVITATION = "invitation", _("By invitation: only who was invited")
         CLOSED = "closed", _("Closed: administrators make the accounts")
 
+    class Issues(models.TextChoices):
+        OFF = "off", _("Off: there are no issues")
+        REVIEWED = "reviewed", _("Reviewed: others see an issue once you have opened it")
+        AT_ONCE = "atOnce", _("At once: others see an issue when it is sent")
+
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     sign_up = models.CharField(_("sign-up"), max_length=10, choices=SignUp.choices, default=SignUp.OPEN)
     allowed_domains = models.TextField(
@@ -78,6 +83,15 @@ class PortalSettings(models.Model):
         help_text=_("Who has neither a passkey nor an authenticator app adds one before the administration opens."),
     )
 
+    issues = models.CharField(
+        _("issues"),
+        max_length=10,
+        choices=Issues.choices,
+        default=Issues.OFF,
+        db_default=Issues.OFF,
+        help_text=_("Developers report what is wrong with an API and discuss it. An API can be left out on its page."),
+    )
+
     class Meta:
         verbose_name = _("portal settings")
         verbose_name_plural = _("portal settings")
@@ -108,6 +122,10 @@ class PortalSettings(models.Model):
     def offers_sign_up(self) -> bool:
         """Whether pages lead visitors to signing up: here, or at the own site."""
         return self.sign_up == self.SignUp.OPEN or self.delegates_sign_in
+
+    @property
+    def offers_issues(self) -> bool:
+        return self.issues != self.Issues.OFF
 
     @property
     def domains(self) -> list[str]:

@@ -391,15 +391,28 @@ TEMPLATES = (
     MailTemplate(
         "newCommentNotificationMessage",
         _("New comment added to an issue"),
-        _("To the developer who opened the issue, when somebody else comments on it."),
+        _("To who follows the issue, when somebody else comments on it."),
         Category.DISCUSSION,
         _("New comment on {{ title }}"),
         (
             DEAR,
-            _("{{ by }} has commented on your issue “{{ title }}” with {{ api }}:"),
+            _("{{ by }} has commented on the issue “{{ title }}” with {{ api }}:"),
             _("{{ text }}"),
             _("[See the issue]({{ page_url }})"),
         ),
         ("api", "title", "text", "by", "page_url"),
+    ),
+    MailTemplate(
+        "issueStateNotificationMessage",
+        _("Issue in another state"),
+        _("To who follows the issue, when somebody else resolves, closes or opens it."),
+        Category.DISCUSSION,
+        _("{{ title }}: {{ state }}"),
+        (
+            DEAR,
+            _("the issue “{{ title }}” with {{ api }} is in another state now: {{ state }}."),
+            _("[See the issue]({{ page_url }})"),
+        ),
+        ("api", "title", "state", "page_url"),
     ),
 )

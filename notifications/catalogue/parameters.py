@@ -45,6 +45,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "announcement": Parameter(_("What the publisher wrote"), _("We are **back at noon**."), is_markdown=True),
     "title": Parameter(_("Title of the issue or application"), _("Forecasts are late")),
     "text": Parameter(_("Text of the issue or comment"), _("Since this morning they come an hour late.")),
+    "state": Parameter(_("State of the issue"), _("Resolved")),
     "page_url": Parameter(_("Page where one goes on"), "https://portal.example.org/"),
     "team": Parameter(_("Name of the team"), "Weather people"),
     "email": Parameter(_("E-mail address that the mail goes to"), "alice@example.org"),

@@ -61,7 +61,7 @@ TEMPLATES = (
         (
             _("{{ developer }} ({{ developer_email }}) wrote about {{ api }}, “{{ title }}”:"),
             _("{{ text }}"),
-            _("[See it]({{ page_url }})"),
+            _("[Answer it]({{ admin_url }})"),
         ),
         (*_DEVELOPER, "api", "title", "text", "page_url"),
     ),

@@ -138,7 +138,7 @@ class APIAdmin(ModelAdmin):
                 ]
             },
         ),
-        (_("Documentation"), {"fields": ["description"]}),
+        (_("Documentation"), {"fields": ["description", "issues_offered"]}),
         (
             _("Gateway"),
             {

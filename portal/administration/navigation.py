@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from feedback.models import Issue
 from subscriptions.models import Subscription
 
 # Title, icon, app label and model of each entry, by group.
@@ -20,6 +21,7 @@ _MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
             (_("Operations"), "alt_route", "apis", "operation"),
             (_("Backends"), "dns", "backends", "backend"),
             (_("Products"), "inventory_2", "subscriptions", "product"),
+            (_("Issues"), "forum", "feedback", "issue"),
         ],
     ),
     (
@@ -95,6 +97,8 @@ def _waiting(model: str) -> int:
     """How many of them wait for an administrator."""
     if model == "subscription":
         return Subscription.objects.filter(state=Subscription.State.SUBMITTED).count()
+    if model == "issue":
+        return Issue.objects.filter(state=Issue.State.PROPOSED).count()
     if model == "user":
         return User.objects.exclude(waiting_since=None).count()
     return 0

@@ -12,7 +12,7 @@ from apis.models import API, APIQuerySet, Operation, Parameter
 from portal.access import api_or_404, operation_or_404
 from portal.base_urls import base_urls
 from portal.console.page import Console, console_of
-from portal.http import PageRequest
+from portal.http import PageRequest, portal_settings_of
 from portal.search_query import search_query
 from service.models import current
 from subscriptions.models import Product, visible_apis
@@ -49,6 +49,7 @@ def api(request: PageRequest, api: str) -> HttpResponse:
     context = {
         "api": shown,
         "base_urls": base_urls(shown, current()),
+        "offers_issues": shown.issues_offered and portal_settings_of(request).offers_issues,
         "products": Product.objects.visible_to(request.user).filter(apis=shown),
         **_operations_of(shown, search_query(request)),
     }

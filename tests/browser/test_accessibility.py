@@ -18,6 +18,9 @@ GUEST_PAGES = [
     "/account/waiting/",
     "/account/invitation/not-a-link/",
     "/no-such-page/",
+    "/issues/azureml-demo-api/",
+    "/issues/azureml-demo-api/?q=nothing-like-that",
+    "/issues/azureml-demo-api/1/",
 ]
 DEVELOPER_PAGES = [
     "/",
@@ -34,6 +37,9 @@ DEVELOPER_PAGES = [
     "/account/email/",
     "/profile/language/",
     "/profile/notifications/",
+    "/issues/azureml-demo-api/new/",
+    "/issues/azureml-demo-api/1/",
+    "/issues/azureml-demo-api/1/edit/",
 ]
 
 

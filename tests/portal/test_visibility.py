@@ -8,10 +8,13 @@ import re
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Group
 from apis.models import API
+from feedback.models import Comment, Issue
 from portal.pages import urlpatterns
+from portalsettings.models import PortalSettings
 from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription
 
@@ -21,7 +24,20 @@ SEES = {"guest": False, "developer": False, "member": True, "member_by_sign_in":
 API_PAGE, OPERATION_PAGE, SEND = "/apis/echo/", "/apis/echo/say/", "/apis/echo/say/send/"
 PRODUCT_PAGE, SUBSCRIBE = "/products/partners/", "/products/partners/subscribe/"
 # Those that show a product, an API or an operation by its name in the URL.
-BY_NAME = {"api": API_PAGE, "operation": OPERATION_PAGE, "product": PRODUCT_PAGE}
+BY_NAME = {
+    **{"api": API_PAGE, "operation": OPERATION_PAGE, "product": PRODUCT_PAGE},
+    **{"issues": "/issues/echo/", "issue": "/issues/echo/7/"},
+}
+# What people who are signed in do about an issue.
+OF_ISSUES = {
+    **{"open_issue": "/issues/echo/new/", "comment_on_issue": "/issues/echo/7/comment/"},
+    **{"edit_issue": "/issues/echo/7/edit/", "change_issue_state": "/issues/echo/7/state/"},
+    **{"follow_issue": "/issues/echo/7/follow/", "edit_comment": "/issues/echo/7/comments/7/edit/"},
+    **{"remove_comment": "/issues/echo/7/comments/7/remove/"},
+}
+# Following a link there leads back to the issue.
+LED_BACK = {OF_ISSUES[name] for name in ("change_issue_state", "follow_issue")}
+ATTACHMENT = "/issues/echo/7/attachments/00000000-0000-0000-0000-000000000007/"
 POSTED = [
     (SEND, {"action": "send"}),
     (SEND, {"action": "add-query"}),
@@ -39,6 +55,12 @@ def browsers(partners, alice, bob, mallory, admin_user, signed_in) -> dict[str, 
     group = Group.objects.get(name="partners")
     group.members.set([alice])
     group.claimed_memberships.create(user=bob)
+    PortalSettings.objects.create(pk=1, issues=PortalSettings.Issues.AT_ONCE)
+    Issue.objects.create(
+        **{"pk": 7, "api": partners.apis.get(), "author": mallory, "title": "It is late", "description": "Since noon."},
+        **{"state": Issue.State.OPEN, "opened_at": timezone.now()},
+    )
+    Comment.objects.create(pk=7, issue_id=7, author=mallory, text="Here as well.")
     people = {"developer": mallory, "member": alice, "member_by_sign_in": bob, "administrator": admin_user}
     return {"guest": Client(), **{name: signed_in(user) for name, user in people.items()}}
 
@@ -132,6 +154,14 @@ def test_key_is_shown_to_its_owner_whether_or_not_he_sees_the_product(browsers, 
     assert Subscription.objects.of(mallory).get().state == Subscription.State.ACTIVE
 
 
+@pytest.mark.parametrize("path", [*OF_ISSUES.values(), ATTACHMENT])
+def test_issues_of_what_is_not_seen_are_not_there_even_for_who_once_wrote(browsers, path):
+    status = 405 if path == ATTACHMENT else 404
+    assert browsers["developer"].post(path, {"state": "closed", "text": "x"}).status_code == status
+    if path not in LED_BACK:
+        assert browsers["developer"].get(path).status_code == 404
+
+
 def test_every_page_that_names_a_product_an_api_or_an_operation_is_tried_here():
     named = {one.name for one in urlpatterns if {"api", "operation", "product"} & set(one.pattern.converters)}
-    assert named == {*BY_NAME, "send", "subscribe"}
+    assert named == {*BY_NAME, *OF_ISSUES, "issue_attachment", "send", "subscribe"}
