@@ -79,7 +79,7 @@ def _is_json(content: bytes) -> bool:
 
 def _png_without_notes(content: bytes) -> bytes:
     """Keeps the chunks that make the picture (PNG, 5.6): those that are critical, and these."""
-    kept = {b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"bKGD", b"sBIT", b"acTL", b"fcTL", b"fdAT"}
+    kept = {b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"bKGD", b"sBIT", b"acTL", b"fcTL", b"fdAT"}
     pieces, at = [content[:8]], 8
     while True:
         length = struct.unpack_from(">I", content, at)[0]
@@ -94,14 +94,14 @@ def _png_without_notes(content: bytes) -> bytes:
 
 
 def _jpeg_without_notes(content: bytes) -> bytes:
-    """Leaves out comments and what applications add, but for the markers that say how colours are meant (JFIF, Adobe).
+    """Leaves out comments and what applications add, but for what says how colours are meant (JFIF, ICC, Adobe).
 
     What follows the end of the picture goes too: there cameras put a second one.
     """
     pieces = [content[:2]]
     for marker, segment in _jpeg_segments(content):
         is_note = marker == 0xFE or (0xE0 <= marker <= 0xEF and marker not in (0xE0, 0xEE))
-        if not is_note:
+        if not is_note or segment.startswith(b"ICC_PROFILE\0", 4):
             pieces.append(segment)
     return b"".join(pieces)
 

@@ -45,7 +45,10 @@ class BoundedUpload(FileUploadHandler):
 
 
 def bounded_uploads(view: View) -> View:
-    """For views that take files. How they are taken is to be said before the check against forgery reads the form."""
+    """For views that take files. How they are taken is to be said before the check against forgery reads the form.
+
+    Stands below `sign_in_required`, so that nothing is read of what a stranger sends.
+    """
     checked = csrf_protect(view)
 
     @csrf_exempt

@@ -64,8 +64,9 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     names.ANNOUNCEMENT_PUBLISHED: ("announcement", "api", "product", "subject", "by"),
     names.APPLICATION_SUBMITTED: ("user", "title"),
     names.APPLICATION_APPROVED: ("user", "title", "by"),
-    names.ISSUE_OPENED: ("user", "api", "title"),
-    names.ISSUE_COMMENTED: ("user", "api", "title", "by"),
+    names.ISSUE_OPENED: ("user", "issue", "api", "title"),
+    names.ISSUE_COMMENTED: ("issue", "comment_id", "api", "title", "by"),
+    names.ISSUE_STATE_CHANGED: ("issue", "api", "title", "state", "by"),
     names.WEBHOOK_SWITCHED_OFF: ("webhook", "webhook_name", "reason"),
 }
 

@@ -131,7 +131,7 @@ class IssueAdmin(ModelAdmin):
     search_help_text = _("Title, description, or the author's e-mail address")
     list_per_page = 50
     show_full_result_count = False
-    readonly_fields = ["title", "api", "shown_author", "shown_state", "created_at", "edited_at", "shown_description"]
+    readonly_fields = ["title", "api", "shown_author", "state", "created_at", "edited_at", "shown_description"]
     fieldsets = [
         (None, {"fields": readonly_fields}),
         (_("Answer"), {"fields": ["answer", "step"]}),
@@ -149,6 +149,10 @@ class IssueAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Issue]:
         found: QuerySet[Issue] = super().get_queryset(request)
         return found.annotate(comments_count=Count("comments"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Issue | None = None) -> Any:
+        """Who may look only answers nothing."""
+        return self.fieldsets if self.has_change_permission(request, obj) else self.fieldsets[:1]
 
     @admin.display(description=_("author"), ordering="author__email")
     def shown_author(self, issue: Issue) -> SafeString:

@@ -9,6 +9,7 @@ from django.db.models import Count
 from django.forms import Form
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -53,8 +54,8 @@ def listed(request: PageRequest, api: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@bounded_uploads
 @sign_in_required
+@bounded_uploads
 @never_cache
 def open_issue(request: SignedInRequest, api: str) -> HttpResponse:
     about = api_with_issues_or_404(request.user, api)
@@ -78,7 +79,7 @@ def open_issue(request: SignedInRequest, api: str) -> HttpResponse:
 
 def _told(opened: Issue) -> str:
     if opened.state == State.PROPOSED:
-        return _("The issue is sent. Others see it once it is opened here.")
+        return _("The issue is sent. Others see it once the publisher has opened it.")
     return _("The issue is open. You get a mail when somebody comments.")
 
 
@@ -106,8 +107,8 @@ def _issue_page(request: PageRequest, shown: Issue, form: Form) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@bounded_uploads
 @sign_in_required
+@bounded_uploads
 def comment(request: SignedInRequest, api: str, issue_id: int) -> HttpResponse:
     about = issue_or_404(request.user, api, issue_id)
     if request.method != "POST":
@@ -116,12 +117,13 @@ def comment(request: SignedInRequest, api: str, issue_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             text, uploads = form.cleaned_data["text"], form.cleaned_data["attachments"]
-            issues.comment(about, by=request.user, text=text, uploads=uploads)
+            written = issues.comment(about, by=request.user, text=text, uploads=uploads)
         except IssueError as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, _("The comment is there."))
-            return redirect("portal:issue", api, issue_id)
+            last_page = -(-about.comments.count() // COMMENTS_PER_PAGE)
+            return redirect(f"{reverse('portal:issue', args=[api, issue_id])}?page={last_page}#comment-{written.pk}")
     return _issue_page(request, about, form)
 
 

@@ -98,7 +98,7 @@ def test_where_issues_are_switched_off_there_are_no_pages_and_no_links(browsers,
 
 def test_issue_is_opened_with_a_file_and_read_by_the_publisher(browsers, starter):
     answer = browsers["author"].post(NEW, {**TEXT, "attachments": [SimpleUploadedFile("a.png", png())]}, follow=True)
-    assert "Others see it once it is opened here." in answer.text
+    assert "Others see it once the publisher has opened it." in answer.text
     made = Issue.objects.get()
     assert (made.author.first_name, made.state, made.attachments.get().title) == ("Alice", State.PROPOSED, "a.png")
     assert "Echo is late" in browsers["publisher"].get(page(made)).text

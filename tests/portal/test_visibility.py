@@ -164,4 +164,4 @@ def test_issues_of_what_is_not_seen_are_not_there_even_for_who_once_wrote(browse
 
 def test_every_page_that_names_a_product_an_api_or_an_operation_is_tried_here():
     named = {one.name for one in urlpatterns if {"api", "operation", "product"} & set(one.pattern.converters)}
-    assert named == {*BY_NAME, *OF_ISSUES, "issue_attachment", "send", "subscribe"}
+    assert named == {*BY_NAME, *OF_ISSUES, "issue_attachment", "send", "subscribe", "subscribe_to_api"}
