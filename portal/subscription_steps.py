@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import User
 from subscriptions.models import Subscription, SubscriptionEvent, SubscriptionKey
@@ -17,7 +17,7 @@ _STATES = {
     State.ACTIVE: gettext_lazy("Activated"),
     State.SUSPENDED: gettext_lazy("Suspended"),
     State.REJECTED: gettext_lazy("Rejected"),
-    State.CANCELLED: gettext_lazy("Cancelled"),
+    State.CANCELLED: pgettext_lazy("a subscription", "Cancelled"),
     State.EXPIRED: gettext_lazy("Expired"),
 }
 

@@ -1,4 +1,7 @@
-"""Texts of the administration's theme, which brings no catalogues: listed here, they get into ours."""
+"""Texts of the administration's theme, which brings no catalogues: listed here, they get into ours.
+
+So do the buttons for which Django's own catalogues have other words than ours for the first of them, Save.
+"""
 
 from django.utils.translation import gettext_noop as _
 
@@ -13,23 +16,32 @@ TEXTS = (
     _("Date"),
     _("Expand row"),
     _("False"),
+    _("Filters"),
     _("From"),
     _("General"),
     _("Go back"),
     _("Light"),
+    _("Loading more results..."),
     _("More actions"),
     _("Next"),
+    _("No data"),
+    _("No recent searches"),
     _("No results found"),
+    _("No results matching your query"),
     _("Previous"),
+    _("Recent searches"),
     _("Reset filters"),
     _("Return to site"),
     _("Run"),
+    _("Save and add another"),
+    _("Save and continue editing"),
     _("Search apps and models..."),
-    _("Select action"),
     _("Select action to run"),
+    _("Select action"),
     _("Select all rows"),
     _("Select record"),
     _("Select value"),
+    _("Submit"),
     _("System"),
     _("This item will be deleted."),
     _("This page yielded into no results. Create a new item or reset your filters."),
