@@ -39,6 +39,11 @@ def forget_claims(group: Group) -> None:
     group.claimed_memberships.all().delete()
 
 
+def forget_claims_about(user: User, provider: str) -> None:
+    """Take the person out of the groups where the provider put him, for nobody there says so any more."""
+    ClaimedMembership.objects.filter(user=user, group__provider=provider).delete()
+
+
 def _is_claimed(group: Group, claims: Mapping[str, Any]) -> bool:
     wanted = set(group.claim_values.splitlines())
     return any(value in wanted for value in values_of(claims, group.claim))

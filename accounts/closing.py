@@ -56,13 +56,23 @@ def _leave_teams(user: User) -> None:
         teams.remove(membership, by=user)
 
 
+def _erase_invitations(user: User) -> None:
+    """Also those that went to an address which he has had: they hold it, and his name."""
+    addresses = {user.email.lower(), *EmailAddress.objects.filter(user=user).values_list("email", flat=True)}
+    accepted = Invitation.objects.filter(accepted_by=user)
+    addresses.update(accepted.values_list("email", flat=True))
+    accepted.delete()
+    for invitations in (Invitation, TeamInvitation):
+        invitations.objects.filter(email__in=addresses).delete()
+    Event.objects.filter(name=names.USER_INVITED, data__email__in=addresses).delete()
+
+
 def _erase(user: User) -> None:
+    _erase_invitations(user)
     for session in UserSession.objects.filter(user=user):
         session.end()
     for owned in (EmailAddress, Authenticator, SocialAccount):
         owned.objects.filter(user=user).delete()
-    for invitations in (Invitation, TeamInvitation):
-        invitations.objects.filter(email__iexact=user.email).delete()
     Event.objects.filter(name=names.USER_SIGNED_IN_FROM_NEW_DEVICE, by=user).delete()
     user.custom_values.all().delete()
     user.audience_groups.clear()

@@ -26,6 +26,10 @@ def values_of(user: User) -> dict[str, Any]:
     return {f"{_PREFIX}{value.field_id}": value.value for value in user.custom_values.all()}
 
 
+def lacks_required(user: User) -> bool:
+    return CustomField.objects.filter(required=True).exclude(values__user=user).exists()
+
+
 def own_data(user: User) -> dict[str, str]:
     """What the person has filled in, by label."""
     return {value.field.label: value.value for value in user.custom_values.select_related("field")}

@@ -4,7 +4,7 @@ from allauth.account.stages import LoginStage
 from django.http import HttpResponse
 from django.shortcuts import redirect
 
-from accounts import terms, user_states
+from accounts import custom_fields, terms, user_states
 from accounts.models import User
 
 Outcome = tuple[HttpResponse | None, bool]
@@ -30,5 +30,17 @@ class TermsStage(LoginStage):
 
     def handle(self) -> Outcome:
         if not terms.has_to_accept(self.login.user):
+            return None, True
+        return redirect(self.urlname), True
+
+
+class ProfileStage(LoginStage):
+    """Who has not told what administrators require of everybody is asked: his account may have come another way."""
+
+    key = "profile"
+    urlname = "account_profile"
+
+    def handle(self) -> Outcome:
+        if not custom_fields.lacks_required(self.login.user):
             return None, True
         return redirect(self.urlname), True

@@ -14,6 +14,7 @@ urlpatterns = [
     path("confirm-email/<str:key>/", views.confirm_email, name="account_confirm_email"),
     path("waiting/", views.waiting, name="account_waiting"),
     path("terms/", views.accept_terms, name="account_terms"),
+    path("profile/", views.complete_profile, name="account_profile"),
     path("invitation/<str:token>/", views.invitation, name="account_invitation"),
     path("2fa/", _security, name="mfa_index"),
     path("2fa/webauthn/", _security, name="mfa_list_webauthn"),

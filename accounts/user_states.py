@@ -93,6 +93,6 @@ def refuse_last_administrator(user: User) -> None:
 
     All administrators are locked, for two of them may shut out each other at the same time.
     """
-    administrators = User.objects.filter(is_superuser=True, state=State.ACTIVE).order_by("pk").select_for_update()
-    if {one.pk for one in administrators} == {user.pk}:
+    administrators = User.objects.filter(is_staff=True, is_superuser=True, state=State.ACTIVE).order_by("pk")
+    if {one.pk for one in administrators.select_for_update()} == {user.pk}:
         raise LastAdministrator

@@ -1,6 +1,7 @@
 """Ways into an account that allauth does not have, or has in another way.
 
-Confirming an address when the link is old or was used; invitations; terms of use; waiting for approval.
+Confirming an address when the link is old or was used; invitations; waiting for approval; terms of use; what is
+required of a profile.
 """
 
 from allauth.account import app_settings
@@ -20,9 +21,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import invitations
 from accounts.addresses import owner_of
+from accounts.forms import NameForm
 from accounts.invitation_form import InvitationForm
 from accounts.models import Invitation
-from accounts.stages import TermsStage
+from accounts.stages import ProfileStage, TermsStage
 from accounts.terms import TermsForm
 
 
@@ -64,7 +66,7 @@ def waiting(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept_terms(request: HttpRequest) -> HttpResponse:
-    """The last step of signing in where the terms are new to the person; who does not accept is not signed in."""
+    """A step of signing in where the terms are new to the person; who does not accept is not signed in."""
     stage = LoginStageController.enter(request, TermsStage.key)
     if stage is None:
         return redirect("account_login")
@@ -77,6 +79,25 @@ def accept_terms(request: HttpRequest) -> HttpResponse:
         accepted: HttpResponse = stage.exit()
         return accepted
     return render(request, "account/accept_terms.html", {"form": form})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def complete_profile(request: HttpRequest) -> HttpResponse:
+    """The last step of signing in where the person has not told what is required."""
+    stage = LoginStageController.enter(request, ProfileStage.key)
+    if stage is None:
+        return redirect("account_login")
+    if request.method == "POST" and "decline" in request.POST:
+        declined: HttpResponse = stage.abort()
+        return declined
+    user = stage.login.user
+    form = NameForm(request.POST if request.method == "POST" else None, initial=NameForm.values_of(user))
+    if form.is_valid():
+        form.rename(user)
+        completed: HttpResponse = stage.exit()
+        return completed
+    return render(request, "account/complete_profile.html", {"form": form})
 
 
 @sensitive_post_parameters()

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from accounts.models import Team, User
+from accounts.models import Team, TeamRole, User
 from apis.models import API
 from events.models import Event
 from feedback.models import Comment, Issue
@@ -105,6 +105,8 @@ def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
         "text": str(data.get("text", "")),
         "page_url": settings.PORTAL_URL + str(data.get("path", "/")),
         "team": str(facts.team or data.get("team_name", "")),
+        "role": str(TeamRole(data["role"]).label) if data.get("role") in TeamRole.values else "",
+        "teams_url": _url("portal:teams"),
         "email": receiver.email if receiver else str(data.get("email", "")),
         "when": moment(facts.event.at),
         "webhook": str(data.get("webhook_name", "")),

@@ -63,6 +63,19 @@ def _active_person(facts: Facts) -> Iterator[Receiver]:
         yield from _person(facts)
 
 
+def _unless_oneself(facts: Facts) -> Iterator[Receiver]:
+    if facts.user is not None and facts.user != facts.event.by:
+        yield from _person(facts)
+
+
+def _former_members(facts: Facts) -> Iterator[Receiver]:
+    """Those whom the event lists, but who did it: the team has no members any more."""
+    former = User.objects.filter(pk__in=facts.data.get("members", ()), state=User.State.ACTIVE)
+    for user in former.order_by("pk"):
+        if user != facts.event.by:
+            yield Receiver(user.email, user)
+
+
 def _publisher(notification: Notification) -> Receivers:
     def receivers(facts: Facts) -> Iterator[Receiver]:
         for email, user in recipients_of(notification, facts.service).items():
@@ -146,6 +159,9 @@ LETTERS: Mapping[str, tuple[tuple[str, Receivers], ...]] = {
         ("accountClosedDeveloper", _address),
     ),
     names.WEBHOOK_SWITCHED_OFF: (("webhookSwitchedOffPublisher", _publisher(Notification.WEBHOOK)),),
+    names.TEAM_DELETED: (("teamDeletedNotificationMessage", _former_members),),
+    names.TEAM_MEMBER_JOINED: (("teamMemberAddedNotificationMessage", _unless_oneself),),
+    names.TEAM_MEMBER_ROLE_CHANGED: (("teamRoleChangedNotificationMessage", _unless_oneself),),
     names.TEAM_MEMBER_REMOVED: (("teamMemberRemovedNotificationMessage", _person),),
     names.APPLICATION_SUBMITTED: (("newApplicationNotificationMessage", _publisher(Notification.APPLICATION)),),
     names.APPLICATION_APPROVED: (("applicationApprovedNotificationMessage", _person),),

@@ -6,12 +6,15 @@ So each event is told once, whichever workers run and wherever one dies.
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from events import names
 from events.models import Event
 from notifications import letters
 from notifications.set_aside import set_aside
 from webhooks import queue
 
 BATCH = 100
+# What an event holds of a person who is gone, until it is told.
+_HELD_TO_BE_TOLD = {names.USER_CLOSED: ("email", "person")}
 
 
 def tell_new() -> int:
@@ -28,6 +31,7 @@ def _tell(event: Event) -> bool:
             # Whoever tells of events is called here.
             letters.write(event)
             queue.write(event)
+            _forget(event)
     except (OperationalError, InterfaceError):
         # The database is in trouble, not the event.
         raise
@@ -35,3 +39,10 @@ def _tell(event: Event) -> bool:
         set_aside(event, error)
         return False
     return True
+
+
+def _forget(event: Event) -> None:
+    held = _HELD_TO_BE_TOLD.get(event.name, ())
+    if held:
+        event.data = {name: value for name, value in event.data.items() if name not in held}
+        event.save(update_fields=["data"])

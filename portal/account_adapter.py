@@ -20,6 +20,7 @@ from events import names
 from events.recording import record
 from gateway.http.client_address import TrustedProxies
 from notifications import account_mails, bounces
+from portal import delegation
 from portal.identity_adapter import claims_of
 from portalsettings import models as portal_settings
 from portalsettings.models import PortalSettings
@@ -57,7 +58,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return email
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return portal_settings.current().sign_up == PortalSettings.SignUp.OPEN
+        """At the portal itself; where sign-in is delegated the own site makes accounts."""
+        settings = portal_settings.current()
+        return settings.sign_up == PortalSettings.SignUp.OPEN and not settings.delegates_sign_in
 
     def new_user(self, request: HttpRequest) -> User:
         return sign_up.new_user()
@@ -74,14 +77,22 @@ class AccountAdapter(DefaultAccountAdapter):
         return is_confirmed
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
-        """Who waits for approval may still confirm the address: a later stage stops him."""
+        """Where sign-in is delegated, only administrators use the portal's own ways.
+
+        Who waits for approval may still confirm the address: a later stage stops him.
+        """
+        if not user.is_staff and not (kwargs["signal_kwargs"] or {}).get(delegation.VOUCHED_FOR):
+            elsewhere = delegation.to_own_site(request, kwargs["redirect_url"] or "")
+            if elsewhere is not None:
+                return elsewhere
         if user.state == User.State.PENDING:
             return None
         answer: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return answer
 
     def get_login_stages(self) -> list[str]:
-        return [*super().get_login_stages(), "accounts.stages.ApprovalStage", "accounts.stages.TermsStage"]
+        own = ("ApprovalStage", "TermsStage", "ProfileStage")
+        return [*super().get_login_stages(), *(f"accounts.stages.{stage}" for stage in own)]
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: EmailConfirmationHMAC) -> str:
         return settings.PORTAL_URL + reverse("account_confirm_email", args=[emailconfirmation.key])

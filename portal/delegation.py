@@ -23,6 +23,8 @@ from portal.http import PageRequest, place_here, portal_settings_of
 from portalsettings import validation_key
 
 SALT_BYTES = 16
+# What marks a sign-in as the own site's work.
+VOUCHED_FOR = "vouched_for_by_own_site"
 
 # The views whose work the own site does, and Azure's names for it.
 VISITORS = {
@@ -78,7 +80,8 @@ def _values(request: PageRequest, name: str, arguments: dict[str, Any]) -> dict[
     if name in VISITORS:
         # One line: each value is signed as a line, so that none can be read as two.
         place = place_here(request, request.POST.get("next") or request.GET.get("next") or "")
-        is_ours = request.user.is_authenticated or place.startswith(reverse("admin:index"))
+        is_way_in = VISITORS[name] == "SignIn"
+        is_ours = request.user.is_authenticated or (is_way_in and place.startswith(reverse("admin:index")))
         if is_ours or not portal_settings_of(request).delegates_sign_in:
             return None
         return {"operation": VISITORS[name], "returnUrl": place}
@@ -95,6 +98,16 @@ def _values(request: PageRequest, name: str, arguments: dict[str, Any]) -> dict[
         own = changeable_subscription_or_404(request.user, arguments["subscription_id"])
         return {"operation": SUBSCRIPTIONS[name], "subscriptionId": str(own.pk)}
     return None
+
+
+def to_own_site(request: HttpRequest, place: str) -> HttpResponse | None:
+    """Lead to signing in there and back to the place; None where sign-in is not delegated."""
+    settings = portal_settings_of(request)
+    key = validation_key.key_of(settings) if settings.delegates_sign_in else None
+    if key is None:
+        return None
+    url = delegated(settings.delegation_url, key, operation="SignIn", returnUrl=place_here(request, place))
+    return _lead_to(cast(PageRequest, request), url)
 
 
 def delegated(url: str, key: bytes, *, operation: str, **values: str) -> str:

@@ -25,7 +25,7 @@ def of(user: User, now: datetime) -> dict[str, Any]:
         "terms_of_use": {"version": user.accepted_terms_id, "accepted_at": user.terms_accepted_at},
         "subscriptions": [_subscription(one) for one in _subscriptions(user)],
         "teams": [_team(one) for one in user.team_memberships.select_related("team")],
-        "groups": sorted(user.audience_groups.values_list("display_name", flat=True)),
+        "groups": _groups(user),
         "issues": list(user.issues.order_by("pk").values("api__name", "title", "description", "state", "created_at")),
         "issue_comments": list(user.issue_comments.values("issue", "text", "created_at")),
         "connected_accounts": list(SocialAccount.objects.filter(user=user).values("provider", "uid", "extra_data")),
@@ -68,6 +68,13 @@ def _subscription(subscription: Subscription) -> dict[str, Any]:
         "terms_accepted": subscription.terms_accepted,
         "calls": sums,
     }
+
+
+def _groups(user: User) -> list[str]:
+    """Those that list him, and those where an identity provider has put him."""
+    listed = user.audience_groups.values_list("display_name", flat=True)
+    claimed = user.claimed_memberships.values_list("group__display_name", flat=True)
+    return sorted({*listed, *claimed})
 
 
 def _team(membership: TeamMembership) -> dict[str, Any]:

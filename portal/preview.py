@@ -13,8 +13,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from accounts.models import Group, GroupViewer, User
-from portal.http import PageRequest
+from accounts import second_factors
+from accounts.models import GUESTS, Group, GroupViewer, User
+from portal.http import PageRequest, portal_settings_of
 
 SESSION_KEY = "previewed_group"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -63,6 +64,8 @@ class PreviewMiddleware:
         if group is None:
             return None
         request.user = GroupViewer(group)
+        if group.name == GUESTS and portal_settings_of(request).sign_in_required:
+            return not_shown(request)
         return None if request.method in SAFE_METHODS else not_shown(request)
 
 
@@ -75,4 +78,6 @@ def _previewed(request: HttpRequest) -> Group | None:
 
 
 def _may_preview(user: User | AnonymousUser) -> bool:
+    if not isinstance(user, User) or second_factors.lacks_required(user):
+        return False
     return user.is_staff and user.has_perm("accounts.view_group")

@@ -322,7 +322,10 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 # A code of the half minute before and after counts, for clocks that are not exact.
 MFA_TOTP_TOLERANCE = 1
 SOCIALACCOUNT_ADAPTER = "portal.identity_adapter.IdentityAdapter"
-SOCIALACCOUNT_FORMS = {"signup": "accounts.social_sign_up.SocialSignUpForm"}
+SOCIALACCOUNT_FORMS = {
+    "signup": "accounts.social_sign_up.SocialSignUpForm",
+    "disconnect": "accounts.disconnect_form.DisconnectForm",
+}
 SOCIALACCOUNT_AUTO_SIGNUP = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_PROVIDERS = {

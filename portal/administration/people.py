@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from accounts.closing import close
 from accounts.models import ClaimedMembership, CustomValue, Group, Team, TeamMembership, User, UserStateChange
 from accounts.teams import sole_ownerships
+from accounts.user_states import LastAdministrator, refuse_last_administrator
 from portal.administration import password_link, second_factors, user_steps
 from portal.administration.deletion import line
 from portal.administration.labels import label_column
@@ -74,11 +75,21 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_email(self) -> str:
         return _unused_address(self.cleaned_data["email"], of=self.instance)
 
+    def clean(self) -> None:
+        """In the transaction that saves: two administrators may take each other's rights at the same time."""
+        super().clean()
+        rights = [self.cleaned_data.get(name, True) for name in ("is_staff", "is_superuser")]
+        if not all(rights):
+            try:
+                refuse_last_administrator(self.instance)
+            except LastAdministrator as error:
+                self.add_error(None, str(error))
+
 
 def _unused_address(email: str, *, of: User | None) -> str:
     """The address in lower case, as sign-in compares it."""
     email = email.lower()
-    taken = EmailAddress.objects.filter(email=email)
+    taken = EmailAddress.objects.filter(email=email, verified=True)
     if (taken.exclude(user=of) if of else taken).exists():
         raise ValidationError(gettext("This address is already in use."))
     return email

@@ -27,7 +27,7 @@ def name(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form)
     form.rename(request.user)
-    messages.success(request, _("Your name is saved."))
+    messages.success(request, _("Your profile is saved."))
     return redirect("portal:account")
 
 

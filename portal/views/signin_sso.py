@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from accounts import single_sign_on
+from portal import delegation
 from portal.http import PageRequest, place_here, portal_settings_of
 from portalsettings import validation_key
 
@@ -30,6 +31,6 @@ def signin_sso(request: PageRequest) -> HttpResponse:
         logger.warning("A token of the own site was refused: %s", refusal)
         return render(request, "account/signin_sso_refused.html", status=403)
     place = place_here(request, request.GET.get("returnUrl", ""))
-    login = Login(user=user, email=user.email, redirect_url=place)
+    login = Login(user=user, email=user.email, redirect_url=place, signal_kwargs={delegation.VOUCHED_FOR: True})
     answer: HttpResponse = perform_login(request, login)
     return answer

@@ -1,5 +1,6 @@
 """A developer's subscriptions, his own and those of his teams, with their keys."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib import messages
@@ -30,7 +31,7 @@ from portal.posting import posted_from
 from portal.signing_in import sign_in_required
 from portal.subscription_steps import steps_of
 from subscriptions import keys, lifecycle
-from subscriptions.models import Subscription, SubscriptionKey, visible_apis
+from subscriptions.models import Product, Subscription, SubscriptionKey, visible_apis
 from subscriptions.ownership import transfer as transfer_to
 
 Slot = SubscriptionKey.Slot
@@ -57,6 +58,7 @@ def listed(request: SignedInRequest) -> HttpResponse:
             for subscription in live
         ],
         "ended": [subscription for subscription in own if not subscription.is_live],
+        "seen_products": _seen_products(own, request.user),
     }
     return render(request, "portal/profile/profile.html", context)
 
@@ -79,6 +81,7 @@ def _subscription_page(
     context = {
         "subscription": subscription,
         "opened_apis": _opened_apis(subscription, request.user)[:APIS_LISTED],
+        "seen_products": _seen_products([subscription], request.user),
         "usage": usage_of([subscription], timezone.now(), timezone.get_current_timezone())[subscription.pk],
         "month": month_in_words(subscription, timezone.now()),
         "form": form or SubscriptionNameForm(initial=model_to_dict(subscription, ["display_name"])),
@@ -88,6 +91,12 @@ def _subscription_page(
         "steps": steps_of(subscription, request.user),
     }
     return render(request, "portal/profile/subscription.html", context)
+
+
+def _seen_products(subscriptions: Iterable[Subscription], viewer: User) -> set[int]:
+    """Those of the subscribed products whose pages the viewer may open."""
+    subscribed = [one.product_id for one in subscriptions if one.product_id is not None]
+    return set(Product.objects.visible_to(viewer).filter(pk__in=subscribed).values_list("pk", flat=True))
 
 
 def _opened_apis(subscription: Subscription, viewer: User) -> APIQuerySet:

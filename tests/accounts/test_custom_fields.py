@@ -7,6 +7,7 @@ from django.test import Client
 from accounts import custom_fields
 from accounts.models import CustomField, User
 from tests.accounts.conftest import NEW
+from tests.conftest import PASSWORD
 
 Kind = CustomField.Kind
 CASES = {
@@ -45,6 +46,34 @@ def test_field_is_changed_in_the_profile(alice, signed_in):
     assert 'value="Contoso"' in client.get("/profile/account/").text
     client.post("/profile/name/", names)
     assert custom_fields.own_data(alice) == {}
+
+
+def test_who_has_not_told_what_is_required_is_asked_at_sign_in(alice):
+    field = _field(Kind.TEXT, required=True, help_text="Where you work")
+    client = Client()
+    way = {"login": alice.email, "password": PASSWORD, "next": "/products/"}
+    assert client.post("/account/login/", way)["Location"] == "/account/profile/"
+    assert "Where you work" in client.get("/account/profile/").text
+    assert "This field is required" in client.post("/account/profile/", {"first_name": "A"}).text
+    assert client.get("/profile/").status_code == 302
+    told = {"first_name": "A", "last_name": "B", f"custom_{field.pk}": "Contoso"}
+    assert client.post("/account/profile/", told)["Location"] == "/products/"
+    assert client.get("/profile/").status_code == 200
+    assert custom_fields.own_data(alice) == {"Company": "Contoso"}
+    assert Client().post("/account/login/", way)["Location"] == "/products/"
+
+
+def test_who_does_not_tell_is_not_signed_in(alice):
+    _field(Kind.TEXT, required=True)
+    client = Client()
+    client.post("/account/login/", {"login": alice.email, "password": PASSWORD})
+    assert client.post("/account/profile/", {"decline": "1"})["Location"] == "/account/login/"
+    assert client.get("/account/profile/")["Location"] == "/account/login/"
+
+
+def test_help_stands_beside_a_check_box_too():
+    _field(Kind.CHECK_BOX, help_text="Twice a year")
+    assert "Twice a year" in Client().get("/account/signup/").text
 
 
 def test_choice_needs_choices():

@@ -10,6 +10,7 @@ from django.core import mail
 from django.test import Client
 
 from accounts import provider_secrets
+from accounts.claims import apply_claims
 from accounts.models import Group, User
 from events.models import Event
 from portalsettings.models import PortalSettings
@@ -205,6 +206,17 @@ def test_provider_is_connected_and_disconnected(app, provider, alice, signed_in)
     assert mail.outbox[-1].subject == "Contoso ID was connected to your account at Contoso"
     client.post("/account/3rdparty/", {"account": SocialAccount.objects.get().pk})
     assert not SocialAccount.objects.exists()
+
+
+def test_groups_by_a_provider_end_with_the_connection(app, alice, signed_in):
+    group = Group.objects.create(name="g", display_name="G", provider="contoso", claim="groups", claim_values="a")
+    apply_claims(alice, "contoso", {"groups": ["a"]})
+    connected = SocialAccount.objects.create(user=alice, provider="contoso", uid="7")
+    client = signed_in(alice)
+    client.post("/account/reauthenticate/", {"password": PASSWORD, "next": "/"})
+    client.post("/account/3rdparty/", {"account": connected.pk})
+    assert not SocialAccount.objects.exists()
+    assert group not in Group.objects.of(alice)
 
 
 def test_account_of_somebody_else_is_not_disconnected(app, provider, mallory, signed_in):

@@ -9,12 +9,16 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
+from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from accounts import closing, teams
-from accounts.models import CustomField, CustomValue, Group, TeamMembership, User
+from accounts.invitations import invite
+from accounts.models import CustomField, CustomValue, Group, Invitation, TeamMembership, User
 from accounts.user_states import LastAdministrator
 from events.models import Event
+from notifications import telling
 from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription
 
@@ -108,6 +112,21 @@ def test_everybody_hears_of_it_with_the_address_that_is_gone(client, alice):
     client.post(CLOSE)
     event = Event.objects.get(name="user.closed")
     assert event.data == {"user": alice.pk, "email": "alice@example.org", "person": "Alice"}
+
+
+def test_invitations_to_earlier_addresses_are_erased_too(admin_user, alice):
+    invite(emails=["old@example.org"], by=admin_user, first_name="Alice")
+    Invitation.objects.update(accepted_by=alice, accepted_at=timezone.now())
+    closing.close(alice, by=alice)
+    assert not Invitation.objects.exists()
+    assert not Event.objects.filter(name="user.invited").exists()
+
+
+def test_event_forgets_the_person_once_it_is_told(client, alice):
+    client.post(CLOSE)
+    telling.tell_new()
+    assert mail.outbox[-1].to == ["alice@example.org"]
+    assert Event.objects.get(name="user.closed").data == {"user": alice.pk}
 
 
 def test_all_sessions_end(client, alice):

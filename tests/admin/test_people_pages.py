@@ -168,6 +168,13 @@ def test_administrator_does_not_shut_himself_out(admin, admin_user):
     assert User.objects.filter(pk=admin_user.pk).exists()
 
 
+def test_address_that_somebody_only_wants_is_free(admin, alice, bob):
+    EmailAddress.objects.create(user=bob, email="new@example.org")
+    submit(admin, change(alice), "user_form", email="new@example.org")
+    alice.refresh_from_db()
+    assert alice.email == "new@example.org"
+
+
 @pytest.fixture
 def helper(bob, signed_in):
     """A member of staff who may change users, but not everything."""

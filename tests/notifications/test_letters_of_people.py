@@ -2,7 +2,8 @@
 
 import pytest
 
-from accounts.models import Team, TeamMembership
+from accounts import teams
+from accounts.models import Team, TeamMembership, TeamRole
 from events import names
 from events.models import Event
 from events.recording import record
@@ -33,6 +34,25 @@ def test_farewell_goes_to_the_address_that_the_event_holds(alice, new_mails):
         ([ADMINISTRATOR], "old@example.org has closed the account"),
         (["old@example.org"], "Your account at Demo & Sons is closed"),
     ]
+
+
+def test_what_others_do_with_one_s_place_in_a_team_is_told(alice, bob, admin_user, new_mails):
+    team = teams.create(name="Crew", by=alice)
+    membership = teams.add(team, bob, TeamRole.MEMBER, by=admin_user)
+    teams.change_role(membership, TeamRole.OWNER, by=alice)
+    teams.change_role(TeamMembership.objects.get(user=alice), TeamRole.MEMBER, by=alice)
+    teams.delete(team, by=bob)
+    assert new_mails() == [
+        (["bob@example.org"], "You belong to the team Crew"),
+        (["bob@example.org"], "Your role in the team Crew is another one"),
+        (["alice@example.org"], "The team Crew is deleted"),
+    ]
+
+
+def test_who_joins_by_himself_gets_no_mail(alice, bob, new_mails):
+    team = teams.create(name="Crew", by=alice)
+    teams.add(team, bob, TeamRole.MEMBER, by=bob)
+    assert new_mails() == []
 
 
 def test_sign_in_from_a_new_device_is_told(alice, new_mails):

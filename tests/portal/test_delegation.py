@@ -9,14 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from examples.delegation.site import Handler
+from portal.account_adapter import AccountAdapter
 from portalsettings import validation_key
 from portalsettings.models import PortalSettings
 from service.setup import create_service
 from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription
+from tests.conftest import PASSWORD
 
 OWN = "https://own.example/enter?lang=en"
 
@@ -92,9 +94,26 @@ def test_subscriptions_are_cancelled_at_the_own_site_by_their_owner_only(key, al
 def test_administrators_keep_the_portals_own_ways(admin_user, signed_in):
     assert Client().get("/account/login/?next=/admin/").status_code == 200
     client = Client()
-    client.post("/account/login/", {"login": admin_user.email, "password": "correct horse battery", "next": "/admin/"})
+    client.post("/account/login/", {"login": admin_user.email, "password": PASSWORD, "next": "/admin/"})
     assert client.get("/admin/").status_code == 200
     assert client.get("/account/password/change/").status_code == 200
+
+
+def test_others_do_not_get_in_by_the_administrators_door(key, alice):
+    client = Client()
+    page = client.post("/account/login/", {"login": alice.email, "password": PASSWORD, "next": "/admin/"})
+    assert _sent(page.context["target"], key, "returnUrl")["operation"] == "SignIn"
+    assert client.get("/profile/").status_code == 302
+
+
+def test_nobody_signs_up_by_the_administrators_door(key):
+    sent = _sent(Client().get("/account/signup/?next=/admin/")["Location"], key, "returnUrl")
+    assert sent["operation"] == "SignUp"
+    assert Client().post("/account/signup/?next=/admin/", {}).context["target"].startswith(OWN)
+
+
+def test_sign_up_through_a_provider_is_closed(key):
+    assert not AccountAdapter().is_open_for_signup(RequestFactory().get("/"))
 
 
 def test_nothing_is_delegated_without_the_switches(alice, signed_in):

@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Group, User
+from portalsettings.models import PortalSettings
 from subscriptions import lifecycle
 from subscriptions.models import Product
 
@@ -42,6 +43,19 @@ def test_group_sees_its_own_products_only(looking, internal, group, seen):
     assert products_on(page) == seen
     assert "You see the portal as group" in page
     assert browser.get("/products/internal/").status_code == 404
+
+
+def test_guests_see_nothing_of_a_portal_for_signed_in_people(looking, starter):
+    PortalSettings.objects.create(sign_in_required=True)
+    answer = looking("guests").get("/products/")
+    assert (answer.status_code, "Starter" in answer.text) == (403, False)
+    assert "its guests see the page to sign in" in answer.text
+    assert looking("developers").get("/products/").status_code == 200
+
+
+def test_who_lacks_the_second_factor_that_is_required_does_not_look(looking, internal):
+    PortalSettings.objects.create(second_factor_required=True)
+    assert "You see the portal as group" not in looking("developers").get("/products/").text
 
 
 def test_nothing_of_the_administrators_own_is_shown(looking, starter, operation, admin_user):

@@ -269,7 +269,7 @@ def test_profile_asks_a_bounded_number_of_queries(starter, alice, signed_in, dja
     for number in range(20):
         lifecycle.subscribe(user=alice, product=starter, display_name=f"S{number}")
     client = signed_in(alice)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         client.get("/profile/")
 
 
