@@ -15,7 +15,7 @@ from gateway.calls.half_closed import LOOK_SECONDS, HalfClosed
 from gateway.calls.handling import handle
 from gateway.calls.outgoing import Outgoing
 from gateway.calls.pace import Pace
-from gateway.calls.phase import ANSWER, BODY, HEAD, LINGER
+from gateway.calls.phase import ANSWER, BODY, HEAD, LINGER, Phase
 from gateway.calls.tunnel import TunnelEnd, join
 from gateway.deadline import NEVER
 from gateway.http import replies
@@ -115,7 +115,7 @@ class Caller(asyncio.Protocol):
             # Over TLS it would be eight times as much, for each caller that reads slowly.
             self._transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
         self.is_trusted = self.server.proxies.holds(self.peer)
-        self.deadline = self.server.time + self.server.limits.head_seconds
+        self._wait()
         if not self.server.welcome(self):
             if self.server.may_turn_away_slowly:
                 self._refuse(503, "The gateway has no room for more connections.")
@@ -158,23 +158,23 @@ class Caller(asyncio.Protocol):
             return False
         if not self.reader.waiting:
             self._closing = True
-        if self._phase is ANSWER and not self.answer_started and not self.is_slow:
-            self.deadline = self.server.time + LOOK_SECONDS
-        return self._phase is ANSWER and self._transport.can_write_eof()
+        if self._phase is ANSWER:
+            self._wait()
+        # Of a call that has to wait, nobody has looked yet whether all of its body is here.
+        return (self._phase is ANSWER or self._is_held) and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         self.is_slow = True
         self._unsent = unsent_bytes(self._transport)
         if self._phase is ANSWER:
-            self.deadline = self.server.time + self.server.limits.body_seconds
+            self._wait()
         if self.outgoing.upstream is not None:
             self.outgoing.upstream.pause_reading()
 
     def resume_writing(self) -> None:
         self.is_slow = False
         if self._phase is ANSWER:
-            is_looked_at = self._half_closed is not None and not self.answer_started
-            self.deadline = self.server.time + LOOK_SECONDS if is_looked_at else NEVER
+            self._wait()
         if self.outgoing.upstream is not None:
             self.outgoing.upstream.resume_reading()
         elif self._phase is HEAD:
@@ -187,7 +187,7 @@ class Caller(asyncio.Protocol):
             self._transport.pause_reading()
             self._pace.pause(self.server.time)
             if self._phase is BODY:
-                self.deadline = NEVER
+                self._wait()
 
     def resume_reading(self) -> None:
         if self._reading_paused:
@@ -195,7 +195,7 @@ class Caller(asyncio.Protocol):
             self._transport.resume_reading()
             if self._phase is BODY:
                 self._pace.resume(self.server.time)
-                self._await_body()
+                self._wait()
 
     def expired(self) -> None:
         """The deadline has passed; the server's clock calls."""
@@ -223,7 +223,7 @@ class Caller(asyncio.Protocol):
         if self._half_closed.is_gone(self._transport, may_probe=not self.request.fields.is_http_1_0):
             self._transport.abort()
         else:
-            self.deadline = self.server.time + LOOK_SECONDS
+            self._wait()
 
     def _takes_the_answer(self) -> bool:
         """Whether something is left to be read, and the caller has read on since this was asked last."""
@@ -264,6 +264,32 @@ class Caller(asyncio.Protocol):
         if self._phase is HEAD:
             self._close()
 
+    # -- What is waited for ----------------------------------------------------------------------
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase = phase
+        self._wait()
+
+    def _wait(self) -> None:
+        """Set the deadline of what is waited for from now on."""
+        self.deadline = self._latest(self.server.time)
+
+    def _latest(self, now: float) -> float:
+        """Until when to wait, in this phase. NEVER where somebody else is to act, who has a deadline of his own."""
+        limits = self.server.limits
+        if self._phase is HEAD:
+            return now + (limits.head_seconds if self._head_started else limits.idle_seconds)
+        if self._phase is BODY:
+            is_read = not self._reading_paused and not self._is_held
+            return self._pace.deadline(now, self.reader.body_bytes) if is_read else NEVER
+        if self._phase is ANSWER:
+            if self.is_slow:
+                return now + limits.body_seconds
+            is_looked_at = self._half_closed is not None and not self.answer_started
+            return now + LOOK_SECONDS if is_looked_at else NEVER
+        # Of LINGER: the rest of the answer is to be read, then the other side to hang up too.
+        return now + (limits.body_seconds if self._transport.get_write_buffer_size() else LINGER_SECONDS)
+
     # -- The request -----------------------------------------------------------------------------
 
     def _next_request(self) -> None:
@@ -272,7 +298,7 @@ class Caller(asyncio.Protocol):
             self.pause_reading()
         elif self.reader.waiting:
             self._read_head()
-        if self._half_closed is not None and self._phase is not ANSWER and not self.is_slow:
+        if self._half_closed is not None and self._phase is not ANSWER and not self._is_held and not self.is_slow:
             self._close()
 
     def _read_head(self) -> None:
@@ -285,18 +311,17 @@ class Caller(asyncio.Protocol):
         if request is None:
             if self.reader.waiting and not self._head_started:
                 self._head_started = True
-                self.deadline = self.server.time + limits.head_seconds
+                self._wait()
             return
         self.request = request
-        self.deadline = NEVER
+        self._is_sent = self.answer_started = False
         if self._half_closed is not None:
             self._half_closed.begin()
-            self.deadline = self.server.time + LOOK_SECONDS
-        self._is_sent = self.answer_started = False
-        self._phase = ANSWER
-        if not self.reader.is_complete:
-            self._phase = BODY
+        if self.reader.is_complete:
+            self._enter(ANSWER)
+        else:
             self._pace.begin(self.server.time)
+            self._enter(BODY)
         handle(self, request)
         if not self._is_held:
             self._follow()
@@ -304,6 +329,7 @@ class Caller(asyncio.Protocol):
     def hold(self) -> None:
         """The call in hand has to wait; nothing of its body is looked at until `release`."""
         self._is_held = True
+        self._wait()
 
     def release(self) -> None:
         """The call goes on, or has its answer."""
@@ -316,8 +342,15 @@ class Caller(asyncio.Protocol):
             self.resume_reading()
             if self.reader.waiting:
                 self._read_body()
-                return
-            self._await_body()
+            else:
+                self._wait()
+                self._send_head()
+            if self._half_closed is not None and self._phase is BODY:
+                self._transport.abort()
+        else:
+            self._send_head()
+
+    def _send_head(self) -> None:
         if self.outgoing.upstream is not None:
             self.outgoing.send()
 
@@ -325,9 +358,6 @@ class Caller(asyncio.Protocol):
         """Answer the expectation of a caller that waits with its body (RFC 9110 10.1.1)."""
         if self.request.fields.expects_continue and not self.reader.is_complete and not self.reader.waiting:
             self._transport.write(replies.CONTINUE)
-
-    def _await_body(self) -> None:
-        self.deadline = self._pace.deadline(self.server.time, self.reader.body_bytes)
 
     def _read_body(self) -> None:
         try:
@@ -338,11 +368,9 @@ class Caller(asyncio.Protocol):
             self._break_off(error.status, error.message, "RequestBodyRefused")
             return
         if self.reader.is_complete:
-            self._phase = ANSWER
-            # A backend that answers before the body's end may have been too fast for the caller already.
-            self.deadline = self.server.time + self.server.limits.body_seconds if self.is_slow else NEVER
+            self._enter(ANSWER)
         else:
-            self._await_body()
+            self._wait()
         if self.call is not None:
             self.outgoing.pass_on(body, self.call)
         elif self.reader.is_complete and self._is_sent:
@@ -444,17 +472,16 @@ class Caller(asyncio.Protocol):
         if self._cut:
             self.cut_off()
         elif self._closing:
-            self._part(is_clean=self.reader.is_complete and self._phase is ANSWER)
+            self._part(is_clean=self.reader.is_complete and self._phase is ANSWER and not self.reader.waiting)
         elif self.reader.is_complete:
             self._await_next()
         else:
             self.resume_reading()
 
     def _await_next(self) -> None:
-        self._phase = HEAD
         self._head_started = False
         self._unsent = NEVER
-        self.deadline = self.server.time + self.server.limits.idle_seconds
+        self._enter(HEAD)
         if self.request.size > REMEMBERED_HEAD_BYTES:
             self.outgoing.forget_lines()
         if self._reading_paused and len(self.reader.waiting) <= PIPELINE_LIMIT_BYTES:
@@ -475,7 +502,7 @@ class Caller(asyncio.Protocol):
     def _break_off(self, status: int, message: str, reason: str) -> None:
         """The rest of the request's body cannot be read or is not wanted."""
         self._closing = True
-        self._phase = LINGER
+        self._enter(LINGER)
         if self.call is not None:
             self.fail(status, message, "client", reason)
         elif self._is_sent:
@@ -488,8 +515,7 @@ class Caller(asyncio.Protocol):
         if is_clean or self._half_closed is not None:
             self._close()
             return
-        self._phase = LINGER
-        self.deadline = self.server.time + LINGER_SECONDS
+        self._enter(LINGER)
         self.resume_reading()
         if self.scheme == b"https":
             # A TLS transport that closes reads on by itself until the other side agrees.
@@ -499,7 +525,5 @@ class Caller(asyncio.Protocol):
 
     def _close(self) -> None:
         """Hang up once all is sent. Over TLS the other side has to agree, which it need not be long about."""
-        is_sent = not self._transport.get_write_buffer_size()
-        self._phase = LINGER
-        self.deadline = self.server.time + (LINGER_SECONDS if is_sent else self.server.limits.body_seconds)
+        self._enter(LINGER)
         self._transport.close()

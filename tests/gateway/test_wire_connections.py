@@ -77,6 +77,13 @@ def test_a_caller_that_closes_its_half_after_whole_requests_is_answered(requests
     assert client.is_closed()
 
 
+def test_what_comes_behind_the_last_request_does_not_reset_the_connection_before_its_answer_is_read(client):
+    last = get(b"/echo/a").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    client.socket.sendall(last + b"x" * 400_000)
+    assert client.read_response().body == b"ok"
+    assert client.socket.recv(1) == b"", "an end, and no reset"
+
+
 def test_a_half_closed_caller_gets_refusals_too(client):
     client.send(get(b"/none") + get(b"/echo/a", key=b"") + b"nonsense\r\n\r\n")
     client.socket.shutdown(socket.SHUT_WR)

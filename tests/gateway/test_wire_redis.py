@@ -157,6 +157,38 @@ def send_until_nobody_reads(client: Client, data: bytes) -> int:
     return sent
 
 
+def post(body: bytes, length: int) -> bytes:
+    head = f"POST /one/x HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\nContent-Length: {length}\r\n\r\n"
+    return head.encode() + body
+
+
+def test_a_caller_that_closes_its_half_while_redis_is_asked_is_answered(start, redis, backend):
+    gateway = start(redis, COUNTERS_TIMEOUT_SECONDS=10)
+    redis.pause()
+    client = gateway.connect()
+    client.send(post(b"12345", 5))
+    client.socket.shutdown(socket.SHUT_WR)
+    assert gateway.ask(request(9)).status == 401, "the gateway has seen the end by now"
+    redis.resume()
+    assert client.read_response().body == b"ok"
+    assert client.is_closed()
+    assert backend.bodies == [b"12345"]
+
+
+def test_a_caller_that_closes_its_half_within_a_body_has_left(start, redis, backend):
+    gateway = start(redis, COUNTERS_TIMEOUT_SECONDS=10)
+    redis.pause()
+    client = gateway.connect()
+    client.send(post(b"12345", 10))
+    client.socket.shutdown(socket.SHUT_WR)
+    assert gateway.ask(request(9)).status == 401, "the gateway has seen the end by now"
+    redis.resume()
+    assert client.is_closed()
+    record = gateway.record(b"/one/x")
+    assert (record.response_code, record.error_reason) == (0, "ClientConnectionFailure")
+    assert backend.bodies in ([], [None])
+
+
 def test_a_caller_that_leaves_while_redis_is_asked_does_no_harm(start, redis, backend):
     gateway = start(redis, COUNTERS_TIMEOUT_SECONDS=10)
     redis.pause()
