@@ -26,15 +26,10 @@ def backends_answer(call: Call, request: RequestHead, response: ResponseHead, *,
         framing += call.debug_line
         if call.debug is not None:
             call.debug.answered(call, response)
-    start, limit_lines, cors_lines = response.start, call.verdict.limit_lines, call.cors_lines
-    if limit_lines and isinstance(call.verdict, Admitted) and call.verdict.limits is not None:
-        limits = call.verdict.limits
-        if response.has_limit_fields or limits.names_fields:
-            start = limits.fields.sub(b"", start)
+    start, cors_lines = _start(call, response), call.cors_lines
     if cors_lines and cors_lines is not NOT_ALLOWED:
         start = without_backends_own(start)
-    head = b"%b%b%bX-Request-Id: %b\r\n%b\r\n" % (start, limit_lines, cors_lines, call.request_id, framing)
-    return head, rechunk
+    return b"%b%bX-Request-Id: %b\r\n%b\r\n" % (start, cors_lines, call.request_id, framing), rechunk
 
 
 def switching_answer(call: Call, response: ResponseHead) -> bytes:
@@ -42,7 +37,17 @@ def switching_answer(call: Call, response: ResponseHead) -> bytes:
     lines = call.debug_line if response.has_date else b"Date: %b\r\n%b" % (replies.date(), call.debug_line)
     if call.debug is not None:
         call.debug.answered(call, response)
-    return b"%b%bX-Request-Id: %b\r\n%b\r\n" % (response.start, UPGRADE_LINES, call.request_id, lines)
+    return b"%b%bX-Request-Id: %b\r\n%b\r\n" % (_start(call, response), UPGRADE_LINES, call.request_id, lines)
+
+
+def _start(call: Call, response: ResponseHead) -> bytes:
+    """Status line and fields of the backend's answer, with what is left of the call's limits in place of its own."""
+    start, verdict = response.start, call.verdict
+    if verdict.limit_lines and isinstance(verdict, Admitted) and verdict.limits is not None:
+        if response.has_limit_fields or verdict.limits.names_fields:
+            start = verdict.limits.fields.sub(b"", start)
+        start += verdict.limit_lines
+    return start
 
 
 def own_answer(

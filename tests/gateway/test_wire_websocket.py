@@ -112,6 +112,14 @@ def test_a_handshake_counts_as_one_call(gateway, start_gateway, backend):
     gateway.hang_up()
 
 
+def test_the_switch_tells_what_is_left(start_gateway, backend):
+    gateway = start_gateway()
+    backend.behave = accept_and(echo, b"RateLimit: its-own\r\n")
+    answer = gateway.ask(get(key=b"Ocp-Apim-Subscription-Key: K2\r\n"))
+    assert (answer.status, answer.all("RateLimit")) == (101, [b'"rate";r=1;t=3600'])
+    gateway.hang_up()
+
+
 def test_the_record_is_there_when_the_switch_is_seen(gateway, backend):
     backend.behave = accept_and(echo)
     assert gateway.ask(get(b"/echo/recorded")).status == 101
