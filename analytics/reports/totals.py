@@ -1,0 +1,152 @@
+"""What calls sum up to over any period, by what one asks for: from the roll-ups, the coarsest that can tell.
+
+Whole days of UTC come from the sums by day, what is left at both ends from quarters of an hour.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from django.db.models import Max, Min, Q, QuerySet, Sum
+
+from analytics import latency
+from analytics.models import APIQuarter, CallKind, UsageDay, UsageQuarter
+from analytics.periods import Span
+
+QUARTER = timedelta(minutes=15)
+_DAY = timedelta(days=1)
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+SHARES = (0.5, 0.95, 0.99)
+
+Key: TypeAlias = tuple[int | UUID, ...]
+_COUNTS = (
+    "success", "blocked", "failed", "other", "limited", "request_bytes", "response_bytes", "cache_hits", "cache_misses",
+    "total_sum", "backend_calls", "backend_sum",
+)  # fmt: skip
+_AGGREGATES: dict[str, Any] = {f"{name}__": Sum(name) for name in _COUNTS} | {
+    "total_min__": Min("total_min"),
+    "total_max__": Max("total_max"),
+    "backend_min__": Min("backend_min"),
+    "backend_max__": Max("backend_max"),
+}
+
+
+@dataclass(slots=True)
+class Total:
+    """Sums of some calls; times are in microseconds, and None where there are no calls."""
+
+    success: int = 0
+    blocked: int = 0
+    failed: int = 0
+    other: int = 0
+    limited: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+    total_sum: int = 0
+    backend_calls: int = 0
+    backend_sum: int = 0
+    total_min: int | None = None
+    total_max: int | None = None
+    backend_min: int | None = None
+    backend_max: int | None = None
+
+    @property
+    def calls(self) -> int:
+        return self.success + self.blocked + self.failed + self.other
+
+    def add(self, other: "Total") -> None:
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name, best in (("total_min", min), ("total_max", max), ("backend_min", min), ("backend_max", max)):
+            known = [value for value in (getattr(self, name), getattr(other, name)) if value is not None]
+            setattr(self, name, best(known) if known else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Calls of quarters that begin in the span, and of kinds for which the conditions on CallKind hold."""
+
+    span: Span
+    kinds: Q = field(default_factory=Q)
+    fields: frozenset[str] = frozenset()
+    """The fields of CallKind that `kinds` looks at."""
+
+
+def totals(selection: Selection, by: Sequence[str] = ()) -> dict[Key, Total]:
+    """By fields of CallKind."""
+    found: dict[Key, Total] = {}
+    for rows in _pieces(selection, by):
+        for key, total in _read(rows, [f"kind__{name}" for name in by]):
+            found.setdefault(key, Total()).add(total)
+    return found
+
+
+def by_quarter(selection: Selection) -> dict[datetime, Total]:
+    rows = _rows(_quarters(selection, ()), selection, selection.span)
+    return {at: total for (at,), total in _read(rows, ["at"])}
+
+
+def by_bucket(selection: Selection, buckets: Sequence[Span]) -> list[Total]:
+    """One for each of these spans, which follow one another."""
+    quarters = sorted(by_quarter(selection).items())
+    found, position = [Total() for _ in buckets], 0
+    for at, total in quarters:
+        while position < len(buckets) and at >= buckets[position].end:
+            position += 1
+        if position < len(buckets) and at >= buckets[position].start:
+            found[position].add(total)
+    return found
+
+
+def percentiles(
+    selection: Selection, by: Sequence[str] = (), *, backend: bool = False
+) -> dict[Key, dict[float, float | None]]:
+    """The times of SHARES in microseconds, each within latency.RELATIVE_ERROR, by fields of CallKind."""
+    parts: dict[Key, list[bytes]] = {}
+    column = "backend_histogram" if backend else "total_histogram"
+    for rows in _pieces(selection, by):
+        for *key, histogram in rows.values_list(*(f"kind__{name}" for name in by), column).iterator():
+            parts.setdefault(tuple(key), []).append(histogram)
+    merged = {key: latency.decode(histograms) for key, histograms in parts.items()}
+    return {key: {share: latency.quantile(buckets, share) for share in SHARES} for key, buckets in merged.items()}
+
+
+_Rows: TypeAlias = "QuerySet[Any]"
+
+
+def _pieces(selection: Selection, by: Sequence[str]) -> Iterator[_Rows]:
+    span, quarters = selection.span, _quarters(selection, by)
+    first, last = -(-(span.start - FIRST) // _DAY), (span.end - FIRST) // _DAY
+    if first >= last:
+        yield _rows(quarters, selection, span)
+        return
+    days = Span(FIRST + first * _DAY, FIRST + last * _DAY)
+    yield _rows(UsageDay, selection, days)
+    for end in (Span(span.start, days.start), Span(days.end, span.end)):
+        if end.start < end.end:
+            yield _rows(quarters, selection, end)
+
+
+def _quarters(selection: Selection, by: Sequence[str]) -> type[UsageQuarter] | type[APIQuarter]:
+    return APIQuarter if {*by, *selection.fields} <= {"api_id", "product_id"} else UsageQuarter
+
+
+def _rows(table: type[UsageQuarter] | type[APIQuarter] | type[UsageDay], selection: Selection, span: Span) -> _Rows:
+    rows: _Rows = table.objects.filter(at__gte=span.start, at__lt=span.end).order_by()
+    return rows.filter(kind__in=CallKind.objects.filter(selection.kinds)) if selection.fields else rows
+
+
+def _read(rows: _Rows, by: Sequence[str]) -> Iterator[tuple[Any, Total]]:
+    for row in rows.values(*by).annotate(**_AGGREGATES).iterator():
+        if row["success__"] is not None:
+            yield tuple(row[name] for name in by), _total(row)
+
+
+def _total(row: Mapping[str, Any]) -> Total:
+    # PostgreSQL's sums of bigint are decimals.
+    values = {name: int(row[name]) if row[name] is not None else None for name in _AGGREGATES}
+    return Total(**{name.removesuffix("__"): value for name, value in values.items()})  # type: ignore[arg-type]
