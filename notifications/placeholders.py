@@ -31,25 +31,25 @@ def check(source: str, parameters: Container[str]) -> None:
     opened: list[tuple[str, int]] = []
     tags = list(_TAG.finditer(source))
     if len(tags) > MAX_TAGS:
-        raise TemplateError("too many tags", line=_line(source, tags[MAX_TAGS].start()), what=tags[MAX_TAGS][0])
+        raise TemplateError(_("too many tags"), line=_line(source, tags[MAX_TAGS].start()), what=tags[MAX_TAGS][0])
     for tag in tags:
         kind, name = tag.groups()
         line = _line(source, tag.start())
         if name not in parameters:
-            raise UnknownParameter("unknown parameter", line=line, what=tag[0])
+            raise UnknownParameter(_("unknown parameter"), line=line, what=tag[0])
         if kind == "#":
             opened.append((name, line))
         elif kind == "/" and (not opened or opened.pop()[0] != name):
-            raise TemplateError("an end without its beginning", line=line, what=tag[0])
+            raise TemplateError(_("an end without its beginning"), line=line, what=tag[0])
     if opened:
-        raise TemplateError("a beginning without its end", line=opened[-1][1], what=f"{{{{#{opened[-1][0]}}}}}")
+        raise TemplateError(_("a beginning without its end"), line=opened[-1][1], what=f"{{{{#{opened[-1][0]}}}}}")
     _refuse_stray_braces(source)
 
 
 def _refuse_stray_braces(source: str) -> None:
     for number, line in enumerate(_TAG.sub("", source).split("\n"), start=1):
         if found := re.search(r"\{\{|\}\}", line):
-            raise TemplateError("not a parameter", line=number, what=line[found.start() :][:60])
+            raise TemplateError(_("not a parameter"), line=number, what=line[found.start() :][:60])
 
 
 def _line(source: str, position: int) -> int:

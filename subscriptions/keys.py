@@ -104,13 +104,14 @@ def set_value(
     *,
     by: User | None,
     overlap: Overlap = Overlap.NONE,
+    replaces: int | None = None,
     now: datetime | None = None,
 ) -> None:
     """Give a key a value that callers already have. Raises WeakKey, and KeyRefused where it is taken."""
     check_value(value)
     try:
         with transaction.atomic():
-            key = _replace(subscription, slot, value, overlap=overlap, replaces=None, now=now)
+            key = _replace(subscription, slot, value, overlap=overlap, replaces=replaces, now=now)
             _note(names.SUBSCRIPTION_KEY_SET, Kind.KEY_SET, key, by=by, overlap=overlap)
     except IntegrityError:
         # Its text would tell the digest.

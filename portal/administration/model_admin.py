@@ -37,6 +37,10 @@ def may_be_id(model: type[Model], text: Any) -> bool:
 class _PossibleIds(AutocompleteMixin):
     """Shows nothing as chosen for what cannot be an id; its field refuses it."""
 
+    @property
+    def media(self) -> forms.Media:
+        return super().media + forms.Media(js=["admin/choice-labels.js"])
+
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
         model = self.field.remote_field.model
         return super().optgroups(name, [one for one in value if may_be_id(model, one)], attr)

@@ -188,7 +188,7 @@ class ProductAdmin(ModelAdmin):
     @admin.display(description=_("access"))
     def access(self, product: Product) -> str:
         if not product.subscription_required:
-            return "Open"
+            return gettext("Open")
         return gettext("After approval") if product.approval_required else gettext("At once")
 
     @admin.display(description=_("APIs"), ordering="apis_count")

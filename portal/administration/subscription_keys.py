@@ -25,10 +25,21 @@ Slot = SubscriptionKey.Slot
 PAGE = "admin:subscriptions_subscription_keys"
 
 
+class _KeyField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """One of the keys that were on the page: pressing twice must not replace the new one."""
+
+    default_error_messages = {
+        "invalid_choice": _("This key has been replaced meanwhile. Look at the new one first."),
+    }
+
+    def label_from_instance(self, key: Any) -> str:
+        return f"{key.get_slot_display()}: {key.prefix}…"
+
+
 class KeyForm(forms.Form):
     """For a new key that is made up where `value` is empty. A value that was typed is never sent back."""
 
-    slot = forms.TypedChoiceField(label=_("Key"), choices=Slot.choices, coerce=Slot, widget=UnfoldAdminSelectWidget())
+    key = _KeyField(SubscriptionKey.objects.none(), label=_("Key"), empty_label=None, widget=UnfoldAdminSelectWidget())
     overlap = forms.TypedChoiceField(
         label=_("How long the old key works on"),
         choices=keys.Overlap.choices,
@@ -47,6 +58,11 @@ class KeyForm(forms.Form):
         ),
     )
 
+    def __init__(self, *args: Any, subscription: Subscription, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        current = subscription.keys.current().order_by("slot")
+        self.fields["key"].queryset = current  # type: ignore[attr-defined]
+
 
 @never_cache
 @sensitive_post_parameters("value")
@@ -57,11 +73,11 @@ def keys_view(request: HttpRequest, *, pk: UUID, model_admin: ModelAdmin) -> Htt
         raise PermissionDenied
     if not subscription.is_live:
         raise Http404
-    form = KeyForm()
+    form = KeyForm(subscription=subscription)
     if request.method == "POST":
         if "show" in request.POST:
             return _show(request, model_admin, subscription)
-        form = KeyForm(request.POST)
+        form = KeyForm(request.POST, subscription=subscription)
         if form.is_valid() and _is_replaced(request, subscription, form):
             return redirect(PAGE, pk)
     return _page(request, model_admin, subscription, form)
@@ -70,11 +86,12 @@ def keys_view(request: HttpRequest, *, pk: UUID, model_admin: ModelAdmin) -> Htt
 def _is_replaced(request: HttpRequest, subscription: Subscription, form: KeyForm) -> bool:
     """Act; what stands in the way becomes an error of the form."""
     data, by = form.cleaned_data, administrator(request)
+    slot, overlap, replaces = Slot(data["key"].slot), data["overlap"], data["key"].pk
     try:
         if data["value"]:
-            keys.set_value(subscription, data["slot"], data["value"], by=by, overlap=data["overlap"])
+            keys.set_value(subscription, slot, data["value"], by=by, overlap=overlap, replaces=replaces)
         else:
-            keys.regenerate(subscription, data["slot"], by=by, overlap=data["overlap"])
+            keys.regenerate(subscription, slot, by=by, overlap=overlap, replaces=replaces)
     except (WeakKey, keys.KeyRefused) as error:
         form.add_error("value", str(error))
         return False
@@ -88,7 +105,7 @@ def _show(request: HttpRequest, model_admin: ModelAdmin, subscription: Subscript
     except keys.KeyRefused as error:
         messages.error(request, str(error))
         return redirect(PAGE, subscription.pk)
-    return _page(request, model_admin, subscription, KeyForm(), revealed)
+    return _page(request, model_admin, subscription, KeyForm(subscription=subscription), revealed)
 
 
 def _page(

@@ -62,7 +62,8 @@ def test_step_with_a_subscription_is_one_act(admin, subscription):
 
 def test_key_that_is_replaced_leaves_no_trace_of_its_value(admin, subscription):
     page = reverse("admin:subscriptions_subscription_keys", args=[subscription.pk])
-    admin.post(page, {"slot": "primary", "overlap": "0", "value": "Zq8-hJ2m_W4x.T7vK9pL3s"})
+    key = subscription.keys.get(slot="primary").pk
+    admin.post(page, {"key": key, "overlap": "0", "value": "Zq8-hJ2m_W4x.T7vK9pL3s"})
     assert entries("subscriptionevent", Action.CREATE)
     text = str(list(Entry.objects.values()))
     assert "Zq8-hJ2m_W4x.T7vK9pL3s" not in text

@@ -29,9 +29,21 @@ def page(subscription) -> str:
     return f"{LIST}{subscription.pk}/keys/"
 
 
+def current(subscription, slot: str) -> int:
+    return subscription.keys.current().get(slot=slot).pk
+
+
+def test_pressing_twice_replaces_a_key_once(admin, hers):
+    seen = current(hers, "primary")
+    first, second = (admin.post(page(hers), {"key": seen, "overlap": "3600", "value": ""}) for _ in range(2))
+    assert (first.status_code, second.status_code) == (302, 200)
+    assert "replaced meanwhile" in second.text
+    assert hers.keys.old().get().pk == seen
+
+
 def test_a_key_is_given_a_value_that_nothing_repeats(admin, hers, caplog):
     caplog.set_level(logging.DEBUG)
-    answer = admin.post(page(hers), {"slot": "primary", "overlap": "3600", "value": VALUE}, follow=True)
+    answer = admin.post(page(hers), {"key": current(hers, "primary"), "overlap": "3600", "value": VALUE}, follow=True)
     assert keys.reveal(hers, Slot.PRIMARY) == VALUE
     assert hers.keys.old().count() == 1
     assert VALUE not in answer.text
@@ -42,7 +54,7 @@ def test_a_key_is_given_a_value_that_nothing_repeats(admin, hers, caplog):
 @pytest.mark.parametrize("value", ["short", "aaaaaaaaaaaaaaaaaaaa", "x" * 300, "tGzv3JOkF0XG5Qx2 ", "\0" * 20])
 def test_a_value_that_is_no_good_is_refused_and_not_sent_back(admin, hers, value):
     before = keys.reveal(hers, Slot.PRIMARY)
-    answer = admin.post(page(hers), {"slot": "primary", "overlap": "0", "value": value})
+    answer = admin.post(page(hers), {"key": current(hers, "primary"), "overlap": "0", "value": value})
     assert answer.status_code == 200
     assert f'value="{value}"' not in answer.text
     assert keys.reveal(hers, Slot.PRIMARY) == before
@@ -50,14 +62,14 @@ def test_a_value_that_is_no_good_is_refused_and_not_sent_back(admin, hers, value
 
 def test_a_value_that_is_taken_is_refused(admin, hers, alone):
     keys.set_value(alone, Slot.PRIMARY, VALUE, by=None)
-    answer = admin.post(page(hers), {"slot": "primary", "overlap": "0", "value": VALUE})
+    answer = admin.post(page(hers), {"key": current(hers, "primary"), "overlap": "0", "value": VALUE})
     assert "This value is taken" in answer.text
     assert VALUE not in answer.text
 
 
 def test_an_empty_value_makes_a_new_key(admin, hers):
     before = keys.reveal(hers, Slot.SECONDARY)
-    admin.post(page(hers), {"slot": "secondary", "overlap": "0", "value": ""})
+    admin.post(page(hers), {"key": current(hers, "secondary"), "overlap": "0", "value": ""})
     assert keys.reveal(hers, Slot.SECONDARY) not in (before, "")
 
 

@@ -42,13 +42,27 @@ DEVELOPER_PAGES = [
     "/issues/azureml-demo-api/1/edit/",
 ]
 
+ADMINISTRATION_PAGES = [
+    "/admin/subscriptions/product/add/",
+    "/admin/subscriptions/subscription/add/",
+]
+
 
 @pytest.fixture(scope="module")
 def developer_state(demo, chromium):
-    """The cookies of the signed-in developer."""
+    return cookies_of("Developer", demo, chromium)
+
+
+@pytest.fixture(scope="module")
+def administrator_state(demo, chromium):
+    return cookies_of("Administrator", demo, chromium)
+
+
+def cookies_of(who, demo, chromium):
+    """The cookies of somebody who has signed in."""
     context = chromium.new_context()
     page = context.new_page()
-    email, password = demo["Developer"].split()
+    email, password = demo[who].split()
     page.goto(f"{demo['Portal']}/account/login/")
     page.locator("input[name=login]").fill(email)
     page.locator("input[name=password]").fill(password)
@@ -89,6 +103,12 @@ def test_a_guests_page(demo, chromium, path, scheme):
 @pytest.mark.parametrize("path", DEVELOPER_PAGES)
 def test_a_developers_page(demo, chromium, developer_state, path, scheme):
     check(demo, chromium, path, scheme, developer_state)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ADMINISTRATION_PAGES)
+def test_an_administrators_page(demo, chromium, administrator_state, path, scheme):
+    check(demo, chromium, path, scheme, administrator_state)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
