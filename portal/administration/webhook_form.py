@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -47,16 +48,19 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         max_length=20_000,
         widget=UnfoldAdminTextareaWidget({"rows": 2, **_CODE}),
-        help_text=_(
-            "One a line, such as Authorization: Bearer value; sent with each message, stored encrypted. "
-            "%(hidden)s stands for the stored value; a line that is taken away is removed."
-        )
-        % {"hidden": pairs.HIDDEN},
+        help_text=format_lazy(
+            _(
+                "One a line, such as Authorization: Bearer value; sent with each message, stored encrypted. "
+                "{hidden} stands for the stored value; a line that is taken away is removed."
+            ),
+            hidden=pairs.HIDDEN,
+        ),
     )
 
     class Meta:
         model = Endpoint
         fields = ["name", "url", "allows_http", "description", "events", "is_active"]
+        labels = {"allows_http": _("Unencrypted HTTP is allowed")}
         widgets = {
             "url": UnfoldAdminTextInputWidget,
             "description": UnfoldAdminTextareaWidget({"rows": 2}),

@@ -96,7 +96,7 @@ class EndpointAdmin(ModelAdmin):
     list_filter = ["is_active"]
     search_fields = ["name", "url"]
     list_per_page = 50
-    readonly_fields = ["health", "last_success_at", "failing_since"]
+    readonly_fields = ["health_in_words", "last_success_at", "failing_since"]
     custom_urls = [
         ("<int:pk>/secret/", "webhooks_endpoint_secret", secret_view),
         ("<int:pk>/test/", "webhooks_endpoint_test", test_view),
@@ -104,7 +104,7 @@ class EndpointAdmin(ModelAdmin):
     change_form_outer_before_template = "admin/webhooks/endpoint/_links.html"
     fieldsets = [
         (None, {"fields": ["name", "url", "allows_http", "description", "is_active"]}),
-        (_("Health"), {"fields": ["health", "last_success_at", "failing_since"]}),
+        (_("Health"), {"fields": ["health_in_words", "last_success_at", "failing_since"]}),
         (_("What is sent"), {"fields": ["events", "headers"]}),
     ]
 
@@ -129,6 +129,10 @@ class EndpointAdmin(ModelAdmin):
             return "bad", gettext("Failing since %(moment)s") % {"moment": since}
         return ("good", gettext("Works")) if endpoint.last_success_at else ("new", gettext("Not used yet"))
 
+    @admin.display(description=_("health"))
+    def health_in_words(self, endpoint: Endpoint) -> str:
+        return self.health(endpoint)[1]
+
     def save_model(self, request: HttpRequest, obj: Endpoint, form: Any, change: bool) -> None:
         """Of a change only what the form holds is written: the worker notes meanwhile how deliveries went."""
         if not change:
@@ -148,6 +152,7 @@ class EndpointAdmin(ModelAdmin):
 
 class AttemptInline(ReadOnlyInline):
     model = Attempt
+    hide_title = True
     verbose_name_plural = _("attempts")
     fields = readonly_fields = ["at", "result", "duration", "shown_headers", "shown_answer"]
 
@@ -203,7 +208,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     fields = [
         "type",
         "endpoint",
-        "shown_state",
+        "state",
         "message_id",
         "created_at",
         "next_attempt",
@@ -228,10 +233,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return delivery.state, delivery.get_state_display()
 
     @admin.display(description=_("next attempt"), ordering="next_attempt_at")
-    def next_attempt(self, delivery: Delivery) -> Any:
+    def next_attempt(self, delivery: Delivery) -> str:
         if delivery.state != State.WAITING:
-            return None
-        return delivery.next_attempt_at if delivery.endpoint.is_active else gettext("When it is switched on again")
+            return "-"
+        if not delivery.endpoint.is_active:
+            return gettext("When it is switched on again")
+        return date_format(timezone.localtime(delivery.next_attempt_at), "SHORT_DATETIME_FORMAT")
 
     @admin.display(description=_("body"))
     def shown_body(self, delivery: Delivery) -> SafeString:

@@ -142,6 +142,7 @@ def test_a_delivery_shows_what_was_sent_and_answered(admin, delivery):
     assert "&lt;script&gt;alert(1)" in text
     assert "<script>alert(1)" not in text
     assert "{&quot;a&quot;:&quot;&lt;b&gt;&quot;}" in text
+    assert "(&#x27;" not in text, "a raw tuple"
 
 
 def test_one_is_cancelled_and_sent_again(admin, delivery):
