@@ -16,7 +16,7 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from feedback import issues
@@ -138,7 +138,7 @@ class IssueAdmin(ModelAdmin):
     ]
     inlines = [CommentInline, AttachmentInline]
     actions = [
-        _step_action(State.OPEN, _("Open")),
+        _step_action(State.OPEN, pgettext_lazy("to do", "Open")),
         _step_action(State.RESOLVED, _("Mark as resolved")),
         _step_action(State.CLOSED, _("Close")),
         _step_action(State.REMOVED, _("Remove from the portal")),
