@@ -155,11 +155,19 @@ class UsageDay(Rollup):
 
 
 class APIQuarter(Rollup):
-    """By quarter of an hour, for charts over long periods: tells APIs and products apart only."""
+    """By quarter of an hour, for charts over long periods: tells APIs apart only."""
 
     class Meta(Rollup.Meta):
         verbose_name = _("usage of an API in a quarter of an hour")
         verbose_name_plural = _("usage of APIs in quarters of an hour")
+
+
+class ProductQuarter(Rollup):
+    """The same, by product."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage of a product in a quarter of an hour")
+        verbose_name_plural = _("usage of products in quarters of an hour")
 
 
 class SubscriptionQuarter(models.Model):

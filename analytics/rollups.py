@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 
 from analytics import latency, rows, sums
-from analytics.models import APIQuarter, CallKind, PendingCalls, UsageDay, UsageQuarter
+from analytics.models import APIQuarter, CallKind, PendingCalls, ProductQuarter, UsageDay, UsageQuarter
 from analytics.records import QUARTER_SECONDS
 from analytics.sums import MOST, NOBODY, Kind, Sums, Times
 
@@ -23,7 +23,7 @@ _DAY_SECONDS = 24 * 3600
 # SQLite and PostgreSQL both take so many parameters.
 _IDS_AT_ONCE = 10_000
 
-RollupTable: TypeAlias = type[UsageQuarter] | type[UsageDay] | type[APIQuarter]
+RollupTable: TypeAlias = type[UsageQuarter] | type[UsageDay] | type[APIQuarter] | type[ProductQuarter]
 _Id = TypeVar("_Id")
 _Table: TypeAlias = dict[int, dict[Kind, Sums]]
 """Sums by the start of their period, as Unix time, and by kind."""
@@ -37,23 +37,27 @@ SUM_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """A roll-up's table, how long its periods are, and whether it tells apart all that calls have."""
+    """A roll-up's table, how long its periods are, and the only field of a kind that it tells apart, if not all."""
 
     model: RollupTable
     seconds: int
-    has_all: bool = True
+    field: str = ""
 
     def kind(self, kind: Kind) -> Kind:
-        if self.has_all:
-            return kind
         _, api, _, product, _ = kind
-        return NOBODY, api, 0, product, 0
+        match self.field:
+            case "api_id":
+                return NOBODY, api, 0, 0, 0
+            case "product_id":
+                return NOBODY, 0, 0, product, 0
+        return kind
 
 
 GRAINS = (
     Grain(UsageQuarter, QUARTER_SECONDS),
     Grain(UsageDay, _DAY_SECONDS),
-    Grain(APIQuarter, QUARTER_SECONDS, has_all=False),
+    Grain(APIQuarter, QUARTER_SECONDS, "api_id"),
+    Grain(ProductQuarter, QUARTER_SECONDS, "product_id"),
 )
 
 

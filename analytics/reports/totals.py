@@ -12,8 +12,9 @@ from uuid import UUID
 from django.db.models import Max, Min, Q, QuerySet, Sum
 
 from analytics import latency
-from analytics.models import APIQuarter, CallKind, UsageDay, UsageQuarter
+from analytics.models import APIQuarter, CallKind, ProductQuarter, UsageDay, UsageQuarter
 from analytics.periods import Span
+from analytics.rollups import RollupTable
 
 QUARTER = timedelta(minutes=15)
 _DAY = timedelta(days=1)
@@ -131,19 +132,27 @@ def _pieces(selection: Selection, by: Sequence[str]) -> Iterator[_Rows]:
             yield _rows(quarters, selection, end)
 
 
-def _quarters(selection: Selection, by: Sequence[str]) -> type[UsageQuarter] | type[APIQuarter]:
-    return APIQuarter if {*by, *selection.fields} <= {"api_id", "product_id"} else UsageQuarter
+def _quarters(selection: Selection, by: Sequence[str]) -> RollupTable:
+    """The smallest table that tells apart what is asked for."""
+    asked = {*by, *selection.fields}
+    if asked <= {"product_id"}:
+        return ProductQuarter
+    return APIQuarter if asked <= {"api_id"} else UsageQuarter
 
 
-def _rows(table: type[UsageQuarter] | type[APIQuarter] | type[UsageDay], selection: Selection, span: Span) -> _Rows:
+def _rows(table: RollupTable, selection: Selection, span: Span) -> _Rows:
     rows: _Rows = table.objects.filter(at__gte=span.start, at__lt=span.end).order_by()
     return rows.filter(kind__in=CallKind.objects.filter(selection.kinds)) if selection.fields else rows
 
 
 def _read(rows: _Rows, by: Sequence[str]) -> Iterator[tuple[Any, Total]]:
-    for row in rows.values(*by).annotate(**_AGGREGATES).iterator():
+    if not by:
+        row = rows.aggregate(**_AGGREGATES)
         if row["success__"] is not None:
-            yield tuple(row[name] for name in by), _total(row)
+            yield (), _total(row)
+        return
+    for row in rows.values(*by).annotate(**_AGGREGATES).iterator():
+        yield tuple(row[name] for name in by), _total(row)
 
 
 def _total(row: Mapping[str, Any]) -> Total:

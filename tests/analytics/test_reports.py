@@ -145,6 +145,8 @@ def test_percentiles_of_some_kinds_only(called):
         pytest.param(f"subscriptionId eq {THEIRS}", None, id="of nobody"),
         pytest.param("apiId eq 1 and operationId eq 2", 4, id="by operation"),
         pytest.param("apiId ne 1", None, id="other APIs"),
+        pytest.param("productId eq 3", 4, id="by product"),
+        pytest.param("productId eq 3 and apiId eq 1", 4, id="by product and API"),
     ],
 )
 def test_filters_choose_calls(called, text, calls):
@@ -156,8 +158,9 @@ def test_filters_choose_calls(called, text, calls):
 def test_time_is_cut_into_intervals(called):
     called(*(record(at=NOON.timestamp() + seconds) for seconds in (0, 899, 900, 3600, DAY)))
     for interval, counts in {"PT15M": [2, 1, 1, 1], "PT1H": [3, 1, 1], "P1D": [4, 1]}.items():
-        rows = azure.by_time(Query(filter="apiId eq 1"), interval).rows
-        assert [row["callCountTotal"] for row in rows] == counts
+        for text in ("", "apiId eq 1", "productId eq 3", "userId eq 4"):
+            rows = azure.by_time(Query(filter=text), interval).rows
+            assert [row["callCountTotal"] for row in rows] == counts
         assert (rows[0]["interval"], rows[0]["timestamp"].minute) == (interval, 0)
     for wrong in ("PT10M", "PT0M", "P", "", "1 hour", "PT15M "):
         with pytest.raises(ValueError, match="15 minutes"):

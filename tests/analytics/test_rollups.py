@@ -11,11 +11,11 @@ from django.db.models import F, Sum
 
 from analytics import latency, rollups, sums
 from analytics.ingest import ingest
-from analytics.models import APIQuarter, CallKind, PendingCalls, UsageDay, UsageQuarter
+from analytics.models import APIQuarter, CallKind, PendingCalls, ProductQuarter, UsageDay, UsageQuarter
 from tests.analytics.conftest import NOON, record
 
 pytestmark = pytest.mark.django_db
-TABLES = (UsageQuarter, UsageDay, APIQuarter)
+TABLES = (UsageQuarter, UsageDay, APIQuarter, ProductQuarter)
 CALLS = F("success") + F("blocked") + F("failed") + F("other")
 
 
@@ -79,7 +79,7 @@ def test_a_quarter_is_added_to_over_many_runs_and_late_calls_reach_theirs(write,
         rollups.settle()
     assert list(UsageQuarter.objects.order_by("at").values_list("success", flat=True)) == [3, 1, 1]
     assert list(UsageDay.objects.order_by("at").values_list("success", flat=True)) == [4, 1]
-    assert CallKind.objects.count() == 2, "one that tells all apart, one that tells APIs apart"
+    assert CallKind.objects.count() == 3, "what tells all apart, APIs, and products"
 
 
 def test_a_crash_while_calls_are_added_neither_loses_nor_doubles(write, tmp_path, monkeypatch):
@@ -91,7 +91,7 @@ def test_a_crash_while_calls_are_added_neither_loses_nor_doubles(write, tmp_path
             rollups.settle()
     assert (PendingCalls.objects.count(), CallKind.objects.count()) == (1, 0)
     assert [rollups.settle(), rollups.settle()] == [1, 0]
-    assert [calls_in(table) for table in TABLES] == [2, 2, 2]
+    assert [calls_in(table) for table in TABLES] == [2, 2, 2, 2]
 
 
 def test_one_run_is_bounded_and_the_next_goes_on(write, tmp_path):
@@ -135,12 +135,12 @@ def test_workers_that_race_add_each_call_once(write, tmp_path):
     while rollups.settle():
         pass
     assert failures == []
-    assert [calls_in(table) for table in TABLES] == [12, 12, 12]
+    assert [calls_in(table) for table in TABLES] == [12, 12, 12, 12]
 
 
 def test_old_sums_go_after_their_days(write, tmp_path):
     write(record(0), record(40 * 24 * 3600))
     ingest(tmp_path)
     rollups.settle()
-    assert rollups.prune(NOON + timedelta(days=40), days=30) == 3
-    assert [calls_in(table) for table in TABLES] == [1, 1, 1]
+    assert rollups.prune(NOON + timedelta(days=40), days=30) == 4
+    assert [calls_in(table) for table in TABLES] == [1, 1, 1, 1]
