@@ -3,13 +3,14 @@
 from typing import Any
 
 from allauth.account.forms import AddEmailForm, SignupForm
+from allauth.core import context
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from accounts import user_states
+from accounts import team_sign_up, user_states
 from accounts.addresses import is_only_wanted
 from accounts.models import User
 from accounts.terms import TermsForm
@@ -25,10 +26,13 @@ class SignUpForm(SignupForm, TermsForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields([name for name in self.fields if not name.startswith("terms")])
+        if invitation := team_sign_up.invitation_of(context.request):
+            self.fields["email"].initial = invitation.email
 
     def clean_email(self) -> str:
         email: str = super().clean_email()
         validate_domain(email)
+        validate_invited(email)
         return email
 
     def validate_unique_email(self, value: str) -> str:
@@ -63,6 +67,13 @@ def validate_domain(email: str) -> None:
     domains = portal_settings.current().domains
     if not is_allowed(email, domains):
         raise ValidationError(_("Use an address at %(domains)s.") % {"domains": ", ".join(domains)})
+
+
+def validate_invited(email: str) -> None:
+    """Refuse an address that is not the one of the invitation by which the browser signs up."""
+    invitation = team_sign_up.invitation_of(context.request)
+    if invitation is not None and invitation.email != email.lower():
+        raise ValidationError(_("Use the address that was invited: %(email)s.") % {"email": invitation.email})
 
 
 def new_user() -> User:

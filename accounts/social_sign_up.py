@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from accounts.addresses import is_only_wanted
 from accounts.models import User
-from accounts.sign_up import validate_domain
+from accounts.sign_up import validate_domain, validate_invited
 from accounts.terms import TermsForm
 
 
@@ -24,6 +24,7 @@ class SocialSignUpForm(SignupForm, TermsForm):
     def clean_email(self) -> str:
         email: str = super().clean_email()
         validate_domain(email)
+        validate_invited(email)
         return email
 
     def validate_unique_email(self, value: str) -> str:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts import devices, lock_out, sign_up
+from accounts import devices, lock_out, sign_up, team_sign_up
 from accounts.claims import apply_claims
 from accounts.models import User
 from events import names
@@ -60,7 +60,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """At the portal itself; where sign-in is delegated the own site makes accounts."""
         settings = portal_settings.current()
-        return settings.sign_up == PortalSettings.SignUp.OPEN and not settings.delegates_sign_in
+        if settings.delegates_sign_in:
+            return False
+        return settings.sign_up == PortalSettings.SignUp.OPEN or team_sign_up.invitation_of(request) is not None
 
     def new_user(self, request: HttpRequest) -> User:
         return sign_up.new_user()

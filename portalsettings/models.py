@@ -39,6 +39,15 @@ class PortalSettings(models.Model):
         default=False,
         help_text=_("Who signs up waits until an administrator approves the account. Invited people do not."),
     )
+    teams_invite_people = models.BooleanField(
+        _("teams invite people"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Where sign-up is by invitation: whom a team invites may sign up with the invited address, "
+            "if its domain is allowed, and waits for approval where that is required."
+        ),
+    )
     terms_consent = models.CharField(
         _("text beside the check box"), max_length=300, blank=True, default="", help_text=_("Empty: a text of ours.")
     )

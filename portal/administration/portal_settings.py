@@ -69,7 +69,7 @@ class PortalSettingsAdmin(ModelAdmin):
     custom_urls = [("validation-key/", "portalsettings_key", key_page)]
     change_form_outer_before_template = "admin/portalsettings/portalsettings/_links.html"
     fieldsets = [
-        (_("Sign-up"), {"fields": ["sign_up", "allowed_domains", "approval_required"]}),
+        (_("Sign-up"), {"fields": ["sign_up", "teams_invite_people", "allowed_domains", "approval_required"]}),
         (_("Terms of use"), {"fields": ["terms", "terms_consent", "terms_required"]}),
         (_("Visitors"), {"fields": ["sign_in_required", "notice"]}),
         (_("Issues"), {"fields": ["issues"]}),

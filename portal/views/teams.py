@@ -1,17 +1,19 @@
 """Teams: those that one is in, one of them, and the invitations to them."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import Count, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import teams
+from accounts import team_sign_up, teams
 from accounts.models import TeamInvitation, TeamMembership, TeamRole
 from portal.access import membership_or_404, ownership_or_404
 from portal.http import PageRequest, SignedInRequest
@@ -209,8 +211,11 @@ def invitation(request: PageRequest, token: str) -> HttpResponse:
         return _declined(request, found)
     if request.method == "POST" and request.user.is_authenticated:
         return _accepted(request, found)
+    if request.method == "POST" and team_sign_up.is_offered():
+        team_sign_up.begin(request, found)
+        return redirect(f"{reverse('account_signup')}?{urlencode({'next': request.path})}")
     is_for_user = request.user.is_authenticated and _own_invitations(request).filter(pk=found.pk).exists()
-    context = {"invitation": found, "is_for_user": is_for_user}
+    context = {"invitation": found, "is_for_user": is_for_user, "invites_people": team_sign_up.is_offered()}
     return render(request, "portal/teams/invitation.html", context)
 
 
