@@ -103,6 +103,13 @@ def test_announcement_is_previewed_with_its_number_of_receivers_and_sent_once(ad
     assert Event.objects.filter(name="announcement.published").count() == 1
 
 
+def test_pages_of_products_and_apis_lead_to_an_announcement_about_them(admin, starter, api):
+    for name, row in (("subscriptions_product", starter), ("apis_api", api)):
+        link = f"{COMPOSE}?{row._meta.model_name}={row.pk}"
+        assert link in admin.get(reverse(f"admin:{name}_change", args=[row.pk])).content.decode()
+        assert f'value="{row.pk}" selected' in admin.get(link).content.decode()
+
+
 def test_announcement_needs_one_scope(admin, starter, api):
     for scope in ({}, {"product": starter.pk, "api": api.pk}):
         answer = admin.post(COMPOSE, {**scope, "subject": "S", "body": "B", "form_id": FORM_ID, "do": "send"})
