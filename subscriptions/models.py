@@ -64,7 +64,7 @@ class Subscription(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     display_name = models.CharField(_("name"), max_length=100, validators=[validate_name])
-    # Without an owner its keys would go on as if it stood alone; `ending.end_all_of` comes first.
+    # Without an owner its keys would go on as if it stood alone; `ownership.end_all_of` comes first.
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("owner"),
