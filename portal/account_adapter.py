@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.core import context
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -21,6 +22,7 @@ from events.recording import record
 from gateway.http.client_address import TrustedProxies
 from notifications import account_mails, bounces
 from portal import delegation
+from portal.http import is_here
 from portal.identity_adapter import claims_of
 from portalsettings import models as portal_settings
 from portalsettings.models import PortalSettings
@@ -63,6 +65,10 @@ class AccountAdapter(DefaultAccountAdapter):
         if settings.delegates_sign_in:
             return False
         return settings.sign_up == PortalSettings.SignUp.OPEN or team_sign_up.invitation_of(request) is not None
+
+    def is_safe_url(self, url: str) -> bool:
+        """Where somebody may be led afterwards: allauth would take all of ALLOWED_HOSTS, such as `localhost`."""
+        return is_here(context.request, url)
 
     def new_user(self, request: HttpRequest) -> User:
         return sign_up.new_user()

@@ -31,7 +31,12 @@ def portal_settings_of(request: HttpRequest) -> PortalSettings:
     return found
 
 
+def is_here(request: HttpRequest, place: str) -> bool:
+    """Whether the place is on this site, and one line."""
+    allowed = url_has_allowed_host_and_scheme(place, {request.get_host()}, require_https=request.is_secure())
+    return allowed and place.isprintable()
+
+
 def place_here(request: HttpRequest, place: str) -> str:
-    """The place if it is on this site and one line; else the home page."""
-    is_here = url_has_allowed_host_and_scheme(place, {request.get_host()}, require_https=request.is_secure())
-    return place if is_here and place.isprintable() else reverse("portal:home")
+    """The place if it is on this site; else the home page."""
+    return place if is_here(request, place) else reverse("portal:home")

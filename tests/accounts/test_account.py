@@ -100,6 +100,14 @@ def test_new_address_counts_once_it_is_confirmed(alice, link_in_mail):
     assert list(EmailAddress.objects.values_list("email", flat=True)) == ["new@example.org"]
 
 
+@pytest.mark.parametrize(
+    "place", ["http://localhost/", "http://127.0.0.1/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
+def test_sign_in_leads_to_this_site_only(alice, place):
+    answer = Client().post("/account/login/", {"login": alice.email, "password": PASSWORD, "next": place})
+    assert answer["Location"] == "/"
+
+
 def test_found_open_session_cannot_change_the_address(alice):
     client = _sign_in(alice)
     client.post("/account/email/", {"email": "thief@example.org", "action_add": ""})
