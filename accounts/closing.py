@@ -82,6 +82,7 @@ def _erase(user: User) -> None:
     user.email = _NOWHERE.format(user.pk)
     user.first_name = user.last_name = user.note = ""
     user.is_staff = user.is_superuser = False
+    user.staff_role = ""
     user.state = User.State.DELETED
     user.set_unusable_password()
     user.save()

@@ -41,6 +41,13 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
+class StaffRole(models.TextChoices):
+    """Of those who may use the administration and not do everything there; see `accounts.roles`."""
+
+    SUPPORT = "support", _("Support")
+    PUBLISHER = "publisher", _("API publisher")
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person; the e-mail address is the name that signs in."""
 
@@ -58,6 +65,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
     note = models.TextField(_("note"), blank=True, max_length=4000, help_text=_("Seen by administrators only."))
     is_staff = models.BooleanField(_("may use the administration"), default=False)
+    staff_role = models.CharField(
+        _("role in the administration"),
+        max_length=10,
+        choices=StaffRole.choices,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+    )
     registered_at = models.DateTimeField(_("registered at"), default=timezone.now, editable=False)
     # Blank: what the browser says.
     language = models.CharField(
@@ -89,7 +105,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.UniqueConstraint(
                 Lower("email"), name="user_email_unique", violation_error_message=_("This address is already in use.")
-            )
+            ),
+            models.CheckConstraint(
+                name="user_role_of_staff", condition=Q(staff_role="") | Q(is_staff=True, is_superuser=False)
+            ),
         ]
         indexes = [
             # The admin lists the newest first.

@@ -16,10 +16,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts.closing import close
 from accounts.models import ClaimedMembership, CustomValue, Group, Team, TeamMembership, User, UserStateChange
+from accounts.roles import Role, give, role_of
 from accounts.teams import sole_ownerships
 from accounts.user_states import LastAdministrator, refuse_last_administrator
 from portal.administration import password_link, second_factors, user_steps
@@ -31,6 +32,7 @@ from subscriptions.models import Subscription
 
 State = User.State
 STATE_COLOURS = {State.ACTIVE: "success", State.BLOCKED: "danger", State.PENDING: "warning", State.DELETED: "info"}
+RIGHTS = _("Rights")
 
 CLOSING = _(
     "Name, addresses and all ways to sign in are erased, and subscriptions end. The history stays, without a name."
@@ -61,16 +63,24 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=_("Beside the built-in ones, to which everybody belongs by what he is."),
     )
 
+    role = forms.TypedChoiceField(
+        label=_("Role in the administration"),
+        choices=Role.choices,
+        coerce=Role,
+        empty_value=Role.NONE,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+
     class Meta:
         widgets = {"note": UnfoldAdminTextareaWidget({"rows": 3})}
-        help_texts = {
-            "is_superuser": _("May do everything here."),
-        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "groups_listed" in self.fields:
             self.fields["groups_listed"].initial = self.instance.audience_groups.all()
+        if "role" in self.fields:
+            self.fields["role"].initial = role_of(self.instance)
 
     def clean_email(self) -> str:
         return _unused_address(self.cleaned_data["email"], of=self.instance)
@@ -78,8 +88,7 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> None:
         """In the transaction that saves: two administrators may take each other's rights at the same time."""
         super().clean()
-        rights = [self.cleaned_data.get(name, True) for name in ("is_staff", "is_superuser")]
-        if not all(rights):
+        if self.cleaned_data.get("role", Role.ADMINISTRATOR) != Role.ADMINISTRATOR:
             try:
                 refuse_last_administrator(self.instance)
             except LastAdministrator as error:
@@ -144,6 +153,19 @@ class StateChangeInline(ReadOnlyInline):
         return changes.select_related("by")
 
 
+class RoleFilter(admin.SimpleListFilter):
+    title = _("role")
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(role.value, str(role.label).partition(":")[0]) for role in Role if role != Role.NONE]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        if self.value() == Role.ADMINISTRATOR:
+            return queryset.filter(is_superuser=True)
+        return queryset.filter(is_staff=True, staff_role=self.value()) if self.value() else queryset
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     form = UserForm
@@ -154,11 +176,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
         "first_name",
         "last_name",
         "shown_state",
-        "is_staff",
+        "shown_role",
         "subscription_count",
         "registered_at",
     ]
-    list_filter = ["state", "is_staff", "audience_groups"]
+    list_filter = ["state", RoleFilter, "audience_groups"]
     search_fields = ["email", "first_name", "last_name"]
     ordering = ["-registered_at"]
     filter_horizontal = []
@@ -175,7 +197,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     ]
     fieldsets = [
         (None, {"fields": ["email", "first_name", "last_name", "state", "note", "groups_listed"]}),
-        (_("Rights"), {"fields": ["is_staff", "is_superuser"]}),
+        (RIGHTS, {"fields": ["role"]}),
         (_("Dates"), {"fields": ["registered_at", "last_login", "accepted_terms", "terms_accepted_at"]}),
     ]
     add_fieldsets = [
@@ -205,10 +227,20 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Only who may do everything gives rights, and nobody shuts himself out."""
-        readonly = list(self.readonly_fields)
-        if not request.user.is_superuser or (obj is not None and obj.pk == request.user.pk):
-            readonly += ["is_staff", "is_superuser"]
-        return readonly
+        return [*self.readonly_fields, *([] if _may_give_role(request, obj) else ["shown_role"])]
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        form = super().get_form(request, obj, **kwargs)
+        if not _may_give_role(request, obj):
+            # It is declared in the form, so leaving it off the page would not keep it from being sent.
+            form.base_fields.pop("role", None)
+        return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        if obj is None or _may_give_role(request, obj):
+            return super().get_fieldsets(request, obj)
+        shown = {"fields": ["shown_role"]}
+        return [(name, shown if name == RIGHTS else part) for name, part in self.fieldsets]
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         return list(self.inlines) if obj else []
@@ -217,20 +249,26 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     def shown_state(self, user: User) -> tuple[str, str]:
         return user.state, user.get_state_display()
 
+    @admin.display(description=_("role"))
+    def shown_role(self, user: User) -> str:
+        """Those whose permissions are listed one by one have none of the roles."""
+        role = role_of(user)
+        return "–" if role == Role.NONE else str(role.label).partition(":")[0]
+
     @admin.display(description=_("subscriptions"), ordering="subscriptions_count")
     def subscription_count(self, user: Any) -> int:
         return int(user.subscriptions_count)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """A password of somebody with all rights is changed by his like only."""
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+        """A password of somebody with rights is changed by those who have all."""
+        if obj is not None and obj.is_staff and not request.user.is_superuser and obj.pk != request.user.pk:
             return False
         return bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         if obj is not None and (obj.state == State.DELETED or obj.pk == request.user.pk):
             return False
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+        if obj is not None and obj.is_staff and not request.user.is_superuser:
             return False
         return bool(super().has_delete_permission(request, obj))
 
@@ -257,6 +295,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        role = form.cleaned_data.get("role")
+        if role is not None and "role" in form.changed_data:
+            give(obj, role)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """An address that an administrator writes counts as confirmed."""
         super().save_related(request, form, formsets, change)
@@ -268,6 +312,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
         if "groups_listed" in form.cleaned_data:
             listed = user.audience_groups.filter(built_in=True)
             user.audience_groups.set([*listed, *form.cleaned_data["groups_listed"]])
+
+
+def _may_give_role(request: HttpRequest, user: User | None) -> bool:
+    return bool(request.user.is_superuser) and (user is None or user.pk != request.user.pk)
 
 
 def _without_owner(team: Team) -> SafeString:
