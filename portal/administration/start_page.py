@@ -1,6 +1,7 @@
 """The administration's first page: what needs doing, what does not work, how much there is."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 import requests
 from django.conf import settings
 from django.core.cache import cache
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -16,18 +18,25 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from analytics.models import Call
 from apis.models import API, Operation
 from events.models import Event
 from notifications.models import OutboxMail
 from portal.heartbeat import last_beat
 from publisher.models import Revision
 from subscriptions.models import Product, Subscription
+from webhooks.models import Endpoint
 
 STATUS_PATH = "/status-0123456789abcdef"
 STATUS_TIMEOUT_SECONDS = 1.0
 STATUS_KEPT_SECONDS = 5
 STATUS_LIMIT_BYTES = 4096
 SHOWN_REQUESTS = 5
+SHOWN_ERRORS = 5
+ERROR_HOURS = 24
+# The errors are those of the latest calls, so that the page is fast however many there are.
+LOOKED_AT_ERRORS = 20_000
+EXPIRY = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,12 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["delayed_mails"] = mails.filter(state=OutboxMail.State.WAITING).exclude(last_error="").count()
     if may("events.view_event"):
         context["untold_events"] = Event.objects.set_aside().count()
+    if may("subscriptions.view_subscription"):
+        context["expiring"] = _expiring(timezone.now())
+    if may("webhooks.view_endpoint"):
+        context["failing_webhooks"] = Endpoint.objects.filter(is_active=True, failing_since__isnull=False).count()
+    if may("analytics.view_call"):
+        context["errors"] = top_errors(timezone.now())
     context["standstills"] = standstills([work for work in WORKS if may(work.permission)], timezone.now())
     if may("apis.view_api"):
         revision = Revision.objects.values_list("number", flat=True).first()
@@ -86,6 +101,21 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             (gettext("Users"), "admin:accounts_user_changelist", User.objects.count()),
         ]
     return context
+
+
+def _expiring(now: datetime) -> QuerySet[Subscription]:
+    """Active ones that end soon, the next ones first."""
+    soon = Subscription.objects.filter(state=Subscription.State.ACTIVE, expires_at__range=(now, now + EXPIRY))
+    return soon.select_related("owner", "team", "product", "api").order_by("expires_at")[:SHOWN_REQUESTS]
+
+
+def top_errors(now: datetime) -> list[dict[str, Any]]:
+    """By API and status, the most frequent first, of the last day."""
+    failed = Call.objects.filter(at__gte=now - timedelta(hours=ERROR_HOURS), response_code__gte=400)
+    latest = failed.order_by("-at").values_list("api_id", "response_code")[:LOOKED_AT_ERRORS]
+    most = Counter(latest).most_common(SHOWN_ERRORS)
+    names = API.objects.in_bulk([api for (api, _code), _count in most if api is not None])
+    return [{"api": names.get(api or 0), "code": code, "count": count} for (api, code), count in most]
 
 
 def standstills(works: Iterable[Work], now: datetime) -> list[Standstill]:

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest.mock import Mock
 
@@ -20,6 +21,7 @@ from notifications.models import OutboxMail
 from portal import heartbeat
 from publisher.models import Revision
 from subscriptions import lifecycle
+from tests.admin.test_lists import make_call
 
 START = "/admin/"
 
@@ -181,3 +183,23 @@ def test_people_who_wait_are_approved_from_the_start_page(admin, alice):
     admin.post(step, {"id": alice.pk, "comment": "Welcome"})
     assert User.objects.get(pk=alice.pk).state == "active"
     assert "waits for approval" not in admin.get("/admin/").text
+
+
+def test_most_frequent_errors_of_the_last_day_come_first(admin, api):
+    for code, times in ((502, 1), (429, 3), (200, 5)):
+        for _ in range(times):
+            make_call(api_id=api.pk, response_code=code)
+    make_call(response_code=500, at=timezone.now() - timedelta(days=2))
+    errors = admin.get(START).context["errors"]
+    assert [(error["code"], error["count"], str(error["api"])) for error in errors] == [
+        (429, 3, "AzureML Demo API"),
+        (502, 1, "AzureML Demo API"),
+    ]
+
+
+def test_subscriptions_that_end_soon_are_shown(admin, admin_user, unlimited):
+    for name, days in (("Ends soon", 3), ("Ends late", 60)):
+        expires_at = timezone.now() + timedelta(days=days)
+        lifecycle.create(display_name=name, by=admin_user, product=unlimited, expires_at=expires_at)
+    assert "Ends soon" in page(admin)
+    assert "Ends late" not in page(admin)

@@ -1,0 +1,183 @@
+"""How long the lists of the administration take when there is much to list.
+
+`DATABASE_URL=… DATA_DIR=… python -m bench.lists`, on a database of its own, which it migrates and fills first.
+Prints the median of five times and the number of queries of each list, search and filter.
+"""
+
+import os
+import statistics
+import time
+from argparse import ArgumentParser
+
+import django
+from django.core.management import call_command
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+USERS = SUBSCRIPTIONS = 100_000
+RECORDS = 1_000_000
+TIMES = 5
+PAGES = [
+    "",
+    "accounts/user/",
+    "accounts/user/?p=2",
+    "accounts/user/?q=person77777",
+    "accounts/user/?q=nobody",
+    "accounts/user/?state__exact=blocked",
+    "accounts/user/?role=support",
+    "subscriptions/subscription/",
+    "subscriptions/subscription/?p=2",
+    "subscriptions/subscription/?q=subscription77777",
+    "subscriptions/subscription/?q=nothing",
+    "subscriptions/subscription/?state__exact=submitted",
+    "subscriptions/subscription/?state__exact=active",
+    "audit/entry/",
+    "audit/entry/?q=thing777777",
+    "audit/entry/?q=nothing",
+    "audit/entry/?action=2",
+    "audit/entry/?period=day",
+    "audit/entry/?actor__id__exact=1",
+    "notifications/outboxmail/",
+    "notifications/outboxmail/?state__exact=failed",
+    "notifications/outboxmail/?q=person77777",
+    "analytics/call/",
+    "autocomplete/?app_label=subscriptions&model_name=subscription&field_name=owner&term=person77",
+]
+
+
+def _insert(table: str, rows: int, values: dict[str, str]) -> None:
+    """Rows whose values are SQL of the number `i`."""
+    from django.db import connection
+
+    columns, expressions = ", ".join(values), ", ".join(values.values())
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})"
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} ({columns}) {numbers} SELECT {expressions} FROM n")
+
+
+def fill() -> None:
+    from django.contrib.contenttypes.models import ContentType
+    from django.db import connection
+
+    from accounts.models import User
+    from apis.models import API
+    from service.setup import create_service
+    from subscriptions.models import Product
+
+    create_service(name="bench", organization_name="Bench", administrator_email="admin@example.org")
+    is_postgresql = connection.vendor == "postgresql"
+    number = "lpad(i::text, 6, '0')" if is_postgresql else "printf('%06d', i)"
+    at = "now() - i * interval '20 seconds'" if is_postgresql else "datetime('now', '-' || (i * 20) || ' seconds')"
+    identity = "gen_random_uuid()" if is_postgresql else "lower(hex(randomblob(16)))"
+    document = "jsonb" if is_postgresql else "text"
+    no = "false" if is_postgresql else "0"
+    first, product = User.objects.order_by("pk").first(), Product.objects.order_by("pk").first()
+    assert first is not None
+    assert product is not None
+    _insert(
+        "accounts_user",
+        USERS,
+        {
+            "password": "''",
+            "is_superuser": no,
+            "is_staff": no,
+            "email": f"'person' || {number} || '@example.org'",
+            "first_name": f"'First' || {number}",
+            "last_name": f"'Last' || {number}",
+            "state": "CASE WHEN i % 1000 = 0 THEN 'blocked' ELSE 'active' END",
+            "note": "''",
+            "registered_at": at,
+        },
+    )
+    _insert(
+        "subscriptions_subscription",
+        SUBSCRIPTIONS,
+        {
+            "id": identity,
+            "display_name": f"'subscription' || {number}",
+            "owner_id": f"{first.pk} + i",
+            "product_id": str(product.pk),
+            "all_apis": no,
+            "state": "CASE WHEN i % 1000 = 0 THEN 'submitted' ELSE 'active' END",
+            "state_comment": "''",
+            "terms_accepted": "''",
+            "allow_tracing": no,
+            "created_at": at,
+        },
+    )
+    kind = ContentType.objects.get_for_model(API).pk
+    _insert(
+        "audit_entry",
+        RECORDS,
+        {
+            "content_type_id": str(kind),
+            "actor_id": f"{first.pk} + i % 20",
+            "actor_email": "'admin@example.org'",
+            "object_pk": "CAST(i AS varchar(20))",
+            "object_id": "i",
+            "object_repr": f"'Thing' || {number}",
+            "searched": f"'thing' || {number}",
+            "action": "CASE WHEN i % 5000 = 0 THEN 2 ELSE 1 END",
+            "changes": '\'{"name": ["a", "b"]}\'',
+            "text": "''",
+            "remote_addr": "'192.0.2.1'",
+            "timestamp": at,
+            "cid": f"{number}",
+            "via": "'administration'",
+        },
+    )
+    _insert(
+        "notifications_outboxmail",
+        RECORDS,
+        {
+            "message": "'x'",
+            "sender": "'a@example.org'",
+            "recipients": f"CAST('[\"person' || {number} || '@example.org\"]' AS {document})",
+            "subject": f"'Subject ' || {number}",
+            "state": "CASE WHEN i % 5000 = 0 THEN 'failed' ELSE 'sent' END",
+            "attempts": "1",
+            "next_attempt_at": at,
+            "last_error": "''",
+            "created_at": at,
+            "sent_at": at,
+        },
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def measure() -> None:
+    from django.conf import settings
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    from accounts.models import User
+
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    browser = Client()
+    browser.force_login(User.objects.get(email="admin@example.org"), backend=settings.AUTHENTICATION_BACKENDS[0])
+    print(f"| Page ({connection.vendor}) | ms | queries |\n| --- | --- | --- |")
+    for page in PAGES:
+        durations = []
+        for _ in range(TIMES + 1):
+            with CaptureQueriesContext(connection) as queries:
+                began = time.perf_counter()
+                answer = browser.get(f"/admin/{page}")
+                durations.append(time.perf_counter() - began)
+            assert answer.status_code == 200, (page, answer)
+        print(
+            f"| `{page or 'start page'}` | {statistics.median(durations[1:]) * 1000:.0f} | {len(queries)} |", flush=True
+        )
+
+
+if __name__ == "__main__":
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--filled", action="store_true", help="the database is filled already")
+    arguments = parser.parse_args()
+    django.setup()
+    if not arguments.filled:
+        call_command("migrate", verbosity=0)
+        fill()
+    measure()
