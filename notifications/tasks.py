@@ -24,3 +24,4 @@ def deliver_waiting() -> None:
 @shared_task
 def forget_sent() -> None:
     delivery.forget_sent(timezone.now())
+    telling.forget_told(timezone.now())

@@ -3,16 +3,21 @@
 So each event is told once, whichever workers run and wherever one dies.
 """
 
+from datetime import datetime, timedelta
+
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from events import names
 from events.models import Event
 from notifications import letters
+from notifications.models import Mailing
 from notifications.set_aside import set_aside
 from webhooks import queue
 
 BATCH = 100
+TOLD_IS_KEPT = timedelta(days=30)
+FORGOTTEN_AT_ONCE = 10_000
 # What an event holds of a person who is gone, until it is told.
 _HELD_TO_BE_TOLD = {names.USER_CLOSED: ("email", "person")}
 
@@ -21,6 +26,15 @@ def tell_new() -> int:
     """Tell of at most BATCH new events; returns of how many."""
     events = list(Event.objects.to_tell().select_related("by").order_by("pk")[:BATCH])
     return sum(_tell(event) for event in events)
+
+
+def forget_told(now: datetime) -> int:
+    """Delete events told long ago, at most so many, but for those whose mails are still being written."""
+    old = Event.objects.filter(told_at__lt=now - TOLD_IS_KEPT).exclude(
+        mailing__in=Mailing.objects.filter(finished_at=None)
+    )
+    _, rows = Event.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])).delete()
+    return rows.get(Event._meta.label, 0)
 
 
 def _tell(event: Event) -> bool:

@@ -68,7 +68,9 @@ METRICS: Final[dict[str, Metric]] = {
     "circuits_open": Metric("gauge", ("backend",), "Workers in which the backend's circuit is open, or on trial."),
     "limit_counters": Metric("gauge", ("worker", "kind"), "Rate and quota counters held in memory."),
     "redis_up": Metric("gauge", ("worker",), "1 while limits are counted in Redis, 0 while it is away."),
-    "limits_unverified_calls": Metric("counter", (), "Calls that passed without Redis, by the counts of one worker alone."),
+    "limits_unverified_calls": Metric(
+        "counter", (), "Calls that passed without Redis, by the counts of one worker alone."
+    ),
     "journal_waiting_bytes": Metric("gauge", ("worker",), "Records that the disk has not taken yet."),
     "journal_unsynced_bytes": Metric("gauge", ("worker",), "Records written, which a power failure could take."),
     "journal_dropped_records": Metric("counter", ("worker",), "Records lost because the disk took none for too long."),
