@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from analytics import records, rows, sums
 from analytics.models import JournalPart, PendingCalls
+from analytics.privacy import kept_address
 from gateway.journal.parts import Part, parts, read_records
 from gateway.journal.record import CallRecord
 
@@ -79,13 +80,13 @@ def _store(part: Part, batch: Batch) -> bool:
         with transaction.atomic():
             if not advance(part.file, batch.start, batch.ends[-1]):
                 return False
-            usage = records.usage_of(batch.records)
+            usage = records.usage_of(batch.records, _kept_address)
             rows.add_quarters(usage.quarters)
             rows.raise_quotas(usage.quotas)
             rows.note_key_uses(usage.keys)
             PendingCalls.objects.create(calls=sums.encode(list(map(sums.brief, batch.records))))
             if settings.RAW_CALL_DAYS:
-                rows.insert_calls([records.call(record, part.gateway) for record in batch.records])
+                rows.insert_calls([records.call(record, part.gateway, _kept_address) for record in batch.records])
         return True
     except (DataError, IntegrityError, ValueError, OverflowError) as error:
         if len(batch.records) == 1:
@@ -95,6 +96,10 @@ def _store(part: Part, batch: Batch) -> bool:
     first = Batch(batch.start, batch.records[:half], batch.ends[:half])
     second = Batch(batch.ends[half - 1], batch.records[half:], batch.ends[half:])
     return _store(part, first) and _store(part, second)
+
+
+def _kept_address(address: str) -> str:
+    return kept_address(address, settings.CALLER_ADDRESSES)
 
 
 def advance(file: Path, start: int, end: int, *, problem: str = "") -> bool:

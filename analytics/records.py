@@ -5,7 +5,7 @@ can be made raises ValueError or OverflowError.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -81,7 +81,8 @@ class Usage:
     keys: dict[tuple[UUID, str], KeyUse]
 
 
-def usage_of(records: Iterable[CallRecord]) -> Usage:
+def usage_of(records: Iterable[CallRecord], kept_address: Callable[[str], str]) -> Usage:
+    """`kept_address` makes of a caller's address what is kept of it."""
     quarters: defaultdict[tuple[bytes, int], Counts] = defaultdict(Counts)
     quotas: dict[bytes, tuple[float, int, int, int]] = {}
     keys: dict[tuple[bytes, bytes], tuple[float, str]] = {}
@@ -105,13 +106,15 @@ def usage_of(records: Iterable[CallRecord]) -> Usage:
         {(guid(key), _moment(quarter * QUARTER_SECONDS)): counts for (key, quarter), counts in quarters.items()},
         {guid(key): QuotaStand(_moment(start), *rest) for key, (start, *rest) in quotas.items()},
         {
-            (guid(subscription), key.hex()): KeyUse(_moment(at), _bounded(address, MAX_ADDRESS_CHARACTERS))
+            (guid(subscription), key.hex()): KeyUse(
+                _moment(at), _bounded(kept_address(address), MAX_ADDRESS_CHARACTERS)
+            )
             for (subscription, key), (at, address) in keys.items()
         },
     )
 
 
-def call(record: CallRecord, gateway: str) -> tuple[Any, ...]:
+def call(record: CallRecord, gateway: str, kept_address: Callable[[str], str]) -> tuple[Any, ...]:
     """The values of CALL_FIELDS."""
     return (
         _moment(record.at),
@@ -124,7 +127,7 @@ def call(record: CallRecord, gateway: str) -> tuple[Any, ...]:
         record.user,
         _text(record.method, MAX_METHOD_CHARACTERS),
         _text(record.url, MAX_URL_CHARACTERS),
-        _bounded(record.caller_address, MAX_ADDRESS_CHARACTERS),
+        _address(kept_address(record.caller_address)),
         record.response_code,
         record.backend_code,
         record.total_seconds * 1000,
@@ -148,6 +151,10 @@ def _moment(seconds: float) -> datetime:
 def _text(value: bytes, max_characters: int) -> str:
     """Bytes as text that shows all of them."""
     return _bounded(value[:max_characters].decode("utf-8", "backslashreplace"), max_characters)
+
+
+def _address(address: str) -> str:
+    return _bounded(address, MAX_ADDRESS_CHARACTERS)
 
 
 def _bounded(text: str, max_characters: int) -> str:

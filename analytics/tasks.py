@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from analytics import calls, finished_parts, quota_watch, rollups
+from analytics import calls, finished_parts, privacy, quota_watch, rollups
 from analytics import ingest as journal
 from portal import heartbeat
 from portal.exclusive import only_one
@@ -45,3 +45,8 @@ def prune_calls() -> None:
 @shared_task
 def prune_rollups() -> None:
     rollups.prune(timezone.now(), days=settings.ROLLUP_DAYS)
+
+
+@shared_task
+def erase_closed() -> None:
+    privacy.erase_closed_accounts(timezone.now())

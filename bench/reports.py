@@ -67,7 +67,7 @@ def fill(records: Iterator[Any], *, with_calls: bool) -> int:
         with transaction.atomic():
             rollups.add(sums.of(map(sums.brief, some)))
             if with_calls:
-                rows.insert_calls([call(record, "bench") for record in some])
+                rows.insert_calls([call(record, "bench", str) for record in some])
         stored += len(some)
     return stored
 

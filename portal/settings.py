@@ -391,6 +391,8 @@ UNFOLD = {
 # -- Worker ------------------------------------------------------------------------------------
 # How long a row for each single call is kept; 0: none is made.
 RAW_CALL_DAYS = env_int("RAW_CALL_DAYS", default=30, low=0, high=3650)
+# How much of callers' addresses is kept with their calls: truncated is the network of 24 bits, or of 48 for IPv6.
+CALLER_ADDRESSES = env_text("CALLER_ADDRESSES", default="full", choices=("full", "truncated", "none"))
 # How long sums of calls by quarter of an hour and by day are kept, for reports.
 ROLLUP_DAYS = env_int("ROLLUP_DAYS", default=731, low=1, high=36500)
 CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", default="filesystem://")
@@ -420,6 +422,7 @@ CELERY_BEAT_SCHEDULE = {
     "warn-of-quotas": {"task": "analytics.tasks.warn_of_quotas", "schedule": 60.0, "options": {"expires": 60}},
     "prune-calls": {"task": "analytics.tasks.prune_calls", "schedule": 3600.0, "options": {"expires": 3600}},
     "prune-audit-log": {"task": "audit.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+    "erase-closed-accounts": {"task": "analytics.tasks.erase_closed", "schedule": 3600.0, "options": {"expires": 3600}},
     "prune-rollups": {"task": "analytics.tasks.prune_rollups", "schedule": 3600.0, "options": {"expires": 3600}},
     "deliver-webhooks": {"task": "webhooks.tasks.deliver_waiting", "schedule": 1.0, "options": {"expires": 1}},
     "forget-webhooks": {"task": "webhooks.tasks.forget_old", "schedule": 3600.0, "options": {"expires": 3600}},

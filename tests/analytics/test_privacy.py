@@ -1,0 +1,56 @@
+"""How much is kept of callers, and that closed accounts leave no trace in single calls."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts import closing
+from analytics import privacy, rollups
+from analytics.ingest import ingest
+from analytics.models import Call, UsageDay
+from tests.analytics.conftest import record
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("how", "address", "kept"),
+    [
+        pytest.param("full", "203.0.113.7", "203.0.113.7", id="all of it"),
+        pytest.param("truncated", "203.0.113.7", "203.0.113.0", id="24 bits of IPv4"),
+        pytest.param("truncated", "2001:db8:1:2:3:4:5:6", "2001:db8:1::", id="48 bits of IPv6"),
+        pytest.param("truncated", "unix:", "", id="what is no address"),
+        pytest.param("none", "203.0.113.7", "", id="nothing"),
+    ],
+)
+def test_addresses_are_kept_as_far_as_the_setting_says(write, tmp_path, settings, how, address, kept):
+    settings.CALLER_ADDRESSES = how
+    write(record(1, caller_address=address))
+    ingest(tmp_path)
+    assert Call.objects.get().caller_address == kept
+
+
+def callers() -> list[tuple[int | None, str]]:
+    return list(Call.objects.order_by("at").values_list("user_id", "caller_address"))
+
+
+def test_a_closed_account_leaves_its_calls_also_those_that_come_late(write, tmp_path, alice, bob, admin_user):
+    now = timezone.now() + timedelta(minutes=1)
+    write(record(1, user=alice.pk), record(2, user=bob.pk))
+    ingest(tmp_path)
+    closing.close(alice, by=admin_user)
+    assert privacy.erase_closed_accounts(now) == 1
+    write(record(3, user=alice.pk))
+    ingest(tmp_path)
+    assert privacy.erase_closed_accounts(now) == 1
+    assert callers() == [(None, ""), (bob.pk, "127.0.0.1"), (None, "")]
+    rollups.settle()
+    assert sum(UsageDay.objects.values_list("success", flat=True)) == 3
+
+
+def test_one_person_can_be_erased(write, tmp_path):
+    write(record(1, user=7), record(2, user=8))
+    ingest(tmp_path)
+    assert privacy.erase_user(7) == 1
+    assert callers() == [(None, ""), (8, "127.0.0.1")]
