@@ -8,7 +8,7 @@ from portalsettings.models import PortalSettings, Terms, current
 from service.models import Service
 
 PAGE = "/admin/portalsettings/portalsettings/1/change/"
-VALUES = {"sign_up": "open"}
+VALUES = {"sign_up": "open", "issues": "off"}
 
 
 @pytest.fixture(autouse=True)
