@@ -139,6 +139,8 @@ def explain(report: Callable[[], object]) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
+    # What a server-side cursor reads is not captured.
+    connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = True
     with CaptureQueriesContext(connection) as captured:
         report()
     words = "EXPLAIN (ANALYZE, BUFFERS)" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"

@@ -151,7 +151,8 @@ def _read(rows: _Rows, by: Sequence[str]) -> Iterator[tuple[Any, Total]]:
         if row["success__"] is not None:
             yield (), _total(row)
         return
-    for row in rows.values(*by).annotate(**_AGGREGATES).iterator():
+    # All at once: a cursor on the server would keep PostgreSQL from working in parallel.
+    for row in rows.values(*by).annotate(**_AGGREGATES):
         yield tuple(row[name] for name in by), _total(row)
 
 
