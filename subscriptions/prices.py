@@ -52,6 +52,8 @@ class Price(models.Model):
     text = models.CharField(max_length=200, blank=True)
 
     class Meta:
+        verbose_name = _("price")
+        verbose_name_plural = _("prices")
         ordering = ["-since", "-pk"]
         indexes = [models.Index(name="price_product_since", fields=["product", "-since"])]
         constraints = [

@@ -68,6 +68,14 @@ class ActionFilter(admin.SimpleListFilter):
         return queryset.filter(action=int(value)) if value in {str(action) for action in ACTIONS} else queryset
 
 
+# Allauth names this one in no language.
+NAMES = {("mfa", "authenticator"): _("second factor")}
+
+
+def _kind_of(kind: ContentType) -> str:
+    return str(capfirst(NAMES.get(kind.natural_key(), kind.name)))
+
+
 class KindFilter(admin.SimpleListFilter):
     """The kinds that are audited, so that nobody has to ask a long log which ones are in it."""
 
@@ -75,10 +83,8 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "content_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
-        kinds = ContentType.objects.get_for_models(*watched.get_models()).items()
-        return sorted(
-            ((str(kind.pk), capfirst(str(model._meta.verbose_name))) for model, kind in kinds), key=lambda kind: kind[1]
-        )
+        kinds = ContentType.objects.get_for_models(*watched.get_models()).values()
+        return sorted(((str(kind.pk), _kind_of(kind)) for kind in kinds), key=lambda kind: kind[1])
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
         value = self.value() or ""
@@ -171,7 +177,7 @@ class EntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("kind"))
     def kind(self, entry: Entry) -> str:
-        return str(capfirst(entry.content_type.name))
+        return _kind_of(entry.content_type)
 
     @admin.display(description=_("what"))
     def what(self, entry: Entry) -> str:

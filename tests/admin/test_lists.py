@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from allauth.socialaccount.models import SocialApp
 from django.contrib import admin as django_admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -15,7 +16,9 @@ from accounts.models import CustomField, Group, User
 from analytics.models import Call, JournalPart
 from apis.models import API, Operation, Parameter, Representation, Response
 from backends.models import Backend, PoolMember
-from notifications.models import OutboxMail
+from events.models import Event
+from feedback.models import Issue
+from notifications.models import Announcement, BouncedAddress, OutboxMail
 from service.models import Service
 from subscriptions import lifecycle
 from subscriptions.models import Product
@@ -38,6 +41,8 @@ LISTS = [
     "accounts/invitation",
     "analytics/call",
     "analytics/journalpart",
+    "events/event",
+    "feedback/issue",
     "notifications/outboxmail",
     "webhooks/endpoint",
     "webhooks/delivery",
@@ -89,6 +94,11 @@ def make_rows(number: int) -> None:
             subscription = lifecycle.create(display_name=name, by=user, owner=user, **scope)
         make_call(api_id=api.pk, operation_id=operation.pk, subscription_id=subscription.pk, user_id=user.pk)
         JournalPart.objects.create(name=name)
+        event = Event.objects.create(name="user.closed", by=user)
+        Announcement.objects.create(subject=name, body=name, api=api, scope_name=name, event=event, by=user)
+        BouncedAddress.objects.create(email=f"{name}@example.org", reason=name)
+        SocialApp.objects.create(provider="openid_connect", provider_id=name, name=name, client_id=name)
+        Issue.objects.create(api=api, author=user, title=name, description=name)
         endpoint = Endpoint.objects.create(name=name, url="https://a.example", events=["*"])
         Delivery.objects.create(endpoint=endpoint, type="user.closed", body="{}")
         OutboxMail.objects.create(message=b"x" * 1000, sender="a@b", recipients=["c@d"], subject=name)
@@ -155,6 +165,7 @@ def test_every_row_has_a_page(admin, operation):
     for name in LISTS:
         app, model = name.split("/")
         row = next(m for m in django_admin.site._registry if m._meta.label_lower == f"{app}.{model}").objects.first()
+        assert row is not None, f"{name}: make_rows makes none"
         response = admin.get(reverse(f"admin:{app}_{model}_change", args=[row.pk]))
         assert response.status_code == 200
         assert "(&#x27;" not in response.content.decode(), "a raw tuple"

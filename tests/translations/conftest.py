@@ -7,8 +7,10 @@ from accounts.models import Group, Team, TeamMembership
 from analytics.models import Call, JournalPart
 from apis.models import API, Operation, Parameter, Representation, Response
 from backends.models import Backend, PoolMember
+from feedback import issues
 from notifications.models import OutboxMail
 from policies.models import ProductPolicy
+from portalsettings.models import PortalSettings
 from service.models import Service
 from subscriptions import lifecycle
 from subscriptions.models import Product
@@ -42,6 +44,9 @@ def rows(db, alice, admin_user):
     product.apis.add(api)
     product.groups.add(group)
     ProductPolicy.objects.create(product=product, document=STARTER_POLICY)
+    PortalSettings.objects.update_or_create(pk=1, defaults={"issues": "atOnce"})
+    issue = issues.open_issue(api=api, by=alice, title=MADE_UP, description=f"{MADE_UP} {MADE_UP} {MADE_UP}")
+    comment = issues.comment(issue, by=alice, text=MADE_UP)
     team = Team.objects.create(name=MADE_UP)
     membership = TeamMembership.objects.create(team=team, user=alice, role="owner")
     other = TeamMembership.objects.create(team=team, user=admin_user, role="member")
@@ -68,6 +73,8 @@ def rows(db, alice, admin_user):
         "product": product.name,
         "subscription_id": subscription.pk,
         "slot": "primary",
+        "issue_id": issue.pk,
+        "comment_id": comment.pk,
         "team_id": team.pk,
         "membership_id": other.pk,
         "own_membership_id": membership.pk,

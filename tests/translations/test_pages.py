@@ -34,6 +34,7 @@ NOT_READ = {
     "portal:llms": "for programs, in English",
     "portal:health": "for programs, in English",
     "portal:console_download": "what a backend sent",
+    "portal:issue_attachment": "what somebody attached",
     "portal:cancel_call": "takes only what a script sends",
     "portal:team_invitation": "needs the link of a mail",
     "account_invitation": "needs the link of a mail",
