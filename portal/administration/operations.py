@@ -81,6 +81,7 @@ class LinesField(forms.CharField):
 
 class ParameterForm(TableRowForm):
     values = LinesField(
+        label=_("values"),
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 1, "placeholder": _("one a line")}),
         help_text=_("The values that are allowed, one a line; empty: any."),
@@ -97,7 +98,7 @@ class ParameterForm(TableRowForm):
 class TemplateParameterForm(ParameterForm):
     """A parameter of the template takes part in matching, so it is always required."""
 
-    required = forms.BooleanField(disabled=True, required=False, initial=True)
+    required = forms.BooleanField(label=_("required"), disabled=True, required=False, initial=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
