@@ -81,26 +81,42 @@ def revoke(invitation: Invitation) -> None:
 
 def find(token: str, at: datetime) -> Invitation:
     """The invitation that a link was made for, to show it. Raises Unusable."""
-    return _usable(Invitation.objects.filter(digest=_digest(token)).first(), at)
+    return find_by_digest(_digest(token), at)
+
+
+def find_by_digest(digest: str, at: datetime) -> Invitation:
+    """The same, for who noted the digest of the link's token. Raises Unusable."""
+    return _usable(Invitation.objects.filter(digest=digest).first(), at)
 
 
 def accept(token: str, *, password: str, first_name: str, last_name: str) -> User:
     """Make the account; the link proves the address, and nobody has to approve who was invited. Raises Unusable."""
     with transaction.atomic():
-        row = _locked(token)
-        if owner_of(row.email) is not None:
-            raise Unusable
+        row = for_new_account(_digest(token))
         user = User.objects.create_user(row.email, password, first_name=first_name, last_name=last_name)
         EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-        _join(row, user)
-        record(names.USER_SIGNED_UP, by=user, user=user, invitation=row)
+        complete(row, user)
     return user
+
+
+def for_new_account(digest: str) -> Invitation:
+    """Lock the invitation until the end of the transaction that makes an account by it. Raises Unusable."""
+    row = _locked(digest)
+    if owner_of(row.email) is not None:
+        raise Unusable
+    return row
+
+
+def complete(row: Invitation, user: User) -> None:
+    """The account is made; it joins the groups, and the link has been used."""
+    _join(row, user)
+    record(names.USER_SIGNED_UP, by=user, user=user, invitation=row)
 
 
 def join(token: str) -> User:
     """Let the account that the address got in the meantime join the groups. Raises Unusable."""
     with transaction.atomic():
-        row = _locked(token)
+        row = _locked(_digest(token))
         user = owner_of(row.email)
         if user is None:
             raise Unusable
@@ -126,8 +142,8 @@ def _join(row: Invitation, user: User) -> None:
     row.save(update_fields=["accepted_at", "accepted_by"])
 
 
-def _locked(token: str) -> Invitation:
-    return _usable(Invitation.objects.select_for_update().filter(digest=_digest(token)).first(), timezone.now())
+def _locked(digest: str) -> Invitation:
+    return _usable(Invitation.objects.select_for_update().filter(digest=digest).first(), timezone.now())
 
 
 def _usable(invitation: Invitation | None, at: datetime) -> Invitation:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from allauth.account.forms import AddEmailForm, SignupForm
+from allauth.account.forms import AddEmailForm, BaseSignupForm, SignupForm
 from allauth.core import context
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
@@ -20,14 +20,14 @@ from portalsettings import models as portal_settings
 from portalsettings.domains import is_allowed
 
 
-class SignUpForm(SignupForm, TermsForm):
+class SignUpRules(BaseSignupForm, TermsForm):
+    """What holds for everybody who signs up, with a password or through an identity provider."""
+
     account_already_exists: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.order_fields([name for name in self.fields if not name.startswith("terms")])
-        if invitation := team_sign_up.invitation_of(context.request):
-            self.fields["email"].initial = invitation.email
 
     def clean_email(self) -> str:
         email: str = super().clean_email()
@@ -40,6 +40,17 @@ class SignUpForm(SignupForm, TermsForm):
         self.account_already_exists = self.account_already_exists and not is_only_wanted(email)
         return email
 
+    def custom_signup(self, request: HttpRequest, user: User) -> None:
+        super().custom_signup(request, user)
+        self.note_acceptance(user)
+
+
+class SignUpForm(SignUpRules, SignupForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if invitation := team_sign_up.invitation_of(context.request):
+            self.fields["email"].initial = invitation.email
+
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         """Allauth's own, in the same time for addresses that have an account: there is a password to hash."""
         if self.account_already_exists:
@@ -47,10 +58,6 @@ class SignUpForm(SignupForm, TermsForm):
         with transaction.atomic():
             outcome: tuple[User | None, HttpResponse | None] = super().try_save(request)
         return outcome
-
-    def custom_signup(self, request: HttpRequest, user: User) -> None:
-        super().custom_signup(request, user)
-        self.note_acceptance(user)
 
 
 class NewAddressForm(AddEmailForm):

@@ -2,41 +2,40 @@
 
 from typing import Any
 
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.forms import SignupForm
 from django.db import transaction
 from django.http import HttpRequest
+from django.shortcuts import render
 
-from accounts.addresses import is_only_wanted
+from accounts import invitations
+from accounts.invited_sign_up import invitation_of
 from accounts.models import User
-from accounts.sign_up import validate_domain, validate_invited
-from accounts.terms import TermsForm
+from accounts.sign_up import SignUpRules
 
 
-class SocialSignUpForm(SignupForm, TermsForm):
-    """The form for whoever comes from a provider for the first time; the same rules as for all who sign up."""
-
-    account_already_exists: bool
+class SocialSignUpForm(SignUpRules, SignupForm):
+    """The form for whoever comes from a provider for the first time; who was invited gets the invited address."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.order_fields([name for name in self.fields if not name.startswith("terms")])
+        self.invitation = invitation_of(self.sociallogin)
+        if self.invitation is not None:
+            self.fields["email"].disabled = True
+            self.initial["email"] = self.invitation.email
+            for name in ("first_name", "last_name"):
+                self.initial[name] = self.initial[name] or getattr(self.invitation, name)
 
     def clean_email(self) -> str:
-        email: str = super().clean_email()
-        validate_domain(email)
-        validate_invited(email)
-        return email
-
-    def validate_unique_email(self, value: str) -> str:
-        email: str = super().validate_unique_email(value)
-        self.account_already_exists = self.account_already_exists and not is_only_wanted(email)
-        return email
+        """The invitation counts, and not where the domain may sign up."""
+        if self.invitation is not None:
+            return self.invitation.email
+        return super().clean_email()
 
     def save(self, request: HttpRequest) -> User:
-        with transaction.atomic():
-            user: User = super().save(request)
+        try:
+            with transaction.atomic():
+                user: User = super().save(request)
+        except invitations.Unusable:
+            raise ImmediateHttpResponse(render(request, "account/invitation_unusable.html", status=404)) from None
         return user
-
-    def custom_signup(self, request: HttpRequest, user: User) -> None:
-        super().custom_signup(request, user)
-        self.note_acceptance(user)

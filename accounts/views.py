@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import invitations
+from accounts import invitations, invited_sign_up
 from accounts.addresses import owner_of
 from accounts.forms import NameForm
 from accounts.invitation_form import InvitationForm
@@ -125,6 +125,8 @@ def _join(request: HttpRequest, token: str, found: Invitation) -> HttpResponse:
 
 
 def _accept(request: HttpRequest, token: str, found: Invitation) -> HttpResponse:
+    if way := invited_sign_up.leave(request, found, request.POST.get("provider", "")):
+        return way
     form = InvitationForm(request.POST if request.method == "POST" else None, invitation=found)
     if not form.is_valid():
         return render(request, "account/invitation.html", {"form": form, "invitation": found})

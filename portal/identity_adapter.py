@@ -9,7 +9,8 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts import provider_secrets, sign_up
+from accounts import invitations, provider_secrets, sign_up
+from accounts.invited_sign_up import invitation_of
 from accounts.models import User
 
 
@@ -39,11 +40,28 @@ class IdentityAdapter(DefaultSocialAccountAdapter):
         is_confirmed = EmailAddress.objects.filter(user=user, email__iexact=email, verified=True).exists()
         return found if is_confirmed else None
 
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        """Also for whom administrators invited, whatever else they allow."""
+        return invitation_of(sociallogin) is not None or super().is_open_for_signup(request, sociallogin)
+
     def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
-        """An address that the provider has confirmed completes the sign-up; another one is confirmed by mail first."""
+        """An address that the provider has confirmed completes the sign-up; another one is confirmed by mail first.
+
+        An invitation's link has confirmed the address, and nobody has to approve who was invited; raises Unusable.
+        """
+        if form is not None and form.invitation is not None:
+            return self._save_invited(request, sociallogin, form)
         user: User = super().save_user(request, sociallogin, form)
         if EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists():
             sign_up.complete(user)
+        return user
+
+    def _save_invited(self, request: HttpRequest, sociallogin: SocialLogin, form: Any) -> User:
+        row = invitations.for_new_account(form.invitation.digest)
+        sociallogin.user.state = User.State.ACTIVE
+        sociallogin.email_addresses = [EmailAddress(email=row.email, verified=True, primary=True)]
+        user: User = super().save_user(request, sociallogin, form)
+        invitations.complete(row, user)
         return user
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: SocialAccount) -> str:
