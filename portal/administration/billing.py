@@ -1,15 +1,12 @@
-"""Usage for invoices: a month's calls and amounts by subscription, on a page and as CSV."""
+"""Usage for invoices: a month's calls and amounts by subscription, on a page and as a file."""
 
-import csv
-from collections.abc import Iterator
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -18,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from analytics.billing import Bill, Period, bills, periods
+from analytics.export import Column, Format, Kind, Table, download
 from portal.administration.model_admin import ModelAdmin
 from portal.plans import amount_in_words
 from subscriptions.models import Product
@@ -25,24 +23,22 @@ from subscriptions.models import Product
 MONTHS = 36
 SHOWN = 100
 COLUMNS = (
-    "subscription_id",
-    "subscription",
-    "owner",
-    "team",
-    "product",
-    "period_start",
-    "period_end",
-    "calls",
-    "bytes",
-    "price",
-    "currency",
-    "price_per_month",
-    "included_calls",
-    "price_per_1000_calls",
-    "amount",
+    Column("subscription_id"),
+    Column("subscription"),
+    Column("owner"),
+    Column("team"),
+    Column("product"),
+    Column("period_start", Kind.MOMENT),
+    Column("period_end", Kind.MOMENT),
+    Column("calls", Kind.INTEGER),
+    Column("bytes", Kind.INTEGER),
+    Column("price"),
+    Column("currency"),
+    Column("price_per_month", Kind.DECIMAL),
+    Column("included_calls", Kind.INTEGER),
+    Column("price_per_1000_calls", Kind.DECIMAL),
+    Column("amount", Kind.DECIMAL),
 )
-# A spreadsheet takes what begins with one of these as a formula, also in the full width of East Asian fonts.
-_FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 class _ProductField(forms.ModelChoiceField):  # type: ignore[type-arg]
@@ -83,11 +79,13 @@ def billing_view(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRespon
         "opts": model_admin.opts,
         "form": form,
         "zone": zone,
+        "formats": Format,
     }
     if form.is_valid():
         found = bills(form.period, form.cleaned_data["product"])
-        if request.GET.get("format") == "csv":
-            return _download(found, form.period, form.cleaned_data["product"])
+        if request.GET.get("format") in Format:
+            table = table_of(found, form.period, form.cleaned_data["product"])
+            return download(table, Format(request.GET["format"]))
         rows = list(islice(found, SHOWN + 1))
         context |= {
             "period": form.period,
@@ -98,58 +96,30 @@ def billing_view(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRespon
     return render(request, "admin/subscriptions/product/billing.html", context)
 
 
-def _download(found: Iterator[Bill], period: Period, product: Product | None) -> StreamingHttpResponse:
-    name = f"usage-{product.name}-{period.name}.csv" if product is not None else f"usage-{period.name}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return StreamingHttpResponse(lines(found), content_type="text/csv; charset=utf-8", headers=headers)
+def table_of(found: Iterable[Bill], period: Period, product: Product | None) -> Table:
+    name = f"usage-{product.name}-{period.name}" if product is not None else f"usage-{period.name}"
+    return Table(name, COLUMNS, map(_row, found))
 
 
-class _Line:
-    """What csv writes into: gives each line back."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def lines(found: Iterator[Bill]) -> Iterator[str]:
-    """CSV (RFC 4180) whose texts no spreadsheet takes for formulas."""
-    writer = csv.writer(_Line())
-    yield writer.writerow(COLUMNS)
-    for bill in found:
-        yield writer.writerow(_cells(bill))
-
-
-def _cells(bill: Bill) -> list[str]:
+def _row(bill: Bill) -> list[Any]:
     subscription, price = bill.subscription, bill.price
-    texts = [
-        str(subscription.pk),
-        subscription.display_name,
-        subscription.owner.email if subscription.owner is not None else "",
-        subscription.team.name if subscription.team is not None else "",
-        bill.product.display_name,
-    ]
+    included_calls = None
+    if price is not None and price.per_thousand_calls is not None:
+        included_calls = price.included_calls or 0
     return [
-        *(_harmless(text) for text in texts),
-        _moment(bill.period.start),
-        _moment(bill.period.end),
-        str(bill.calls),
-        str(bill.bytes),
-        price.kind if price is not None else "",
-        price.currency if price is not None else "",
-        _plain(price.per_month) if price is not None else "",
-        str(price.included_calls or 0) if price is not None and price.per_thousand_calls is not None else "",
-        _plain(price.per_thousand_calls) if price is not None else "",
-        _plain(bill.amount),
+        subscription.pk,
+        subscription.display_name,
+        subscription.owner.email if subscription.owner is not None else None,
+        subscription.team.name if subscription.team is not None else None,
+        bill.product.display_name,
+        bill.period.start,
+        bill.period.end,
+        bill.calls,
+        bill.bytes,
+        price.kind if price is not None else None,
+        price.currency if price is not None else None,
+        price.per_month if price is not None else None,
+        included_calls,
+        price.per_thousand_calls if price is not None else None,
+        bill.amount,
     ]
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text[:1] in _FORMULA_STARTS and text else text
-
-
-def _moment(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
-
-
-def _plain(amount: Decimal | None) -> str:
-    return f"{amount:f}" if amount is not None else ""

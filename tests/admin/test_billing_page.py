@@ -35,7 +35,7 @@ def mine(starter, alice) -> Subscription:
 def download(admin, **chosen) -> list[dict[str, str]]:
     answer = admin.get(PAGE, {"format": "csv", **chosen})
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    return list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
 
 
 def test_csv_has_a_line_for_each_subscription(admin, starter, mine, month):
