@@ -44,6 +44,9 @@ GATEWAY_PROXY_PROTOCOL = env_text("GATEWAY_PROXY_PROTOCOL", default="off", choic
 GATEWAY_MANAGEMENT_HOST = env_text("GATEWAY_MANAGEMENT_HOST", default="127.0.0.1")
 # 0: there is no management server.
 GATEWAY_MANAGEMENT_PORT = env_int("GATEWAY_MANAGEMENT_PORT", default=8081, low=0, high=65535)
+GATEWAY_MANAGEMENT_URL = env_base_url(
+    "GATEWAY_MANAGEMENT_URL", default=f"http://127.0.0.1:{GATEWAY_MANAGEMENT_PORT}" if GATEWAY_MANAGEMENT_PORT else ""
+)
 PORTAL_URL = env_base_url("PORTAL_URL", default=f"http://127.0.0.1:{PORTAL_PORT}")
 # `{service}` in it stands for the service's name.
 GATEWAY_URL = env_base_url("GATEWAY_URL", default=f"http://127.0.0.1:{GATEWAY_PORT}")

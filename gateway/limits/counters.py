@@ -15,7 +15,8 @@ from typing import TypeAlias
 from gateway.catalogue.admission import Admitted, Refusal
 from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule, Scope
 from gateway.catalogue.routing import Catalogue
-from gateway.limits.answers import bandwidth_left, lines_of, refuse_quota, refuse_rate
+from gateway.limits.answers import RateStand, bandwidth_left, lines_of, refuse_quota, refuse_rate
+from gateway.limits.standing import Looked
 
 SWEPT_PER_TURN = 1000
 FIXED_AT_ONCE = 200
@@ -108,9 +109,22 @@ class Counters:
 
     def _lines(self, limits: CallLimits, subscription: bytes, now: float) -> bytes:
         """What a call that is refused is told."""
-        windows = [self._window(rate, subscription, now) for rate in limits.rates]
-        rates = [(len(times), times[0] if times else now) for times in windows]
-        return lines_of(limits, rates, [self._stand(quota, subscription, now) for quota in limits.quotas], now)
+        looked = self.look(limits.rates, limits.quotas, subscription, now)
+        return lines_of(limits, looked.rates, looked.quotas, now)
+
+    def look(self, rates: Sequence[RateRule], quotas: Sequence[QuotaRule], subscription: bytes, now: float) -> Looked:
+        """Where these limits stand; nothing is counted."""
+        return Looked(
+            [self._rate_stand(rate, subscription, now) for rate in rates],
+            [self._stand(quota, subscription, now) for quota in quotas],
+            now,
+        )
+
+    def _rate_stand(self, rate: RateRule, subscription: bytes, now: float) -> RateStand:
+        if subscription not in self._rates[rate.scope]:
+            return 0, now
+        times = self._window(rate, subscription, now)
+        return len(times), times[0] if times else now
 
     def add_bytes(self, admitted: Admitted, size: int, now: float) -> None:
         """Count the bytes of a call that has ended, where its quotas do; its stands are then those of now."""

@@ -7,12 +7,13 @@
 --   {1, who, quotas}         bytes of a call that has ended: {prefix, period, bytes}
 --   {2, who, rates, quotas}  what the gateway decided alone: {prefix, period, times, times not to count},
 --                            and {prefix, period, stand, calls, bytes}
+--   {3, who, rates, quotas}  a look at the limits of calls, which counts nothing; asked like a call
 -- A stand is when the period began, the calls and the bytes in it, as far as the gateway knows; the
 -- first is -1 where it knows nothing. Periods are in seconds, all else in microseconds.
 --
 -- The answer is {now, answers}, in MessagePack: for a call {index of the limit that refuses it or 0,
 -- when that one lets the next call pass, then for each rate its calls and the first one's time, and
--- each quota's stand}; for the rest {0}.
+-- each quota's stand}, for a look the same; for the rest {0}.
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -149,6 +150,22 @@ local function take(who, rates, quotas)
     return answer
 end
 
+local function look(who, rates, quotas)
+    local answer = {0, 0}
+    for _, rate in ipairs(rates) do
+        local count, first = window(rate[1] .. who, rate[3] * 1000000)
+        answer[#answer + 1] = count
+        answer[#answer + 1] = first
+    end
+    for _, quota in ipairs(quotas) do
+        local start, calls, bytes = stand(quota[1] .. who, quota[4] * 1000000, quota[5])
+        answer[#answer + 1] = start
+        answer[#answer + 1] = calls
+        answer[#answer + 1] = bytes
+    end
+    return answer
+end
+
 local function add_bytes(who, quotas)
     for _, quota in ipairs(quotas) do
         local period = quota[2] * 1000000
@@ -216,6 +233,8 @@ for index, one in ipairs(asked) do
         answer = take(one[2], one[3], one[4])
     elseif one[1] == 1 then
         add_bytes(one[2], one[3])
+    elseif one[1] == 3 then
+        answer = look(one[2], one[3], one[4])
     else
         settle(one[2], one[3], one[4])
     end

@@ -21,7 +21,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -33,10 +33,11 @@ import msgspec
 
 from gateway import tasks
 from gateway.catalogue.admission import Admitted, Refusal
-from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand
-from gateway.limits.answers import lines_of, refuse_quota, refuse_rate, refuse_uncounted
+from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule
+from gateway.limits.answers import RateStand, lines_of, refuse_quota, refuse_rate, refuse_uncounted
 from gateway.limits.counters import Counters
 from gateway.limits.redis_connection import RedisAddress, RedisConnection, RedisError, Reply, connect
+from gateway.limits.standing import Looked
 from gateway.limits.unsettled import Unsettled, UnsettledOf
 from gateway.log import Sparingly
 
@@ -66,7 +67,7 @@ end
 fields.epoch = ARGV[1]
 return cmsgpack.pack(fields)
 """
-_TAKE, _ADD_BYTES, _SETTLE = range(3)
+_TAKE, _ADD_BYTES, _SETTLE, _LOOK = range(4)
 
 _unavailable = Sparingly(logging.WARNING, "shared counters unavailable, deciding alone: redis=%s reason=%s")
 log = logging.getLogger(__name__)
@@ -108,7 +109,18 @@ class Settlement:
     what: UnsettledOf
 
 
-Entry = Question | AddedBytes | Settlement
+@dataclass(slots=True)
+class Look:
+    """Limits that somebody wants to know about; nothing is decided by them."""
+
+    asked: Asked
+    rates: Sequence[RateRule]
+    quotas: Sequence[QuotaRule]
+    who: bytes
+    told: "asyncio.Future[Looked]"
+
+
+Entry = Question | AddedBytes | Settlement | Look
 
 
 @dataclass(slots=True)
@@ -150,8 +162,12 @@ class RedisCounters:
         limits, who = admitted.limits, admitted.subscription
         assert limits is not None
         assert who is not None
-        rates = [(rate.prefix, rate.calls, rate.period) for rate in limits.rates]
-        quotas = [
+        asked = self._asked(_TAKE, who, limits.rates, limits.quotas)
+        self._put(Question(asked, admitted, limits, who, now, settle))
+
+    def _asked(self, kind: int, who: bytes, rates: Sequence[RateRule], quotas: Sequence[QuotaRule]) -> Asked:
+        asked_rates = [(rate.prefix, rate.calls, rate.period) for rate in rates]
+        asked_quotas = [
             (
                 quota.prefix,
                 -1 if quota.calls is None else quota.calls,
@@ -159,9 +175,9 @@ class RedisCounters:
                 quota.period,
                 _in_microseconds(self.local.stand(quota, who)),
             )
-            for quota in limits.quotas
+            for quota in quotas
         ]
-        self._put(Question((_TAKE, who.hex(), rates, quotas), admitted, limits, who, now, settle))
+        return kind, who.hex(), asked_rates, asked_quotas
 
     def take_alone(self, admitted: Admitted, now: float) -> Refusal | None:
         """Decide by this gateway's own counters, or as the setting says."""
@@ -186,6 +202,18 @@ class RedisCounters:
             self._put(added)
         else:
             self._leave(added)
+
+    async def look(self, rates: Sequence[RateRule], quotas: Sequence[QuotaRule], who: bytes) -> Looked:
+        """Where these limits stand, after `COUNTERS_TIMEOUT_SECONDS` at most; nothing is counted."""
+        if not self.is_up:
+            return self._look_alone(rates, quotas, who)
+        told: asyncio.Future[Looked] = self._loop.create_future()
+        self._put(Look(self._asked(_LOOK, who, rates, quotas), rates, quotas, who, told))
+        return await told
+
+    def _look_alone(self, rates: Sequence[RateRule], quotas: Sequence[QuotaRule], who: bytes) -> Looked:
+        looked = self.local.look(rates, quotas, who, time.time() + self._clock_offset)
+        return msgspec.structs.replace(looked, is_certain=False)
 
     # -- Batches ---------------------------------------------------------------------------------
 
@@ -224,6 +252,8 @@ class RedisCounters:
         for entry, answer in zip(batch.entries, answers, strict=True):
             if isinstance(entry, Question):
                 _settle(entry, partial(self._verdict, entry, answer, now))
+            elif isinstance(entry, Look):
+                _tell(entry, Looked(*_stands(answer, entry.rates), now))
         if not self.is_up:
             self._settle_more()
         if self._all_answered is not None and not self._under_way:
@@ -232,11 +262,7 @@ class RedisCounters:
     def _verdict(self, question: Question, answer: list[int], now: float) -> Refusal | None:
         admitted, limits, who = question.admitted, question.limits, question.who
         refuses, until = answer[0], answer[1] / 1e6
-        after_rates = 2 + 2 * len(limits.rates)
-        rates = [(answer[place], answer[place + 1] / 1e6) for place in range(2, after_rates, 2)]
-        stands: list[QuotaStand] = [
-            (answer[place] / 1e6, answer[place + 1], answer[place + 2]) for place in range(after_rates, len(answer), 3)
-        ]
+        rates, stands = _stands(answer, limits.rates)
         lines = lines_of(limits, rates, stands, now)
         if refuses == 0:
             self.local.follow(limits, who, stands, now)
@@ -283,9 +309,13 @@ class RedisCounters:
             for entry in batch.entries:
                 if isinstance(entry, Question):
                     _settle(entry, partial(self._decide_doubtful, entry))
+                elif isinstance(entry, Look):
+                    _tell(entry, self._look_alone(entry.rates, entry.quotas, entry.who))
         for entry in waiting:
             if isinstance(entry, Question):
                 _settle(entry, partial(self.take_alone, entry.admitted, entry.now))
+            elif isinstance(entry, Look):
+                _tell(entry, self._look_alone(entry.rates, entry.quotas, entry.who))
             else:
                 self._leave(entry)
         self._start_connecting()
@@ -371,7 +401,7 @@ class RedisCounters:
         for entry, verdict in zip(batch.entries, verdicts, strict=True):
             if isinstance(entry, Question):
                 self._settle_question(entry, counted_at if verdict == "1" else None)
-            elif not is_counted:
+            elif not is_counted and not isinstance(entry, Look):
                 self._leave(entry)
 
     def _settle_question(self, question: Question, counted_at: float | None) -> None:
@@ -421,6 +451,20 @@ def _settle(question: Question, decide: Callable[[], Refusal | None]) -> None:
         log.exception("a call could not be counted, and is refused")
         refusal = refuse_uncounted(question.admitted)
     question.settle(refusal)
+
+
+def _tell(look: Look, looked: Looked) -> None:
+    """Who asked may have given up waiting."""
+    if not look.told.done():
+        look.told.set_result(looked)
+
+
+def _stands(answer: list[int], rates: Sequence[RateRule]) -> tuple[list[RateStand], list[QuotaStand]]:
+    after_rates = 2 + 2 * len(rates)
+    return (
+        [(answer[place], answer[place + 1] / 1e6) for place in range(2, after_rates, 2)],
+        [(answer[place] / 1e6, answer[place + 1], answer[place + 2]) for place in range(after_rates, len(answer), 3)],
+    )
 
 
 def _microseconds(moment: float) -> int:

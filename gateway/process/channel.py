@@ -11,6 +11,7 @@ stream says that the other process is gone.
                     <- HandedOver   accepts nothing more, counts nothing more, writes no checkpoint
     Stop ->                     the gateway stops
     Ask ->          <- Status   at any time after Serving
+    AskLimits ->    <- Limits   likewise
                     <- Failed   it cannot serve, and ends
 """
 
@@ -21,6 +22,8 @@ from contextlib import suppress
 from typing import Self, TypeAlias
 
 import msgspec
+
+from gateway.limits.standing import SubscriptionLimits
 
 MESSAGE_LIMIT_BYTES = 64 * 2**20
 
@@ -41,6 +44,13 @@ class Stop(msgspec.Struct, frozen=True, tag=True):
 
 class Ask(msgspec.Struct, frozen=True, tag=True):
     pass
+
+
+class AskLimits(msgspec.Struct, frozen=True, tag=True):
+    """`number` is repeated by the answer."""
+
+    number: int
+    subscriptions: tuple[bytes, ...]
 
 
 class Loaded(msgspec.Struct, frozen=True, tag=True):
@@ -71,8 +81,15 @@ class Status(msgspec.Struct, frozen=True, tag=True):
     metrics: bytes
 
 
-Order: TypeAlias = Serve | Retire | Stop | Ask
-News: TypeAlias = Loaded | Serving | HandedOver | Failed | Status
+class Limits(msgspec.Struct, frozen=True, tag=True):
+    """Where the limits of subscriptions stand; those that the gateway does not serve are left out."""
+
+    number: int
+    of: dict[bytes, SubscriptionLimits]
+
+
+Order: TypeAlias = Serve | Retire | Stop | Ask | AskLimits
+News: TypeAlias = Loaded | Serving | HandedOver | Failed | Status | Limits
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[Order | News] = msgspec.msgpack.Decoder(Order | News)

@@ -1,4 +1,4 @@
-"""The management server: /livez, /readyz and /metrics, for whoever runs the gateway, not for its callers.
+"""The management server: /livez, /readyz, /metrics and /limits, for whoever runs the gateway, not for its callers.
 
 One request for each connection, GET or HEAD. It reads requests as strictly as the gateway does.
 """
@@ -6,9 +6,12 @@ One request for each connection, GET or HEAD. It reads requests as strictly as t
 import asyncio
 import errno
 import os
+import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
+from uuid import UUID
 
 import msgspec
 
@@ -34,6 +37,10 @@ MAX_CONNECTIONS: Final = 64
 # A slot whose workers died so often, one after another, does not come back by itself.
 HOPELESS_FAILURES: Final = 5
 
+# No more of them are asked about at once; their ids fit into HEAD_LIMIT_BYTES.
+MOST_SUBSCRIPTIONS: Final = 50
+
+_SUBSCRIPTION: Final = re.compile(rb"subscription=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
 _Answer = tuple[int, bytes, replies.Headers]
@@ -124,13 +131,15 @@ class _Connection(asyncio.Protocol):
 
 
 async def answer_to(master: "Master", request: RequestHead) -> _Answer:
-    target = request.target.partition(b"?")[0]
-    if target not in (b"/livez", b"/readyz", b"/metrics"):
+    target, _, query = request.target.partition(b"?")
+    if target not in (b"/livez", b"/readyz", b"/metrics", b"/limits"):
         return 404, b"Not Found\n", _TEXT
     if request.method not in (b"GET", b"HEAD"):
         return 405, b"Method Not Allowed\n", (*_TEXT, (b"Allow", b"GET, HEAD"))
     if target == b"/metrics":
         return _metrics(master, await master.statuses())
+    if target == b"/limits":
+        return await _limits(master, query)
     statuses = await asyncio.gather(*(slot.status() for slot in master.slots))
     reason_of = _why_dead if target == b"/livez" else _why_not_ready
     workers = [
@@ -144,6 +153,19 @@ async def answer_to(master: "Master", request: RequestHead) -> _Answer:
 
 def _metrics(master: "Master", statuses: Mapping[WorkerProcess, Status | None]) -> _Answer:
     return 200, exposition(master.report(statuses)), ((b"Content-Type", CONTENT_TYPE.encode()),)
+
+
+async def _limits(master: "Master", query: bytes) -> _Answer:
+    """Where the limits of the subscriptions stand that the query names. Nothing is counted by that."""
+    matches = [_SUBSCRIPTION.fullmatch(part) for part in query.split(b"&")]
+    if len(matches) > MOST_SUBSCRIPTIONS or not all(matches):
+        return 400, b"Name 1 to %d subscriptions: ?subscription=<GUID>&...\n" % MOST_SUBSCRIPTIONS, _TEXT
+    ids = {UUID(match[1].decode()).bytes: match[1].decode() for match in matches if match is not None}
+    told = await master.limits(list(ids))
+    if told is None:
+        return 503, b"No worker says.\n", _TEXT
+    body = {"at": time.time(), "subscriptions": {ids[one]: limits for one, limits in told.items()}}
+    return 200, msgspec.json.encode(body) + b"\n", replies.JSON
 
 
 def _why_dead(master: "Master", slot: "Slot", status: Status | None) -> str:

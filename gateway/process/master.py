@@ -15,6 +15,7 @@ import msgspec
 
 from gateway import tasks
 from gateway.journal.parts import backlog
+from gateway.limits.standing import SubscriptionLimits
 from gateway.listeners.sockets import Address, Listening, listen
 from gateway.log import logger
 from gateway.process import management
@@ -127,6 +128,13 @@ class Master:
         """Of all workers that serve or finish their calls; None for those that do not answer in time."""
         workers = [worker for worker in self.workers if worker.state in (State.SERVING, State.HANDED_OVER)]
         return dict(zip(workers, await asyncio.gather(*(worker.status() for worker in workers)), strict=True))
+
+    async def limits(self, subscriptions: Sequence[bytes]) -> dict[bytes, SubscriptionLimits] | None:
+        """Where those of subscriptions stand; None where no worker says. Workers count together, so one is enough."""
+        for slot in self.slots:
+            if slot.worker is not None and (told := await slot.worker.limits(subscriptions)) is not None:
+                return told
+        return None
 
     def report(self, statuses: Mapping[WorkerProcess, Status | None]) -> Report:
         """What all workers counted, those that have ended included."""

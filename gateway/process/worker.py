@@ -23,8 +23,22 @@ from gateway.configuration.key_digest import digest_secret
 from gateway.configuration.sealed import cipher
 from gateway.log import logger
 from gateway.process.assembly import assemble
-from gateway.process.channel import Ask, Channel, Failed, HandedOver, Loaded, Retire, Serve, Serving, Status, Stop
+from gateway.process.channel import (
+    Ask,
+    AskLimits,
+    Channel,
+    Failed,
+    HandedOver,
+    Limits,
+    Loaded,
+    Retire,
+    Serve,
+    Serving,
+    Status,
+    Stop,
+)
 from gateway.process.watchdog import Watchdog
+from gateway.process.worker_limits import worker_limits
 from gateway.process.worker_process import Assignment
 from gateway.process.worker_report import worker_report
 from gateway.server import Server
@@ -129,6 +143,8 @@ class Worker:
                 match order:
                     case Ask():
                         self._tell(server)
+                    case AskLimits():
+                        tasks.start(self._tell_limits(server, order), name="limits")
                     case Retire():
                         self._is_to_hand_over = True
                         self._is_to_end.set()
@@ -143,6 +159,13 @@ class Worker:
         except Exception:
             # A number that cannot be told must not make the worker deaf to what comes next.
             logger.exception("the worker could not tell how it does")
+
+    async def _tell_limits(self, server: Server, asked: AskLimits) -> None:
+        try:
+            self._channel.send(Limits(asked.number, await worker_limits(server, asked.subscriptions)))
+        except Exception:
+            # The master waits for a second, and then does without.
+            logger.exception("the worker could not tell where limits stand")
 
 
 if __name__ == "__main__":

@@ -6,13 +6,26 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Self
 
 import msgspec
 
 from gateway import tasks
+from gateway.limits.standing import SubscriptionLimits
 from gateway.listeners.sockets import Listener, Listening
-from gateway.process.channel import Ask, Channel, Failed, HandedOver, Loaded, Order, Serving, Status
+from gateway.process.channel import (
+    Ask,
+    AskLimits,
+    Channel,
+    Failed,
+    HandedOver,
+    Limits,
+    Loaded,
+    Order,
+    Serving,
+    Status,
+)
 
 PROGRAM = "gateway.process.worker"
 STATUS_SECONDS = 1.0
@@ -50,6 +63,8 @@ class WorkerProcess:
         self._channel = channel
         self._reached = {state: asyncio.Event() for state in State}
         self._asked: asyncio.Future[Status | None] | None = None
+        self._asked_limits: dict[int, asyncio.Future[dict[bytes, SubscriptionLimits] | None]] = {}
+        self._numbers = count()
         tasks.start(self._hear(), name=f"channel of worker {slot}")
 
     @classmethod
@@ -112,6 +127,20 @@ class WorkerProcess:
             return await asyncio.wait_for(asyncio.shield(self._asked), STATUS_SECONDS)
         return None
 
+    async def limits(self, subscriptions: Sequence[bytes]) -> dict[bytes, SubscriptionLimits] | None:
+        """Where those of subscriptions stand now; None where it does not say in time."""
+        if not await self.reaches(State.SERVING, STATUS_SECONDS):
+            return None
+        number = next(self._numbers)
+        asked = self._asked_limits[number] = asyncio.get_running_loop().create_future()
+        self._channel.send(AskLimits(number, tuple(subscriptions)))
+        try:
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(asked, STATUS_SECONDS)
+            return None
+        finally:
+            self._asked_limits.pop(number, None)
+
     async def _hear(self) -> None:
         while (news := await self._channel.receive()) is not None:
             match news:
@@ -126,6 +155,8 @@ class WorkerProcess:
                 case Status():
                     self.last_status = news
                     self._answer(news)
+                case Limits(number, of):
+                    self._answer_limits(number, of)
         try:
             await asyncio.wait_for(self._process.wait(), END_SECONDS)
         except TimeoutError:
@@ -135,6 +166,8 @@ class WorkerProcess:
         for state in State:
             self._reach(state)
         self._answer(None)
+        for number in list(self._asked_limits):
+            self._answer_limits(number, None)
 
     def _reach(self, state: State) -> None:
         self.state = state
@@ -144,3 +177,9 @@ class WorkerProcess:
         asked, self._asked = self._asked, None
         if asked is not None:
             asked.set_result(status)
+
+    def _answer_limits(self, number: int, of: dict[bytes, SubscriptionLimits] | None) -> None:
+        """Who asked may have given up waiting."""
+        asked = self._asked_limits.pop(number, None)
+        if asked is not None and not asked.done():
+            asked.set_result(of)
