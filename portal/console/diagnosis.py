@@ -6,28 +6,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from django.utils.formats import number_format
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
+from analytics.explanation import Hop, Words, of_backend, of_reason
 from apis.models import API
 from portal.console.forward import Answer, Ending, NoAnswer, Silence
 
 # The gateway's own answers have this form, padding included; no JSON library writes it.
 _GATEWAY_ANSWER = re.compile(rb'\A\{ "statusCode": (\d{3}), "message": ("(?:[^"\\]|\\.)*")')
-
-
-class Hop(Enum):
-    PORTAL = "portal"
-    GATEWAY = "gateway"
-    BACKEND = "backend"
-
-    @property
-    def label(self) -> Promise:
-        return _HOPS[self]
-
-
-_HOPS = {Hop.PORTAL: gettext_lazy("Portal"), Hop.GATEWAY: gettext_lazy("Gateway"), Hop.BACKEND: gettext_lazy("Backend")}
 
 
 class Key(Enum):
@@ -94,7 +80,7 @@ def of_answer(answer: Answer, sent: Sent) -> Diagnosis | None:
         return _of_ending(answer)
     message = _message_of_gateway(answer)
     if message is None:
-        return _of_backend(answer)
+        return _told(of_backend(answer.status), _wait_seconds(answer))
     return _of_gateway(answer, message, sent)
 
 
@@ -144,16 +130,9 @@ def _of_gateway(answer: Answer, message: str, sent: Sent) -> Diagnosis:
         case 401:
             return _of_key(sent)
         case 403:
-            return Diagnosis(
-                Hop.GATEWAY, message, _("Wait, or choose a subscription that has calls left."), wait_seconds=wait
-            )
+            return _told(of_reason("QuotaExceeded"), wait, title=message)
         case 429:
-            return Diagnosis(
-                Hop.GATEWAY,
-                _("Too many calls with this subscription"),
-                _("Wait, or choose a subscription that has no such limit."),
-                wait_seconds=wait,
-            )
+            return _told(of_reason("RateLimitExceeded"), wait)
         case 404 if sent.scheme not in sent.api.schemes:
             return Diagnosis(
                 Hop.GATEWAY,
@@ -166,29 +145,11 @@ def _of_gateway(answer: Answer, message: str, sent: Sent) -> Diagnosis:
                 ),
             )
         case 404:
-            return Diagnosis(
-                Hop.GATEWAY,
-                _("The gateway knows no operation with this URL"),
-                _("The operation may have changed: reload the page. If it is new, the gateway has it in a moment."),
-            )
+            return _told(of_reason("OperationNotFound"), wait)
         case 502:
-            return Diagnosis(
-                Hop.BACKEND,
-                _("The backend did not answer the gateway"),
-                _(
-                    "The gateway accepted the call, but got no usable answer from the web service behind it. "
-                    "Send again later, or give the publisher the request id."
-                ),
-            )
+            return _told(of_reason("BackendConnectionFailure"), wait)
         case 504:
-            return Diagnosis(
-                Hop.BACKEND,
-                _("The backend took too long"),
-                _(
-                    "The gateway accepted the call and gave up waiting; the web service may still carry it out. "
-                    "Give the publisher the request id."
-                ),
-            )
+            return _told(of_reason("Timeout"), wait)
         case status if status >= 500:
             return Diagnosis(
                 Hop.GATEWAY, message, _("Send again later, or give the administrator the request id."), wait
@@ -213,29 +174,12 @@ def _of_key(sent: Sent) -> Diagnosis:
                 "The subscription, or its key, may have changed a moment ago: send again. "
                 "If that does not help, look at your subscription in the profile."
             )
-    title = _("This API needs a subscription key") if sent.key is Key.NONE else _("The gateway did not accept the key")
-    return Diagnosis(Hop.GATEWAY, title, advice, remedy=remedy)
+    words = of_reason("SubscriptionKeyNotFound" if sent.key is Key.NONE else "SubscriptionKeyInvalid")
+    return Diagnosis(words.hop, str(words.title), advice, remedy=remedy)
 
 
-def _of_backend(answer: Answer) -> Diagnosis:
-    wait = _wait_seconds(answer)
-    match answer.status:
-        case 401 | 403:
-            advice = _(
-                "The gateway let the call through; the web service behind it wants other credentials. "
-                "Check the Authorization header."
-            )
-        case 404 | 410:
-            advice = _("The web service behind the gateway has nothing at this URL. Check the parameters.")
-        case 429 | 503:
-            advice = _("The web service behind the gateway takes no call now. Send again later.")
-        case status if status >= 500:
-            advice = _("The web service behind the gateway failed. Its answer, below, may say why.")
-        case _:
-            advice = _("The web service behind the gateway refused the request. Its answer, below, may say why.")
-    return Diagnosis(
-        Hop.BACKEND, _("The backend answered %(status)s") % {"status": answer.status}, advice, wait_seconds=wait
-    )
+def _told(words: Words, wait_seconds: int | None, *, title: str = "") -> Diagnosis:
+    return Diagnosis(words.hop, title or str(words.title), str(words.advice), wait_seconds)
 
 
 def _wait_seconds(answer: Answer) -> int | None:

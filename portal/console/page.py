@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from analytics.explanation import Hop
 from apis.models import API, Operation
 from apis.url_templates import SegmentKind
 from portal.base_urls import base_urls, scheme_of_calls
@@ -83,7 +84,7 @@ class Result:
     @property
     def hops(self) -> list[dict[str, str | Promise]]:
         """Portal, gateway and backend, each passed, failed or not reached."""
-        hops = list(diagnosis.Hop)
+        hops = [Hop.PORTAL, Hop.GATEWAY, Hop.BACKEND]
         failed = hops.index(self.diagnosis.hop) if self.diagnosis is not None else len(hops)
         states = ["passed"] * failed + ["failed"] + ["unreached"] * len(hops)
         return [{"name": hop.label, "state": state} for hop, state in zip(hops, states, strict=False)]
@@ -164,7 +165,7 @@ def origin(api: API) -> str:
 
 def refusal(operation: Operation, title: str, advice: str) -> Result:
     """The portal itself did not send the call."""
-    return Result(operation.method, "", None, Diagnosis(diagnosis.Hop.PORTAL, title, advice))
+    return Result(operation.method, "", None, Diagnosis(Hop.PORTAL, title, advice))
 
 
 def result_of(

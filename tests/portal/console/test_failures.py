@@ -5,7 +5,7 @@ import socket
 import pytest
 from django.utils.html import escape
 
-from portal.console.diagnosis import Hop
+from analytics.explanation import Hop
 from tests.portal.console.conftest import answer
 
 

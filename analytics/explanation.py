@@ -1,0 +1,243 @@
+"""Why a call did not go well, in plain words: where it ended, what the caller can do, what the publisher can do.
+
+The console says the same of calls that it has just made, knowing less of the reason and more of what was sent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from analytics.models import Call
+from subscriptions.models import Subscription
+
+
+class Hop(Enum):
+    """A call's stations. The portal is one for calls of its console."""
+
+    CALLER = "caller"
+    PORTAL = "portal"
+    GATEWAY = "gateway"
+    BACKEND = "backend"
+
+    @property
+    def label(self) -> Promise:
+        return _HOPS[self]
+
+
+_HOPS = {
+    Hop.CALLER: gettext_lazy("Caller"),
+    Hop.PORTAL: gettext_lazy("Portal"),
+    Hop.GATEWAY: gettext_lazy("Gateway"),
+    Hop.BACKEND: gettext_lazy("Backend"),
+}
+
+
+class Words(NamedTuple):
+    """What can be said of all calls that ended alike. `advice` is for the caller, `remedy` for the publisher."""
+
+    hop: Hop
+    title: str | Promise
+    advice: str | Promise
+    remedy: str | Promise = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Words about one call; `detail` says what exactly refused it, as far as that is known."""
+
+    hop: Hop
+    title: str
+    detail: str
+    advice: str
+    remedy: str
+
+
+def explain(call: Call, subscription: Subscription | None) -> Explanation | None:
+    """None for a call that went well. `subscription` is the call's, as it is now, if it is there."""
+    if call.error_reason:
+        words = of_reason(call.error_reason)
+    elif call.response_code >= 400:
+        words = of_backend(call.response_code)
+    else:
+        return None
+    return Explanation(words.hop, str(words.title), _detail(call, subscription), str(words.advice), str(words.remedy))
+
+
+def of_reason(reason: str) -> Words:
+    """What the gateway's word for it means (Azure: LastError.Reason)."""
+    return _REASONS.get(reason) or Words(
+        Hop.GATEWAY,
+        _("The gateway ended the call: %(reason)s") % {"reason": reason},
+        _("Give the publisher the request id."),
+        _("The gateway's log tells more."),
+    )
+
+
+def of_backend(status: int) -> Words:
+    """What an answer of the backend with 400 or above means."""
+    match status:
+        case 401 | 403:
+            advice = _(
+                "The gateway let the call through; the web service behind it wants other credentials. "
+                "Check the Authorization header."
+            )
+            remedy = _("Where the gateway signs in for callers, look at the credentials of the API's backend.")
+        case 404 | 410:
+            advice = _("The web service behind the gateway has nothing at this URL. Check the parameters.")
+            remedy = _("If it is so for all calls, look at the API's web service URL and the operation's template.")
+        case 429 | 503:
+            advice = _("The web service behind the gateway takes no call now. Send again later.")
+            remedy = _("It is overloaded or being maintained, or has limits of its own.")
+        case _ if status >= 500:
+            advice = _("The web service behind the gateway failed. Its answer may say why.")
+            remedy = _("The fault is in the web service: its log tells more.")
+        case _:
+            advice = _("The web service behind the gateway refused the request. Its answer may say why.")
+            remedy = _("If it is so for many callers, look at what the operation's page asks them to send.")
+    return Words(Hop.BACKEND, _("The backend answered %(status)s") % {"status": status}, advice, remedy)
+
+
+def _detail(call: Call, subscription: Subscription | None) -> str:
+    if call.error_reason == "SubscriptionKeyInvalid":
+        if call.subscription_id is None:
+            return _("No subscription has this key.")
+        if subscription is not None:
+            state = subscription.get_state_display()
+            return _("The subscription of the key is in this state now: %(state)s.") % {"state": state}
+    if call.error_reason == "BackendConnectionFailure" and call.backend_code is not None:
+        return _("It began an answer with status %(status)s, which broke off; what had come was passed on.") % {
+            "status": call.backend_code
+        }
+    return ""
+
+
+_REASONS: Mapping[str, Words] = {
+    "SubscriptionKeyNotFound": Words(
+        Hop.GATEWAY,
+        gettext_lazy("This API needs a subscription key"),
+        gettext_lazy("Send the key of a subscription that contains this API, in the header that the API's page names."),
+        gettext_lazy("If it is to be called without a key, let the API need no subscription."),
+    ),
+    "SubscriptionKeyInvalid": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The gateway did not accept the key"),
+        gettext_lazy(
+            "Check that it is whole and was not replaced by a new one, that its subscription is active, and that "
+            "this contains the API."
+        ),
+        gettext_lazy("Look at the subscription: its state, its keys, and what it is for."),
+    ),
+    "OperationNotFound": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The gateway knows no operation with this URL"),
+        gettext_lazy("Compare method and URL with the API's page. What has just been added is there in a moment."),
+        gettext_lazy("If it should be there, compare the API's URL suffix, its schemes and the operation's template."),
+    ),
+    "MalformedURL": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The URL is not written as it must be"),
+        gettext_lazy("Percent-encode what is not a letter or a digit, once, and leave out empty segments of the path."),
+        gettext_lazy("Nothing is wrong here: such URLs could be taken for others by the backend."),
+    ),
+    "PolicyBroken": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The product's policy cannot be used"),
+        gettext_lazy("Tell the publisher; calls with this product's subscriptions are answered 500 until then."),
+        gettext_lazy("Mend the policy document on the product's page."),
+    ),
+    "BackendMissing": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The API has no backend that can be used"),
+        gettext_lazy("Tell the publisher; all calls of the API are answered 500 until then."),
+        gettext_lazy("Look at the API's backend: its URL, certificates and credentials. The gateway's log says more."),
+    ),
+    "RateLimitExceeded": Words(
+        Hop.GATEWAY,
+        gettext_lazy("Too many calls with this subscription"),
+        gettext_lazy("Wait, or use a subscription that has no such limit."),
+        gettext_lazy("The limit stands in the product's policy."),
+    ),
+    "QuotaExceeded": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The subscription's quota is used up"),
+        gettext_lazy("Wait, or use a subscription that has calls left."),
+        gettext_lazy("The quota stands in the product's policy."),
+    ),
+    "CountersUnavailable": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The limits could not be checked"),
+        gettext_lazy("Send again in a moment."),
+        gettext_lazy("The gateway gets no answer from Redis, and is set to let no call pass uncounted then."),
+    ),
+    "ShuttingDown": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The gateway was stopped while the call was under way"),
+        gettext_lazy("Send again. The call may have been carried out."),
+        gettext_lazy("The call took longer than the gateway waits when it is stopped (DRAIN_SECONDS)."),
+    ),
+    "ClientConnectionFailure": Words(
+        Hop.CALLER,
+        gettext_lazy("The caller left before the end"),
+        gettext_lazy("The connection was closed, or the request did not arrive in time. Wait longer for answers."),
+        gettext_lazy("If it happens to many callers, the API may be too slow for them."),
+    ),
+    "RequestBodyTooLarge": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The request body is too large"),
+        gettext_lazy("Send less at once."),
+        gettext_lazy("How much the gateway takes is one of its settings."),
+    ),
+    "RequestBodyRefused": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The request body is not sent as HTTP wants it"),
+        gettext_lazy("Look at how the program sends the body, above all at its chunks."),
+        gettext_lazy("Nothing is wrong here: the program that called, or a proxy before the gateway, is."),
+    ),
+    "Loop": Words(
+        Hop.GATEWAY,
+        gettext_lazy("The API leads back to the gateway"),
+        gettext_lazy("Tell the publisher; all calls of the API end so."),
+        gettext_lazy("Give the API the URL of its web service in place of the gateway's own."),
+    ),
+    "BackendConnectionFailure": Words(
+        Hop.BACKEND,
+        gettext_lazy("The backend did not answer the gateway"),
+        gettext_lazy(
+            "The gateway accepted the call, but got no usable answer from the web service behind it. "
+            "Send again later, or give the publisher the request id."
+        ),
+        gettext_lazy("It cannot be reached, closed the connection early, or sent something other than HTTP."),
+    ),
+    "BackendCertificateInvalid": Words(
+        Hop.BACKEND,
+        gettext_lazy("The backend's certificate is not trusted"),
+        gettext_lazy("Give the publisher the request id. The call was not sent on."),
+        gettext_lazy("Its certificate has expired, is for another name, or comes from an unknown authority."),
+    ),
+    "BackendConnectionsExhausted": Words(
+        Hop.BACKEND,
+        gettext_lazy("The backend has as many connections as it may have"),
+        gettext_lazy("Too many calls of this API are under way at once. Send again later."),
+        gettext_lazy("The backend is slow, or is called more than the gateway opens connections for."),
+    ),
+    "BackendCircuitOpen": Words(
+        Hop.BACKEND,
+        gettext_lazy("The backend has failed too often and is left alone for a while"),
+        gettext_lazy("The call was not sent on. Send again later."),
+        gettext_lazy("Its circuit breaker is open: look at the calls before this one for what failed."),
+    ),
+    "Timeout": Words(
+        Hop.BACKEND,
+        gettext_lazy("The backend took too long"),
+        gettext_lazy(
+            "The gateway accepted the call and gave up waiting; the web service may still carry it out. "
+            "Give the publisher the request id."
+        ),
+        gettext_lazy("The web service is slower than the time that the gateway gives it."),
+    ),
+}
