@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.periods import Span, Step, buckets, days_before, last_days
+from analytics.periods import Span, Step, buckets, days_earlier, last_days, last_hours, last_quarters
 
 BERLIN, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
 ZONES = ["UTC", "Asia/Kolkata", "Asia/Kathmandu", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe"]
@@ -44,9 +44,25 @@ def test_weeks_begin_on_monday_and_are_cut_to_the_span():
 
 def test_the_days_before_are_as_many_though_not_as_long():
     week = last_days(at("2026-03-31T12:00Z"), BERLIN, days=2)
-    before = days_before(week, BERLIN)
+    before = days_earlier(week, BERLIN, days=2)
     assert (before.end, before.length, week.length) == (week.start, timedelta(hours=47), timedelta(hours=48))
-    assert Span(week.start, week.end).before().length == week.length
+
+
+def test_half_a_day_is_compared_with_the_same_half_of_another_day():
+    morning = Span(at("2026-03-28T23:00Z"), at("2026-03-29T10:00Z"))
+    assert days_earlier(morning, BERLIN, days=1) == Span(at("2026-03-27T23:00Z"), at("2026-03-28T11:00Z"))
+
+
+def test_the_last_quarters_and_hours_end_with_the_one_that_runs():
+    now = at("2026-03-04T12:20:30Z")
+    assert last_quarters(now, count=4) == Span(at("2026-03-04T11:30Z"), at("2026-03-04T12:30Z"))
+    assert last_hours(now, UTC, hours=24) == Span(at("2026-03-03T13:00Z"), at("2026-03-04T13:00Z"))
+    assert last_hours(now, KOLKATA, hours=24) == Span(at("2026-03-03T12:30Z"), at("2026-03-04T12:30Z"))
+
+
+def test_quarters_of_a_day_follow_the_clocks_where_they_change():
+    found = buckets(last_days(at("2026-03-29T12:00Z"), BERLIN, days=1), Step.SIX_HOURS, BERLIN)
+    assert [one.length for one in found] == [timedelta(hours=hours) for hours in (5, 6, 6, 6)]
 
 
 @given(

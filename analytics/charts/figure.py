@@ -1,0 +1,85 @@
+"""What a chart shows, and the figure around its drawing: title, legend, axis, and the table behind it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from analytics.charts.scale import ticks
+from analytics.charts.units import Unit
+
+Value = float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place on the axis of time. What has no `tick` is not named there; `is_minor` gives way on a narrow screen."""
+
+    label: str
+    tick: str = ""
+    is_minor: bool = False
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A value for each slot, None where there is none. `look` is one of charts.css, such as `failed` or `p95`."""
+
+    name: str
+    look: str
+    values: Sequence[Value]
+    summary: str = ""
+    """Stands beside the name in the legend, such as the total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`name` tells it from others of the page, as part of HTML ids."""
+
+    name: str
+    title: str
+    unit: Unit
+    slots: Sequence[Slot]
+    series: Sequence[Series]
+    total: str = ""
+    """The heading of the table's column of sums, where they make sense."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(value for one in self.series for value in one.values)
+
+    def values_at(self, position: int) -> list[Value]:
+        return [one.values[position] for one in self.series]
+
+    def described(self, position: int) -> str:
+        """A slot in words: when it was, and each value that is not zero."""
+        values = self.values_at(position)
+        parts = [
+            f"{one.name}: {self.unit.exact(value)}" for one, value in zip(self.series, values, strict=True) if value
+        ]
+        if self.total or not parts:
+            parts.insert(0, f"{self.total or self.title}: {self.unit.exact(sum(value or 0 for value in values))}")
+        return ", ".join([self.slots[position].label, *parts])
+
+
+def render(chart: Chart, draw: Callable[[Chart, float], SafeString], most: float) -> SafeString:
+    """The figure; `draw` gets the value at the top of the axis, which is at least `most`."""
+    context: dict[str, object] = {"chart": chart, "is_empty": chart.is_empty}
+    if not chart.is_empty:
+        marks = ticks(most, is_whole=chart.unit.is_whole)
+        context |= {
+            "drawing": draw(chart, marks[-1]),
+            "axis": [chart.unit.short(mark, like=marks[-1]) for mark in reversed(marks)],
+            "has_links": any(slot.link for slot in chart.slots),
+            "rows": [_row(chart, position) for position in range(len(chart.slots))],
+        }
+    return render_to_string("analytics/_chart.html", context)
+
+
+def _row(chart: Chart, position: int) -> dict[str, object]:
+    values = chart.values_at(position)
+    cells = [chart.unit.exact(value) for value in values]
+    if chart.total:
+        cells.append(chart.unit.exact(sum(value or 0 for value in values)))
+    return {"slot": chart.slots[position], "cells": cells}
