@@ -109,6 +109,8 @@ def for_new_account(digest: str) -> Invitation:
 
 def complete(row: Invitation, user: User) -> None:
     """The account is made; it joins the groups, and the link has been used."""
+    user.confirmed_at = timezone.now()
+    user.save(update_fields=["confirmed_at"])
     _join(row, user)
     record(names.USER_SIGNED_UP, by=user, user=user, invitation=row)
 

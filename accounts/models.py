@@ -90,6 +90,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         related_name="+",
     )
     terms_accepted_at = models.DateTimeField(_("terms accepted at"), null=True, blank=True, editable=False)
+    confirmed_at = models.DateTimeField(
+        _("confirmed at"), null=True, blank=True, editable=False, help_text=_("When its first address was confirmed.")
+    )
     # Since when an administrator is asked to approve the account: its address is confirmed.
     waiting_since = models.DateTimeField(_("waiting since"), null=True, blank=True, editable=False)
 

@@ -8,6 +8,7 @@ from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import team_sign_up, user_states
@@ -91,6 +92,8 @@ def new_user() -> User:
 
 def complete(user: User) -> None:
     """The address of a person who has signed up is confirmed: the account can be used, or waits to be approved."""
+    user.confirmed_at = timezone.now()
+    user.save(update_fields=["confirmed_at"])
     record(names.USER_SIGNED_UP, by=user, user=user)
     if user.state == User.State.PENDING:
         user_states.ask_for_approval(user)

@@ -17,6 +17,7 @@ import msgspec
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.addresses import drop_unproved, has_confirmed, owner_of
 from accounts.models import SpentToken, User
@@ -100,8 +101,14 @@ def _person(payload: Payload) -> User:
 
 
 def _made(payload: Payload) -> User:
+    now = timezone.now()
     user = User.objects.create_user(
-        payload.email.lower(), None, first_name=payload.firstName, last_name=payload.lastName
+        payload.email.lower(),
+        None,
+        first_name=payload.firstName,
+        last_name=payload.lastName,
+        registered_at=now,
+        confirmed_at=now,
     )
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     record(names.USER_SIGNED_UP, by=user, user=user)

@@ -83,6 +83,7 @@ def _store(part: Part, batch: Batch) -> bool:
             usage = records.usage_of(batch.records, _kept_address)
             rows.add_quarters(usage.quarters)
             rows.raise_quotas(usage.quotas)
+            rows.note_first_calls(usage.first_calls)
             rows.note_key_uses(usage.keys)
             PendingCalls.objects.create(calls=sums.encode(list(map(sums.brief, batch.records))))
             if settings.RAW_CALL_DAYS:

@@ -3,6 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from subscriptions.models import Subscription
+
 
 class JournalPart(models.Model):
     """How far a journal file has been ingested; written in the transaction of its records.
@@ -230,3 +232,28 @@ class QuotaWarning(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subscription_id}: {self.percent} %"
+
+
+class FirstCall(models.Model):
+    """When a subscription was called first, and when with success first, as Azure counts it; kept for good.
+
+    No constraint ties it to the subscription: calls of one that is gone are still calls.
+    """
+
+    subscription = models.OneToOneField(
+        Subscription,
+        models.DO_NOTHING,
+        primary_key=True,
+        db_constraint=False,
+        related_name="first_call",
+        verbose_name=_("subscription"),
+    )
+    called_at = models.DateTimeField(_("called at"))
+    succeeded_at = models.DateTimeField(_("succeeded at"), null=True)
+
+    class Meta:
+        verbose_name = _("first call")
+        verbose_name_plural = _("first calls")
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}: {self.called_at:%Y-%m-%d %H:%M}"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from analytics.call_classes import SUCCESS, call_class
 from gateway.journal.record import CallRecord
 
 QUARTER_SECONDS = 15 * 60
@@ -71,13 +72,23 @@ class KeyUse:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstCall:
+    """When a subscription was called first, and when with success first."""
+
+    called_at: datetime
+    succeeded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """The sums of some records: by subscription and quarter, the latest stand of each quota, and the
-    last use of each key, by its subscription and the start of its digest in hexadecimal.
+    """The sums of some records: by subscription and quarter, the latest stand of each quota, the first
+    calls of each subscription, and the last use of each key, by its subscription and the start of its
+    digest in hexadecimal.
     """
 
     quarters: dict[tuple[UUID, datetime], Counts]
     quotas: dict[UUID, QuotaStand]
+    first_calls: dict[UUID, FirstCall]
     keys: dict[tuple[UUID, str], KeyUse]
 
 
@@ -85,11 +96,16 @@ def usage_of(records: Iterable[CallRecord], kept_address: Callable[[str], str]) 
     """`kept_address` makes of a caller's address what is kept of it."""
     quarters: defaultdict[tuple[bytes, int], Counts] = defaultdict(Counts)
     quotas: dict[bytes, tuple[float, int, int, int]] = {}
+    first_calls: dict[bytes, float] = {}
+    first_successes: dict[bytes, float] = {}
     keys: dict[tuple[bytes, bytes], tuple[float, str]] = {}
     for record in records:
         subscription = record.subscription
         if subscription is None:
             continue
+        first_calls[subscription] = min(record.at, first_calls.get(subscription, record.at))
+        if call_class(record.response_code) == SUCCESS:
+            first_successes[subscription] = min(record.at, first_successes.get(subscription, record.at))
         if record.error_source in LIMITS:
             quarters[subscription, int(record.at // QUARTER_SECONDS)].refused += 1
         elif record.error_source not in NOT_LET_THROUGH:
@@ -105,6 +121,10 @@ def usage_of(records: Iterable[CallRecord], kept_address: Callable[[str], str]) 
     return Usage(
         {(guid(key), _moment(quarter * QUARTER_SECONDS)): counts for (key, quarter), counts in quarters.items()},
         {guid(key): QuotaStand(_moment(start), *rest) for key, (start, *rest) in quotas.items()},
+        {
+            guid(key): FirstCall(_moment(at), _moment(first_successes[key]) if key in first_successes else None)
+            for key, at in first_calls.items()
+        },
         {
             (guid(subscription), key.hex()): KeyUse(
                 _moment(at), _bounded(kept_address(address), MAX_ADDRESS_CHARACTERS)

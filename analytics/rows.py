@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from analytics.records import CALL_FIELDS, Counts, KeyUse, QuotaStand
+from analytics.records import CALL_FIELDS, Counts, FirstCall, KeyUse, QuotaStand
 
 _COLUMNS = ", ".join(CALL_FIELDS)
 _COPY_CALLS = f"COPY analytics_call ({_COLUMNS}) FROM STDIN"
@@ -31,6 +31,19 @@ _RAISE_QUOTA = """
     DO UPDATE SET product_id = excluded.product_id, period_start = excluded.period_start, calls = excluded.calls,
         bytes = excluded.bytes
     WHERE (excluded.period_start, excluded.calls, excluded.bytes) > (kept.period_start, kept.calls, kept.bytes)
+"""
+_NOTE_FIRST_CALL = """
+    INSERT INTO analytics_firstcall AS kept (subscription_id, called_at, succeeded_at)
+    VALUES (%s, %s, %s)
+    ON CONFLICT (subscription_id)
+    DO UPDATE SET
+        called_at = CASE WHEN excluded.called_at < kept.called_at THEN excluded.called_at ELSE kept.called_at END,
+        succeeded_at = CASE
+            WHEN kept.succeeded_at IS NULL OR excluded.succeeded_at < kept.succeeded_at THEN excluded.succeeded_at
+            ELSE kept.succeeded_at
+        END
+    WHERE excluded.called_at < kept.called_at OR excluded.succeeded_at < kept.succeeded_at
+        OR (kept.succeeded_at IS NULL AND excluded.succeeded_at IS NOT NULL)
 """
 _NOTE_KEY_USE = """
     UPDATE subscriptions_subscriptionkey SET last_used_at = %s, last_used_from = %s
@@ -69,6 +82,12 @@ def raise_quotas(quotas: Mapping[UUID, QuotaStand]) -> None:
     """Keep the latest stand of each subscription, in whatever order they come."""
     stands = ((subscription, quotas[subscription]) for subscription in sorted(quotas))
     _execute(_RAISE_QUOTA, ((subscription, s.product, s.period_start, s.calls, s.bytes) for subscription, s in stands))
+
+
+def note_first_calls(first_calls: Mapping[UUID, FirstCall]) -> None:
+    """Keep the earliest of each subscription, in whatever order they come. Most batches change nothing."""
+    earliest = ((subscription, first_calls[subscription]) for subscription in sorted(first_calls))
+    _execute(_NOTE_FIRST_CALL, ((subscription, one.called_at, one.succeeded_at) for subscription, one in earliest))
 
 
 def note_key_uses(uses: Mapping[tuple[UUID, str], KeyUse]) -> None:

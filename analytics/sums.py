@@ -13,10 +13,10 @@ from typing import Self, TypeAlias
 import msgspec
 
 from analytics import latency
+from analytics.call_classes import call_class
 from analytics.records import LIMITS, QUARTER_SECONDS, guid
 from gateway.journal.record import CallRecord
 
-SUCCESS, BLOCKED, FAILED, OTHER = range(4)
 # SQL's bigint; a sum stops there rather than fail.
 MOST = 2**63 - 1
 NOBODY = bytes(16)
@@ -31,15 +31,6 @@ total and backend time in microseconds."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[BriefCall]).decode
-
-
-def call_class(response_code: int) -> int:
-    """SUCCESS, BLOCKED, FAILED or OTHER, as Azure's reports define them."""
-    if response_code <= 301 or response_code in (304, 307):
-        return SUCCESS
-    if response_code in (401, 403, 429):
-        return BLOCKED
-    return FAILED if response_code == 400 or response_code >= 500 else OTHER
 
 
 @dataclass(slots=True)
