@@ -38,7 +38,7 @@ def warn(now: datetime) -> int:
     """Record events for quotas that have passed a level since the last time; returns how many."""
     count = 0
     for product, limits in limits_of(set(ProductPolicy.objects.values_list("product_id", flat=True))).items():
-        if product is not None and limits.quota is not None:
+        if limits.quota is not None:
             for use, level, stand in _passed(product, limits.quota, now):
                 count += _warn(use, limits.quota, level, stand)
     return count

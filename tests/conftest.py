@@ -31,6 +31,12 @@ def plain_static_files(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def no_gateway_to_ask(settings):
+    """What is left of limits comes from the database, unless a test has a gateway."""
+    settings.GATEWAY_MANAGEMENT_URL = ""
+
+
 def _person(name: str, **fields) -> User:
     from allauth.account.models import EmailAddress
 

@@ -8,6 +8,9 @@ import msgspec
 from gateway.catalogue.call_limits import ProductLimits, QuotaRule, QuotaStand, RateRule
 from gateway.limits.answers import RateStand
 
+# No more are asked about at once: their ids fit into the head of a request to the management server.
+MOST_SUBSCRIPTIONS = 50
+
 
 class Looked(msgspec.Struct, frozen=True):
     """Where some limits stand, in their order, and when that was.

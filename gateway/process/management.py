@@ -20,6 +20,7 @@ from gateway.http import replies
 from gateway.http.head import MalformedRequest, RequestHead
 from gateway.http.request_id import new_request_id
 from gateway.http.request_reader import RequestReader
+from gateway.limits.standing import MOST_SUBSCRIPTIONS
 from gateway.log import logger
 from gateway.process.channel import Status
 from gateway.process.worker_process import State, WorkerProcess
@@ -36,9 +37,6 @@ REQUEST_SECONDS: Final = 5.0
 MAX_CONNECTIONS: Final = 64
 # A slot whose workers died so often, one after another, does not come back by itself.
 HOPELESS_FAILURES: Final = 5
-
-# No more of them are asked about at once; their ids fit into HEAD_LIMIT_BYTES.
-MOST_SUBSCRIPTIONS: Final = 50
 
 _SUBSCRIPTION: Final = re.compile(rb"subscription=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)

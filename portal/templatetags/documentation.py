@@ -9,8 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apis.models import Parameter
-from gateway.configuration.snapshot import Quota, RateLimit
-from portal import highlighting, limits, markdown
+from portal import highlighting, markdown
 from portal.console.headers import looks_secret
 
 register = template.Library()
@@ -85,8 +84,3 @@ def status_class(status_code: int) -> str:
 @register.filter
 def at(values: Mapping[str, str], key: str) -> str | None:
     return values.get(key)
-
-
-@register.filter
-def calls_per_period(limit: RateLimit | Quota) -> str:
-    return limits.calls_per_period(limit)

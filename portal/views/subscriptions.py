@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import Team, User
+from analytics.limits import standing_of
 from analytics.usage import usage_of
 from apis.models import API, APIQuerySet
 from portal.access import (
@@ -26,6 +27,7 @@ from portal.access import (
 from portal.forms import ForWhomForm, RegenerateForm, SubscriptionNameForm, TransferForm
 from portal.http import SignedInRequest
 from portal.key_lines import key_line, key_lines
+from portal.limit_lines import limits_in_words
 from portal.plans import month_in_words
 from portal.posting import posted_from
 from portal.signing_in import sign_in_required
@@ -45,13 +47,16 @@ def listed(request: SignedInRequest) -> HttpResponse:
     own = list(Subscription.objects.of(request.user).select_related("product", "api", "team").prefetch_related("keys"))
     own.sort(key=lambda subscription: subscription.state != Subscription.State.ACTIVE)
     live = [subscription for subscription in own if subscription.is_live]
-    usage = usage_of(live, timezone.now(), timezone.get_current_timezone())
+    now = timezone.now()
+    usage = usage_of(live, now, timezone.get_current_timezone())
+    limits = limits_in_words(standing_of(live, now))
     owned_teams = set(Team.objects.owned_by(request.user).values_list("pk", flat=True))
     context = {
         "live": [
             {
                 "subscription": subscription,
                 "usage": usage[subscription.pk],
+                "limits": limits[subscription.pk],
                 "key_lines": key_lines(subscription),
                 "may_change": subscription.team_id is None or subscription.team_id in owned_teams,
             }
@@ -78,12 +83,14 @@ def _subscription_page(
     revealed: dict[Slot, str] | None = None,
 ) -> HttpResponse:
     may_change = Subscription.objects.changeable_by(request.user).filter(pk=subscription.pk).exists()
+    now = timezone.now()
     context = {
         "subscription": subscription,
         "opened_apis": _opened_apis(subscription, request.user)[:APIS_LISTED],
         "seen_products": _seen_products([subscription], request.user),
-        "usage": usage_of([subscription], timezone.now(), timezone.get_current_timezone())[subscription.pk],
-        "month": month_in_words(subscription, timezone.now()),
+        "usage": usage_of([subscription], now, timezone.get_current_timezone())[subscription.pk],
+        "limits": limits_in_words(standing_of([subscription], now))[subscription.pk],
+        "month": month_in_words(subscription, now),
         "form": form or SubscriptionNameForm(initial=model_to_dict(subscription, ["display_name"])),
         "key_lines": key_lines(subscription, revealed or {}),
         "may_change": may_change,

@@ -1,28 +1,16 @@
-"""What the profile shows of a subscription's use: today, this week, what is left."""
+"""What the profile shows of a subscription's use: calls today and this week."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from analytics.models import QuotaUse, SubscriptionQuarter
+from analytics.models import SubscriptionQuarter
 from analytics.usage import usage_of
-from gateway.configuration.snapshot import RateLimit
-from policies.models import ProductPolicy
 from subscriptions import lifecycle
 from subscriptions.models import Product
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # A Wednesday.
-WEEK = 7 * 24 * 3600
-POLICY = """
-<policies>
-  <inbound>
-    <rate-limit calls="5" renewal-period="60" />
-    <quota calls="100" renewal-period="{period}" />
-    <base />
-  </inbound>
-</policies>
-"""
 
 
 @pytest.fixture
@@ -35,10 +23,6 @@ def mine(alice, product):
     return lifecycle.subscribe(user=alice, product=product, display_name="Mine")
 
 
-def limit(product, period=WEEK) -> None:
-    ProductPolicy.objects.create(product=product, document=POLICY.format(period=period))
-
-
 def called(subscription, *times: str, calls=1) -> None:
     for time in times:
         SubscriptionQuarter.objects.create(
@@ -46,18 +30,12 @@ def called(subscription, *times: str, calls=1) -> None:
         )
 
 
-def used(subscription, calls: int, start: datetime) -> None:
-    QuotaUse.objects.create(
-        subscription_id=subscription.pk, product_id=subscription.product_id, calls=calls, period_start=start
-    )
-
-
 def usage(subscription, now=NOW, zone=UTC):
     return usage_of([subscription], now, zone)[subscription.pk]
 
 
 def test_a_subscription_that_was_never_used(mine):
-    assert (usage(mine).today, usage(mine).this_week, usage(mine).quota_left, usage(mine).rate) == (0, 0, None, None)
+    assert (usage(mine).today, usage(mine).this_week) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -121,64 +99,11 @@ def test_days_and_weeks_begin_as_they_do_in_the_time_zone(mine, zone, now, in_to
     assert seen.this_week == len(in_today) + 10 * len(in_week_only)
 
 
-@pytest.mark.parametrize(
-    ("period", "calls", "age", "left", "resets_in"),
-    [
-        pytest.param(WEEK, 30, 3600, 70, WEEK - 3600, id="within the period"),
-        pytest.param(WEEK, 100, 3600, 0, WEEK - 3600, id="used up"),
-        pytest.param(WEEK, 140, 3600, 0, WEEK - 3600, id="the quota was lowered"),
-        pytest.param(WEEK, 30, WEEK - 1, 70, 1, id="the period's last second"),
-        pytest.param(WEEK, 30, WEEK, 100, None, id="the period is over"),
-        pytest.param(0, 30, 50 * WEEK, 70, None, id="a quota that is never renewed"),
-    ],
-)
-def test_what_is_left_of_the_quota(mine, product, period, calls, age, left, resets_in):
-    limit(product, period)
-    used(mine, calls, NOW - timedelta(seconds=age))
-    seen = usage(mine)
-    assert (seen.quota_calls, seen.quota_left) == (100, left)
-    assert seen.quota_resets_at == (NOW + timedelta(seconds=resets_in) if resets_in is not None else None)
-
-
-def test_what_is_left_of_the_bandwidth(mine, product):
-    document = '<policies><inbound><quota bandwidth="40" renewal-period="3600" /></inbound></policies>'
-    ProductPolicy.objects.create(product=product, document=document)
-    seen = usage(mine)
-    assert (seen.quota_calls, seen.quota_kilobytes, seen.quota_kilobytes_left) == (None, 40, 40)
-    used(mine, 3, NOW - timedelta(minutes=1))
-    for size, left in ((1023, 40), (1024, 39), (40 * 1024, 0), (41 * 1024, 0)):
-        QuotaUse.objects.update(bytes=size)
-        assert usage(mine).quota_kilobytes_left == left
-
-
-def test_a_quota_that_was_not_touched_is_whole(mine, product):
-    limit(product)
-    assert (usage(mine).quota_left, usage(mine).quota_resets_at) == (100, None)
-
-
-def test_the_rate_is_the_product_s(mine, product):
-    limit(product)
-    assert (usage(mine).rate.calls, usage(mine).rate.renewal_period_seconds) == (5, 60)
-    assert isinstance(usage(mine).rate, RateLimit)
-
-
-def test_a_policy_that_does_not_compile_shows_no_limits(mine, product):
-    ProductPolicy.objects.create(product=product, document="<policies>")
-    assert (usage(mine).rate, usage(mine).quota_calls) == (None, None)
-
-
-def test_a_subscription_without_product_has_no_limits(alice, mine, product):
-    limit(product)
-    wide = lifecycle.create(display_name="Wide", by=alice, owner=alice)
-    assert (usage(wide).rate, usage(wide).quota_calls) == (None, None)
-
-
-def test_many_subscriptions_take_as_many_queries_as_one(alice, product, django_assert_num_queries):
-    limit(product)
+def test_many_subscriptions_take_one_query(alice, product, django_assert_num_queries):
     many = [lifecycle.subscribe(user=alice, product=product, display_name=f"No. {n}") for n in range(20)]
     for number, subscription in enumerate(many):
         called(subscription, "2026-03-04T08:00Z", calls=number + 1)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(1):
         seen = usage_of(many, NOW, UTC)
     assert [seen[subscription.pk].today for subscription in many] == list(range(1, 21))
 

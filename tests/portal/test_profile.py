@@ -233,7 +233,7 @@ def test_what_is_left_of_the_quota_is_shown(subscription, alice, signed_in):
         calls=40,
     )
     page = re.sub(r"\s+", " ", signed_in(alice).get("/profile/").text)
-    assert "60 <span>of 100</span>" in page
+    assert "60 <span>of 100 calls per week</span>" in page
     assert "Refills on" in page
     assert "5 calls per minute" in page
 
@@ -269,7 +269,7 @@ def test_profile_asks_a_bounded_number_of_queries(starter, alice, signed_in, dja
     for number in range(20):
         lifecycle.subscribe(user=alice, product=starter, display_name=f"S{number}")
     client = signed_in(alice)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         client.get("/profile/")
 
 
