@@ -6,7 +6,6 @@ What says who the person was is erased; the row stays, as deleted, for what name
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
-from allauth.usersessions.models import UserSession
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -69,12 +68,12 @@ def _erase_invitations(user: User) -> None:
 
 def _erase(user: User) -> None:
     _erase_invitations(user)
-    for session in UserSession.objects.filter(user=user):
-        session.end()
+    user_states.end_sessions(user)
     for owned in (EmailAddress, Authenticator, SocialAccount):
         owned.objects.filter(user=user).delete()
     Event.objects.filter(name=names.USER_SIGNED_IN_FROM_NEW_DEVICE, by=user).delete()
     user.custom_values.all().delete()
+    user.address_changes.all().delete()
     user.audience_groups.clear()
     user.claimed_memberships.all().delete()
     user.user_permissions.clear()

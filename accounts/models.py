@@ -157,6 +157,22 @@ class UserStateChange(models.Model):
         return f"{self.user}: {self.state}"
 
 
+class AddressChange(models.Model):
+    """The address that an account had before, and can have again for some days; see `accounts.address_changes`."""
+
+    user = models.ForeignKey(User, verbose_name=_("user"), on_delete=models.CASCADE, related_name="address_changes")
+    old_email = models.EmailField(_("e-mail address before"), max_length=254)
+    at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("change of an address")
+        verbose_name_plural = _("changes of addresses")
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.old_email}"
+
+
 class GroupQuerySet(models.QuerySet["Group"]):
     def of(self, viewer: Viewer) -> Self:
         """The groups that the viewer belongs to.

@@ -12,6 +12,7 @@ _sessions = RedirectView.as_view(pattern_name="portal:sessions")
 
 urlpatterns = [
     path("confirm-email/<str:key>/", views.confirm_email, name="account_confirm_email"),
+    path("email/undo/<str:key>/", views.undo_address, name="account_address_undo"),
     path("waiting/", views.waiting, name="account_waiting"),
     path("terms/", views.accept_terms, name="account_terms"),
     path("profile/", views.complete_profile, name="account_profile"),

@@ -72,12 +72,12 @@ def change_state(user: User, to: State, *, by: User | None, comment: str = "") -
         else:
             record(_EVENTS[to], by=by, user=row)
         if to == State.BLOCKED:
-            _end_sessions(row)
+            end_sessions(row)
     return row
 
 
-def _end_sessions(user: User) -> None:
-    """So that none of them wakes up when the account is active again."""
+def end_sessions(user: User) -> None:
+    """Sign the person out everywhere, for good: none of the sessions wakes up when the account is active again."""
     for session in UserSession.objects.filter(user=user):
         session.end()
 

@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import invitations, invited_sign_up
+from accounts import address_changes, invitations, invited_sign_up
 from accounts.addresses import owner_of
 from accounts.forms import NameForm
 from accounts.invitation_form import InvitationForm
@@ -56,6 +56,23 @@ def _address_of(key: str) -> EmailAddress | None:
     except signing.BadSignature:
         return None
     return EmailAddress.objects.filter(pk=pk).first()
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def undo_address(request: HttpRequest, key: str) -> HttpResponse:
+    """The page of the link that an address gets which an account has lost. A GET changes nothing."""
+    refusal: HttpResponse | None = consume_or_429(request, action="address_undo")
+    if refusal is not None:
+        return refusal
+    try:
+        change = address_changes.find(key, timezone.now())
+        if request.method == "POST":
+            address_changes.undo(key)
+    except address_changes.Unusable:
+        return render(request, "account/address_undo_unusable.html", status=404)
+    template = "account/address_undone.html" if request.method == "POST" else "account/address_undo.html"
+    return render(request, template, {"email": change.old_email})
 
 
 @require_safe

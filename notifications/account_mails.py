@@ -29,6 +29,7 @@ _NAMES: Mapping[str, str] = {
     "old_email": "from_email",
     "deleted_email": "deleted_email",
     "new_email": "to_email",
+    "undo_url": "undo_url",
     "provider": "provider",
 }
 

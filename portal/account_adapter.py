@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts import devices, lock_out, sign_up, team_sign_up
+from accounts import address_changes, devices, lock_out, sign_up, team_sign_up
 from accounts.claims import apply_claims
 from accounts.models import User
 from events import names
@@ -74,15 +74,27 @@ class AccountAdapter(DefaultAccountAdapter):
         return sign_up.new_user()
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """The first confirmed address completes the sign-up."""
+        """The first confirmed address completes the sign-up; a later one takes the place of the one before."""
+        user = email_address.user
         with transaction.atomic():
-            is_first = not EmailAddress.objects.filter(user=email_address.user, verified=True).exists()
+            before = EmailAddress.objects.filter(user=user, verified=True).first()
+            change = address_changes.note(user, before.email) if before is not None else None
             is_confirmed: bool = super().confirm_email(request, email_address)
             if is_confirmed:
                 bounces.forget(email_address.email)
-            if is_confirmed and is_first:
-                sign_up.complete(email_address.user)
+                if change is None:
+                    sign_up.complete(user)
+            elif change is not None:
+                change.delete()
         return is_confirmed
+
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """Allauth's; the mail to an address that the account has lost has the link that takes that back."""
+        if template_prefix == "account/email/email_changed" and context is not None:
+            context["undo_url"] = address_changes.link_of_last(user, context["from_email"])
+        super().send_notification_mail(template_prefix, user, context, email)
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         """Where sign-in is delegated, only administrators use the portal's own ways.

@@ -22,6 +22,7 @@ def of(user: User, now: datetime) -> dict[str, Any]:
         "profile": _profile(user),
         "further_fields": custom_fields.own_data(user),
         "addresses": list(EmailAddress.objects.filter(user=user).values("email", "verified", "primary")),
+        "addresses_before": list(user.address_changes.values("old_email", "at")),
         "terms_of_use": {"version": user.accepted_terms_id, "accepted_at": user.terms_accepted_at},
         "subscriptions": [_subscription(one) for one in _subscriptions(user)],
         "teams": [_team(one) for one in user.team_memberships.select_related("team")],

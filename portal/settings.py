@@ -298,6 +298,7 @@ ACCOUNT_RATE_LIMITS = {
     # People of one office share an address, so that it may sign up more than one of them.
     "signup": "20/m/ip,100/h/ip",
     "invitation": "20/m/ip",
+    "address_undo": "20/m/ip",
     # accounts.lock_out counts what else concerns an account, in a way that shuts nobody out of it.
     "request_login_code": "20/m/ip",
     "reset_password": "20/m/ip",

@@ -308,9 +308,14 @@ TEMPLATES = (
             HELLO,
             _("the e-mail address of your account was changed from {{ old_email }} to {{ new_email }}."),
             OCCASION,
-            _("If that was not you, write to {{ administrator_email }} at once."),
+            _(
+                "{{#undo_url}}If that was not you, [take it back]({{ undo_url }}) at once. It works for seven days: "
+                "the account gets this address again, everybody is signed out, and the password stops working."
+                "{{/undo_url}}"
+            ),
+            _("If you need help, write to {{ administrator_email }}."),
         ),
-        ("email", "when", "address", "device", "old_email", "new_email", "administrator_email"),
+        ("email", "when", "address", "device", "old_email", "new_email", "undo_url", "administrator_email"),
         ("account/email/email_changed",),
     ),
     _security(

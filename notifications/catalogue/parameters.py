@@ -55,6 +55,10 @@ PARAMETERS: Mapping[str, Parameter] = {
     "old_email": Parameter(_("E-mail address before"), "alice@example.org"),
     "deleted_email": Parameter(_("E-mail address that was removed"), "alice@example.com"),
     "new_email": Parameter(_("E-mail address afterwards"), "alice@example.com"),
+    "undo_url": Parameter(
+        _("Link that gives the account its address back; empty where the address was never confirmed"),
+        "https://portal.example.org/account/email/undo/",
+    ),
     "administrator_email": Parameter(_("The service's administrator e-mail"), "portal@example.org"),
     "confirm_url": Parameter(_("Link that confirms the address"), "https://portal.example.org/account/confirm/"),
     "reset_url": Parameter(_("Link where one sets a password"), "https://portal.example.org/account/password/reset/"),

@@ -17,6 +17,7 @@ GUEST_PAGES = [
     "/account/password/reset/",
     "/account/waiting/",
     "/account/invitation/not-a-link/",
+    "/account/email/undo/not-a-link/",
     "/no-such-page/",
     "/issues/azureml-demo-api/",
     "/issues/azureml-demo-api/?q=nothing-like-that",

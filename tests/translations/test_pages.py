@@ -38,6 +38,7 @@ NOT_READ = {
     "portal:cancel_call": "takes only what a script sends",
     "portal:team_invitation": "needs the link of a mail",
     "account_invitation": "needs the link of a mail",
+    "account_address_undo": "needs the link of a mail",
     "account_confirm_email": "needs the link of a mail",
     "account_reset_password_from_key": "needs the link of a mail",
     "mfa_edit_webauthn": "needs a passkey",
