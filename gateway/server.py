@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway import tasks
 from gateway.calls.caller import Caller
+from gateway.calls.revocation import end_revoked_tunnels
 from gateway.catalogue.admission import Admitted
 from gateway.catalogue.routing import Catalogue
 from gateway.http.client_address import TrustedProxies
@@ -28,6 +30,7 @@ from gateway.upstream.pool import Pool
 
 if TYPE_CHECKING:
     from gateway.calls.call import Call
+    from gateway.calls.tunnel import TunnelEnd
     from gateway.limits.redis_counters import RedisCounters
     from gateway.listeners.arrival import Arrival
     from gateway.telemetry.access_log import AccessLog
@@ -99,6 +102,8 @@ class Server:
         self.stalls = 0
         self.stall_seconds = 0.0
         self.upstreams: set[Upstream] = set()
+        # Open WebSockets, with what let them in.
+        self.tunnels: dict[TunnelEnd, Admitted] = {}
         self.pool = Pool(self)
         self.circuits = Circuits()
         self.balancer = Balancer(self.circuits)
@@ -111,6 +116,7 @@ class Server:
         self._turned_away: set[Caller | Arrival] = set()
         self._finished: list[tuple[Caller, bytes]] = []
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
+        self._revocation = tasks.start(end_revoked_tunnels(self), name="revocation")
 
     async def listen(self, listeners: Iterable[Listener]) -> None:
         for listener in listeners:
@@ -274,6 +280,7 @@ class Server:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._all_gone.wait(), CUTTING_OFF_SECONDS)
         self._ticking.cancel()
+        self._revocation.cancel()
         if self._finished:
             self._end_turn()
         self.journal.close()

@@ -17,6 +17,7 @@ from gateway.calls.outgoing import Outgoing
 from gateway.calls.pace import Pace
 from gateway.calls.phase import ANSWER, BODY, HEAD, LINGER, Phase
 from gateway.calls.tunnel import TunnelEnd, join
+from gateway.catalogue.admission import Admitted
 from gateway.deadline import NEVER
 from gateway.http import replies
 from gateway.http.forwarding import ResponseHead
@@ -125,6 +126,8 @@ class Caller(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.server.goodbye(self)
         self.deadline = NEVER
+        if self._tunnel is not None:
+            del self.server.tunnels[self._tunnel]
         if self.call is not None:
             self.outgoing.leave_backend()
             self.call.failed("client", "ClientConnectionFailure")
@@ -397,6 +400,8 @@ class Caller(asyncio.Protocol):
         call.response_code = call.backend_code = response.status
         call.backend_ended()
         self._tunnel = join(self, upstream, (self._transport, to_backend), self.reader.waiting)
+        assert isinstance(call.verdict, Admitted)
+        self.server.tunnels[self._tunnel] = call.verdict
         self.end(switching_answer(call, response) + first)
 
     def end_response(self, data: bytes) -> None:

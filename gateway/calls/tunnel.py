@@ -80,10 +80,14 @@ class TunnelEnd(asyncio.Protocol):
         """Nothing has come in for a while: all the same it goes on while either side takes what waits for it."""
         before, self._unsent = self._unsent, sum(unsent_bytes(end._transport) for end in (self, self.other))
         if self._transport.is_closing() or not self._unsent or (before and self._unsent >= before):
-            self._transport.abort()
-            self.other._transport.abort()
+            self.cut()
         else:
             self._touch()
+
+    def cut(self) -> None:
+        """End both connections at once."""
+        self._transport.abort()
+        self.other._transport.abort()
 
     def _touch(self) -> None:
         server = self._caller.server

@@ -110,7 +110,7 @@ def admit(
         return _admit_without_key(catalogue, route, scheme, authority)
     digest = _digest(catalogue, keys)
     subscription = catalogue.keys.get(digest)
-    if subscription is None or not _opens(catalogue, subscription, digest, route.api, now):
+    if subscription is None or not _opens(catalogue, subscription, digest, route.api.id, now):
         return _refuse_key(catalogue, route, subscription, scheme, authority)
     product = catalogue.products[subscription.product] if subscription.product is not None else None
     return _admitted(catalogue, route, product, subscription, digest)
@@ -128,15 +128,23 @@ def _digest(catalogue: Catalogue, keys: list[bytes]) -> bytes:
     return catalogue.digest_of(key)
 
 
-def _opens(catalogue: Catalogue, subscription: Subscription, digest: bytes, api: PublishedAPI, now: float) -> bool:
+def _opens(catalogue: Catalogue, subscription: Subscription, digest: bytes, api: int, now: float) -> bool:
     """Whether a subscription is active, its key has not ended, and its scope contains the API."""
     if not subscription.is_active or (subscription.expires_at is not None and now >= subscription.expires_at):
         return False
     if subscription.old_keys and any(key == digest and now >= end for key, end in subscription.old_keys):
         return False
     if subscription.product is not None:
-        return api.id in catalogue.product_apis.get(subscription.product, ())
-    return subscription.api is None or subscription.api == api.id
+        return api in catalogue.product_apis.get(subscription.product, ())
+    return subscription.api is None or subscription.api == api
+
+
+def still_opens(catalogue: Catalogue, admitted: Admitted, now: float) -> bool:
+    """Whether the key that let a call in would do so now. What needed no key stays open."""
+    if admitted.subscription is None:
+        return True
+    subscription = catalogue.keys.get(admitted.key)
+    return subscription is not None and _opens(catalogue, subscription, admitted.key, admitted.api, now)
 
 
 def _admit_without_key(catalogue: Catalogue, route: Route, scheme: bytes, authority: bytes) -> Admitted | Refusal:

@@ -7,13 +7,16 @@ import hashlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 import websockets
 from websockets.sync.client import connect
 from websockets.sync.server import Server, ServerConnection, serve
 
+from gateway.configuration.snapshot import Subscription
 from tests.gateway.certificates import write_pair
 from tests.gateway.conftest import Gateway, echo_snapshot, free_port, wait_for
 from tests.gateway.raw import OK, BackendConnection, Client, any_certificate
@@ -340,6 +343,62 @@ def test_an_open_socket_counts_as_a_connection(impatient, backend):
     for client in clients:
         client.close()
     wait_for(lambda: impatient.ask(get(lines=b"")).status in (200, 502))
+
+
+# -- A key that opens no more --------------------------------------------------------------------
+
+
+def _another_key(subscription: Subscription) -> dict[str, object]:
+    return {"keys": (), "old_keys": ((subscription.keys[0], time.time() - 1),)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(lambda _: {"is_active": False}, id="suspended, or its owner blocked"),
+        pytest.param(lambda _: {"expires_at": time.time()}, id="expired"),
+        pytest.param(_another_key, id="replaced"),
+        pytest.param(lambda _: {"product": 9}, id="another product"),
+    ],
+)
+def test_a_socket_ends_with_its_key(changes, start_gateway, backend):
+    configuration = echo_snapshot(f"http://127.0.0.1:{backend.port}/base")
+    gateway = start_gateway(configuration)
+    backend.behave = accept_and(echo)
+    ending, bystander = gateway.connect(), gateway.connect()
+    assert ending.ask(get()).status == 101
+    assert bystander.ask(get(key=KEY.replace(b"K1", b"K3"))).status == 101
+    first, *others = configuration.subscriptions
+    changed = msgspec.structs.replace(first, **changes(first))
+    gateway.reconfigure(msgspec.structs.replace(configuration, subscriptions=(changed, *others)))
+    assert ending.is_closed()
+    bystander.send(b"still")
+    assert bystander.read(5) == b"still"
+    gateway.hang_up()
+
+
+def test_an_answer_that_has_begun_goes_on_without_its_key(start_gateway, backend):
+    configuration = echo_snapshot(f"http://127.0.0.1:{backend.port}/base")
+    gateway = start_gateway(configuration)
+    gone_on = threading.Event()
+
+    def behave(connection: BackendConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")
+        gone_on.wait(20)
+        connection.send(b" part")
+
+    backend.behave = behave
+    client, socket_ = gateway.connect(), gateway.connect()
+    client.send(get(lines=b""))
+    client.read_until(b"first")
+    backend.behave = accept_and(echo)
+    assert socket_.ask(get()).status == 101
+    gateway.reconfigure(msgspec.structs.replace(configuration, subscriptions=()))
+    assert socket_.is_closed()
+    gone_on.set()
+    assert client.read(5) == b" part"
+    gateway.hang_up()
 
 
 # -- With another implementation -----------------------------------------------------------------
