@@ -17,6 +17,7 @@ UNWATCHED = {
     "notifications.mailing",
     "notifications.outboxmail",
     "subscriptions.expirynotice",
+    "subscriptions.formerkey",
     "socialaccount.socialtoken",
     "usersessions.usersession",
     "webhooks.attempt",

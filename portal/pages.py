@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import IntConverter
 
 from portal import preview
+from portal.rest import usage as rest_usage
 from portal.views import (
     account,
     catalogue,
@@ -111,6 +112,8 @@ urlpatterns = [
     path("notice/dismiss/", notice.dismiss, name="dismiss_notice"),
     path("preview/<id:group_id>/", preview.start, name="preview"),
     path("preview/leave/", preview.leave, name="leave_preview"),
+    path("usage", rest_usage.of_key, name="usage_of_key"),
+    path("me/usage", rest_usage.of_person, name="usage_of_person"),
     path("llms.txt", llms.llms, name="llms"),
     path("health/", health.health, name="health"),
 ]

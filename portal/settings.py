@@ -214,6 +214,18 @@ CACHES = {
     )
 }
 
+# -- What programs ask the portal for ----------------------------------------------------------
+# JSON only: there are no pages to browse, so the package is no app. All is closed and throttled unless a view opens it.
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["portal.rest.throttling.ByCaller"],
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "portal.rest.errors.answer",
+}
+
 # -- Call limits -------------------------------------------------------------------------------
 GATEWAY_COUNTERS = env_text("GATEWAY_COUNTERS", default="redis" if REDIS_URL else "memory", choices=("memory", "redis"))
 if GATEWAY_COUNTERS == "redis" and not REDIS_URL:

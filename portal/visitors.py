@@ -10,7 +10,7 @@ from portal.signing_in import page_of, to_sign_in
 
 # What everybody needs to get in or to get no more mails, and what programs ask. The administration has its own door.
 OPEN_PATHS = (
-    *("/account/", "/admin/", "/health/", "/language/", "/notice/", "/setup/", "/signin-sso/", "/static/"),
+    *("/account/", "/admin/", "/health/", "/language/", "/notice/", "/setup/", "/signin-sso/", "/static/", "/usage"),
     *("/favicon.ico", "/robots.txt", "/teams/invitations/", "/unsubscribe/"),
 )
 

@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from events import names
+from gateway.catalogue.admission import MAX_KEY_BYTES
 from gateway.configuration import key_digest, sealed
 from subscriptions import history
 from subscriptions.key_values import check_value
@@ -130,15 +132,16 @@ def _replace(
     subscription: Subscription, slot: Slot, value: str, *, overlap: Overlap, replaces: int | None, now: datetime | None
 ) -> SubscriptionKey:
     row = _locked(subscription)
+    moment = now or timezone.now()
     before = SubscriptionKey.objects.current().filter(subscription=row, slot=slot)
     if replaces is not None and not before.filter(pk=replaces).exists():
         raise KeyRefused(_("This key has been replaced meanwhile. Look at the new one first."))
     # Of one that was replaced earlier the time is over now.
-    SubscriptionKey.objects.old().filter(subscription=row, slot=slot).delete()
+    SubscriptionKey.objects.old().filter(subscription=row, slot=slot).retire(moment)
     if overlap == Overlap.NONE:
-        before.delete()
+        before.retire(moment)
     else:
-        before.update(ends_at=(now or timezone.now()) + timedelta(seconds=overlap), ciphertext="")
+        before.update(ends_at=moment + timedelta(seconds=overlap), ciphertext="")
     return SubscriptionKey.objects.create(subscription=row, slot=slot, **_sealed(value))
 
 
@@ -152,14 +155,30 @@ def _note(
 def end_old(subscription: Subscription, slot: Slot, *, by: User | None) -> bool:
     """Stop a key that was replaced before its time. False where there is none."""
     with transaction.atomic():
-        key = SubscriptionKey.objects.old().filter(subscription=_locked(subscription), slot=slot).first()
+        old = SubscriptionKey.objects.old().filter(subscription=_locked(subscription), slot=slot)
+        key = old.first()
         if key is None:
             return False
         _note(names.SUBSCRIPTION_OLD_KEY_ENDED, Kind.OLD_KEY_ENDED, key, by=by)
-        key.delete()
+        old.retire(timezone.now())
     return True
 
 
 def delete_ended(now: datetime) -> int:
     """Forget old keys whose time is over; the gateway already refuses them."""
-    return SubscriptionKey.objects.old().filter(ends_at__lte=now).delete()[0]
+    return SubscriptionKey.objects.old().filter(ends_at__lte=now).retire(now)
+
+
+def opened_by(key: bytes, now: datetime) -> Subscription | None:
+    """The subscription that a key opens, as the gateway decides it; None where it opens none.
+
+    `key` is the bytes as they arrived. Whether the subscription's scope contains an API is not looked at.
+    """
+    if not 0 < len(key) <= MAX_KEY_BYTES:
+        return None
+    digest = key_digest.digest(key_digest.digest_secret(settings.KEY_ENCRYPTION_KEY), key).hex()
+    works = Q(ends_at=None) | Q(ends_at__gt=now)
+    found = SubscriptionKey.objects.filter(works, digest=digest).values("subscription")
+    usable_owner = Q(owner=None) | Q(owner__state=User.State.ACTIVE)
+    usable = Subscription.objects.usable(now).filter(usable_owner, pk__in=found)
+    return usable.select_related("product", "api").first()

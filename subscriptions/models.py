@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
@@ -14,9 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Team, User
 from accounts.names import validate_name
 from apis.models import API
+from gateway.journal.record import RECORDED_KEY_BYTES
 from subscriptions.prices import Price as Price
 from subscriptions.products import Product as Product
 from subscriptions.products import visible_apis as visible_apis
+
+# In hexadecimal, as call records have it (gateway.journal.record).
+DIGEST_START_CHARACTERS = 2 * RECORDED_KEY_BYTES
 
 
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
@@ -227,6 +231,28 @@ class ExpiryNotice(models.Model):
         return f"{self.subscription_id}: {self.moment:%Y-%m-%d %H:%M}"
 
 
+class FormerKey(models.Model):
+    """A key that was replaced and works no more, so that a call which still sends it can be explained.
+
+    `digest_start` is what call records keep of a key: it tells the key from others, and opens nothing.
+    """
+
+    subscription = models.ForeignKey(
+        Subscription, verbose_name=_("subscription"), on_delete=models.CASCADE, related_name="former_keys"
+    )
+    slot = models.CharField(_("slot"), max_length=10)
+    digest_start = models.CharField(_("start of the digest"), max_length=16, db_index=True)
+    prefix = models.CharField(_("prefix"), max_length=8)
+    ended_at = models.DateTimeField(_("ended at"))
+
+    class Meta:
+        verbose_name = _("former key")
+        verbose_name_plural = _("former keys")
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+
 class SubscriptionKeyQuerySet(models.QuerySet["SubscriptionKey"]):
     def current(self) -> Self:
         return self.filter(ends_at=None)
@@ -234,6 +260,23 @@ class SubscriptionKeyQuerySet(models.QuerySet["SubscriptionKey"]):
     def old(self) -> Self:
         """Those that were replaced, and work until their end."""
         return self.exclude(ends_at=None)
+
+    def retire(self, at: datetime) -> int:
+        """Delete those that work no more, keeping by what their calls are known; returns how many."""
+        with transaction.atomic():
+            keys = list(self.select_for_update())
+            FormerKey.objects.bulk_create(
+                FormerKey(
+                    subscription_id=key.subscription_id,
+                    slot=key.slot,
+                    digest_start=key.digest[:DIGEST_START_CHARACTERS],
+                    prefix=key.prefix,
+                    ended_at=min(key.ends_at or at, at),
+                )
+                for key in keys
+            )
+            SubscriptionKey.objects.filter(pk__in=[key.pk for key in keys]).delete()
+        return len(keys)
 
 
 class SubscriptionKey(models.Model):

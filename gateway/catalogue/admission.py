@@ -23,12 +23,12 @@ from gateway.upstream.backend import Destination
 MAX_KEY_BYTES = 256
 JSON = (b"Content-Type", b"application/json")
 
-_MISSING_KEY = error_body(
+MISSING_KEY_ANSWER = error_body(
     401,
     "Access denied due to missing subscription key. "
     "Make sure to include subscription key when making requests to an API.",
 )
-_INVALID_KEY = error_body(
+INVALID_KEY_ANSWER = error_body(
     401,
     "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription.",
 )
@@ -153,7 +153,7 @@ def _admit_without_key(catalogue: Catalogue, route: Route, scheme: bytes, author
     if not route.api.subscription_required:
         return _admitted(catalogue, route, None, None)
     headers = _challenge(catalogue, route.api, scheme, authority)
-    return _refusal(route, 401, _MISSING_KEY, headers, "authorization", "SubscriptionKeyNotFound", None, None)
+    return _refusal(route, 401, MISSING_KEY_ANSWER, headers, "authorization", "SubscriptionKeyNotFound", None, None)
 
 
 def _refuse_key(
@@ -163,7 +163,7 @@ def _refuse_key(
     headers = _challenge(catalogue, route.api, scheme, authority)
     product = subscription.product if subscription is not None else None
     reason = "SubscriptionKeyInvalid"
-    return _refusal(route, 401, _INVALID_KEY, headers, "authorization", reason, product, subscription)
+    return _refusal(route, 401, INVALID_KEY_ANSWER, headers, "authorization", reason, product, subscription)
 
 
 def _challenge(

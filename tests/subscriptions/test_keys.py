@@ -114,3 +114,38 @@ def test_keys_of_what_stands_alone_are_shown_to_administrators_and_the_history_t
     owned = lifecycle.create(display_name="Hers", by=None, owner=alice)
     with pytest.raises(keys.KeyRefused, match="Only its owner"):
         keys.reveal_to_administrator(owned, by=admin_user)
+
+
+Slot = keys.Slot
+
+
+def former(subscription) -> list[tuple[str, str]]:
+    return list(subscription.former_keys.order_by("pk").values_list("slot", "digest_start"))
+
+
+def digest_start(subscription, slot) -> str:
+    return subscription.keys.current().get(slot=slot).digest[:16]
+
+
+def test_a_key_that_is_replaced_is_still_known_by_its_digest(subscription, alice):
+    start = digest_start(subscription, Slot.PRIMARY)
+    keys.regenerate(subscription, Slot.PRIMARY, by=alice)
+    assert former(subscription) == [("primary", start)]
+    assert digest_start(subscription, Slot.PRIMARY) != start
+
+
+def test_an_old_key_is_former_once_its_time_is_over(subscription, alice):
+    start, now = digest_start(subscription, Slot.PRIMARY), timezone.now()
+    keys.regenerate(subscription, Slot.PRIMARY, by=alice, overlap=keys.Overlap.HOUR, now=now)
+    assert former(subscription) == []
+    keys.delete_ended(now + timedelta(hours=3))
+    assert former(subscription) == [("primary", start)]
+    assert subscription.former_keys.get().ended_at == now + timedelta(hours=1)
+
+
+def test_an_old_key_that_is_ended_early_is_former_from_then_on(subscription, alice):
+    start = digest_start(subscription, Slot.SECONDARY)
+    keys.regenerate(subscription, Slot.SECONDARY, by=alice, overlap=keys.Overlap.WEEK)
+    keys.end_old(subscription, Slot.SECONDARY, by=alice)
+    assert former(subscription) == [("secondary", start)]
+    assert subscription.former_keys.get().ended_at <= timezone.now()

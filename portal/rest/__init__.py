@@ -1,0 +1,1 @@
+"""What programs ask the portal for, as JSON by Django REST framework."""
