@@ -16,7 +16,7 @@ from feedback.models import Issue, is_publisher
 from notifications import mailing, preferences
 from notifications.catalogue import TEMPLATES
 from notifications.facts import Facts, facts_of, values_of
-from notifications.mails import compose
+from notifications.mails import compose, compose_copy
 from notifications.publisher import Notification, recipients_of
 from subscriptions.models import Subscription
 
@@ -195,8 +195,10 @@ def _write_one(name: str, receiver: Receiver, facts: Facts) -> None:
     with as_read_by(user) if user is not None else translation.override(settings.LANGUAGE_CODE):
         values = values_of(facts, user)
         try:
-            copies = list(recipients_of(Notification.BCC, facts.service))
-            compose(template, receiver.email, values, user=user, bcc=copies).send()
+            compose(template, receiver.email, values, user=user).send()
+            copy = compose_copy(template, receiver.email, values, recipients_of(Notification.BCC, facts.service))
+            if copy is not None:
+                copy.send()
         except ValueError:
             # No later attempt could do better: the address or the text is not fit for a mail.
             logger.exception("No mail %s about event %s", name, facts.event.pk)

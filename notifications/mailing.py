@@ -22,7 +22,7 @@ from events.models import Event
 from notifications import mail_server, preferences
 from notifications.catalogue import TEMPLATES, Category
 from notifications.facts import Facts, facts_of, values_of
-from notifications.mails import Mail, compose
+from notifications.mails import Mail, compose, compose_copy
 from notifications.models import Mailing, OutboxMail
 from notifications.outbox import rows_of
 from notifications.publisher import Notification, recipients_of
@@ -86,9 +86,10 @@ def _write_batch(mailing: Mailing) -> int:
     facts = facts_of(mailing.event)
     # The mails are made before the transaction begins, which SQLite lets nobody else write in.
     people = list(receivers_of(facts).filter(pk__gt=mailing.last_user).order_by("pk")[:BATCH])
-    mails = rows_of(_mails_to(people, facts, first=mailing.last_user == 0), skip_unfit=True)
-    if len(mails) < len(people):
-        logger.error("Mailing %s: %s addresses take no mail", mailing.pk, len(people) - len(mails))
+    composed = _mails_to(people, facts, first=mailing.last_user == 0)
+    mails = rows_of(composed, skip_unfit=True)
+    if len(mails) < len(composed):
+        logger.error("Mailing %s: %s addresses take no mail", mailing.pk, len(composed) - len(mails))
     with transaction.atomic():
         # Whoever goes on from the same person is the only one to do so.
         mine = Mailing.objects.filter(pk=mailing.pk, last_user=mailing.last_user, finished_at=None).update(
@@ -105,21 +106,18 @@ def _write_batch(mailing: Mailing) -> int:
 def _mails_to(people: list[User], facts: Facts, *, first: bool) -> list[Mail]:
     template = TEMPLATES[TEMPLATE_OF[facts.event.name]]
     text: Callable[[str], Text] = cache(lambda language: text_of(template, language))
-    # Of all these mails the blind copies are of one.
-    copies = list(recipients_of(Notification.BCC, facts.service)) if first else []
+    # Of all these mails the blind copy is of one.
+    readers = list(recipients_of(Notification.BCC, facts.service)) if first else []
     sender = mail_server.sender()
     mails = []
     for user in people:
         with as_read_by(user):
-            mail = compose(
-                template,
-                user.email,
-                values_of(facts, user),
-                user=user,
-                bcc=copies,
-                text=text(get_language() or settings.LANGUAGE_CODE),
-            )
+            values, words = values_of(facts, user), text(get_language() or settings.LANGUAGE_CODE)
+            mails.append(compose(template, user.email, values, user=user, text=words))
+            copy = compose_copy(template, user.email, values, readers, text=words)
+        if copy is not None:
+            mails.append(copy)
+            readers = []
+    for mail in mails:
         mail.from_email, mail.is_bulk = sender, True
-        copies = []
-        mails.append(mail)
     return mails

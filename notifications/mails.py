@@ -1,6 +1,6 @@
 """One mail of the catalogue, ready to go into the outbox."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -29,7 +29,6 @@ def compose(
     values: Mapping[str, str],
     *,
     user: User | None = None,
-    bcc: Sequence[str] = (),
     text: Text | None = None,
 ) -> Mail:
     """A mail in the language that is active. `text` is looked up where it is not given."""
@@ -43,11 +42,31 @@ def compose(
         footer = Footer(url, settings.PORTAL_URL + reverse("portal:notification_preferences"))
         # One click, without a question, for mail programs (RFC 8058).
         headers |= {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-    copies = [] if template.category in UNCOPIED else [copy for copy in bcc if copy.lower() != email.lower()]
-    return message(render(text, values, footer), email, headers, copies)
+    return message(render(text, values, footer), email, headers)
 
 
-def message(rendered: Rendered, email: str, headers: dict[str, str], bcc: Sequence[str] = ()) -> Mail:
-    mail = Mail(rendered.subject, rendered.text, to=[email], bcc=list(bcc), headers=headers)
+def compose_copy(
+    template: MailTemplate,
+    email: str,
+    values: Mapping[str, str],
+    readers: Iterable[str],
+    *,
+    text: Text | None = None,
+) -> Mail | None:
+    """The blind copy of a mail to `email`; None where nobody is to read it.
+
+    A mail of its own, for the receiver's has links that choose his mails without asking who follows them.
+    """
+    others = [reader for reader in readers if reader.lower() != email.lower()]
+    if template.category in UNCOPIED or not others:
+        return None
+    mail = compose(template, email, values, text=text)
+    mail.to, mail.bcc = [], others
+    mail.extra_headers["To"] = email
+    return mail
+
+
+def message(rendered: Rendered, email: str, headers: dict[str, str]) -> Mail:
+    mail = Mail(rendered.subject, rendered.text, to=[email], headers=headers)
     mail.attach_alternative(rendered.html, "text/html")
     return mail

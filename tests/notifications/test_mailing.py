@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from email import message_from_bytes
 
 import pytest
 from django.db import connection
@@ -147,6 +148,26 @@ def test_blind_copy_goes_out_once(subscribers, announce, service):
     announce()
     write_all()
     assert addresses().count(service.administrator_email) == 1
+
+
+def test_blind_copy_says_who_got_the_mail_and_cannot_choose_his_mails(subscribers, announce, service):
+    from notifications.models import PublisherNotification
+
+    PublisherNotification.objects.create(name="BCC", to_administrator=True)
+    (receiver,) = subscribers(1)
+    announce()
+    write_all()
+    mails = {mail.recipients[0]: message_from_bytes(bytes(mail.message)) for mail in OutboxMail.objects.all()}
+    own, copy = mails[receiver.email], mails[service.administrator_email]
+    assert (copy["To"], copy["Subject"]) == (own["To"], own["Subject"]) == (receiver.email, own["Subject"])
+    assert "/unsubscribe/" in own["List-Unsubscribe"]
+    assert "/unsubscribe/" in _text_of(own)
+    assert "List-Unsubscribe" not in copy
+    assert "/unsubscribe/" not in _text_of(copy)
+
+
+def _text_of(message) -> str:
+    return "".join(part.get_payload(decode=True).decode() for part in message.walk() if not part.is_multipart())
 
 
 def test_a_mailing_that_fails_holds_up_no_other_and_goes_on_where_it_was(subscribers, announce, monkeypatch, caplog):
