@@ -13,10 +13,11 @@ from itertools import islice
 from typing import Self
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 
 from analytics.models import SubscriptionQuarter
-from subscriptions.models import Price, Product, Subscription
+from subscriptions.models import Price, Product, Subscription, SubscriptionEvent
 from subscriptions.prices import amount_due
 
 BATCH = 500
@@ -100,8 +101,14 @@ def _charged(period: Period, product: Product | None = None) -> QuerySet[Subscri
     in_time = Q(expires_at=None) | Q(expires_at__gt=period.start)
     active = Q(started_at__lt=period.end) & (Q(ended_at=None) | Q(ended_at__gt=period.start)) & in_time
     chosen = Q(product__isnull=False) if product is None else Q(product=product)
+    # One that was suspended from the month's start to its end was active at no time of it.
+    history = SubscriptionEvent.objects.filter(subscription=OuterRef("pk"))
+    at_start = history.filter(at__lte=period.start).order_by("-pk").values("state")[:1]
+    in_use = history.filter(at__gt=period.start, at__lt=period.end, state=Subscription.State.ACTIVE)
     return (
         Subscription.objects.filter(active, chosen)
+        .alias(at_start=Coalesce(Subquery(at_start), Value("")))
+        .filter(~Q(at_start=Subscription.State.SUSPENDED) | Exists(in_use))
         .select_related("product", "owner", "team")
         .defer("terms_accepted", "product__terms", "product__description")
         .order_by("product__position", "product", "started_at", "pk")

@@ -75,6 +75,31 @@ def test_calls_from_the_first_quarter_to_the_last_are_charged(product, mine):
     assert (bill.calls, bill.bytes, bill.amount) == (1500, 35, Decimal("3.00"))
 
 
+@pytest.mark.parametrize(
+    ("steps", "is_billed"),
+    [
+        pytest.param([("2026-02-10", "suspended")], False, id="suspended before, and since then"),
+        pytest.param([("2026-02-10", "suspended"), ("2026-04-02", "active")], False, id="resumed in the next month"),
+        pytest.param([("2026-02-10", "suspended"), ("2026-03-31", "active")], True, id="resumed on the last day"),
+        pytest.param([("2026-03-01T00:00:01", "suspended")], True, id="suspended after the first second"),
+        pytest.param([("2026-03-02", "suspended"), ("2026-03-03", "active")], True, id="suspended for a day"),
+        pytest.param([("2026-02-01", "suspended"), ("2026-02-02", "active")], True, id="suspended the month before"),
+        pytest.param([("2026-04-01", "suspended")], True, id="suspended the month after"),
+    ],
+)
+def test_suspended_for_all_of_the_month_is_on_no_bill(product, mine, steps, is_billed):
+    Price.objects.create(product=product, since=LONG_AGO, kind="perMonth", currency="EUR", per_month=Decimal(10))
+    for at, state in steps:
+        row = mine.events.create(state=state)
+        mine.events.filter(pk=row.pk).update(at=datetime.fromisoformat(at).replace(tzinfo=UTC))
+        Subscription.objects.filter(pk=mine.pk).update(state=state)
+    # What was there when it began is of now, in this test.
+    mine.events.filter(at__gt=datetime(2026, 6, 1, tzinfo=UTC)).update(at=LONG_AGO)
+    amounts = [bill.amount for bill in billing.bills(MARCH, product)]
+    assert amounts == ([Decimal("10.00")] if is_billed else [])
+    assert (billing.bill_of(mine, MARCH) is not None) == is_billed
+
+
 def test_calls_are_the_ones_that_the_developer_sees(tmp_path, write, product, mine):
     key = mine.pk.bytes
     write(
