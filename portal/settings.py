@@ -256,6 +256,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+FILE_UPLOAD_HANDLERS = ["portal.uploads.NoUpload"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONSOLE_REQUEST_LIMIT_BYTES + 2**16
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _served_by_tls

@@ -1,4 +1,8 @@
-"""Files that a form sends: bounded while they arrive, so that nobody fills the machine's disk or memory."""
+"""Files that a form sends: bounded while they arrive, so that nobody fills the machine's disk or memory.
+
+A view that takes files says so (`bounded_uploads`; the console bounds the whole request). All others get none, whoever
+asks: Django would keep on the disk whatever somebody sends to any form.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,7 +10,7 @@ from io import BytesIO
 from typing import Any
 
 from django.core.files.uploadedfile import InMemoryUploadedFile
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import HttpResponse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
@@ -14,6 +18,19 @@ from feedback.attachments import FILE_LIMIT_BYTES, FILES_AT_ONCE
 from portal.http import PageRequest
 
 View = Callable[..., HttpResponse]
+
+
+class NoUpload(FileUploadHandler):
+    """Leaves out each file; the fields of the form arrive."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        raise SkipFile
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Not called for what is skipped."""
+
+    def file_complete(self, file_size: int) -> None:
+        """Likewise."""
 
 
 class BoundedUpload(FileUploadHandler):

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.conf import settings
+from django.core.files.uploadhandler import MemoryFileUploadHandler, TemporaryFileUploadHandler
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -39,6 +40,8 @@ def send(request: PageRequest, api: str, operation: str) -> HttpResponse:
     limit = settings.CONSOLE_REQUEST_LIMIT_BYTES
     if not length.isdigit() or int(length) > limit + _FORM_OVERHEAD_BYTES:
         return _too_large(request, api, operation, limit)
+    # The limit bounds what these keep.
+    request.upload_handlers = [MemoryFileUploadHandler(request), TemporaryFileUploadHandler(request)]
     return _act(request, api, operation)
 
 
