@@ -6,6 +6,7 @@ tail; in any other they may still be on their way.
 
 import logging
 import mmap
+import re
 import time
 from pathlib import Path
 
@@ -19,8 +20,14 @@ from gateway.journal.checkpoint import close_abandoned, deletable
 from gateway.journal.parts import MAGIC, read_records
 from gateway.journal.record import CallRecord
 
-# Each record's payload begins as an array of so many items.
-_PAYLOAD_START = msgspec.msgpack.encode([None] * len(CallRecord.__struct_fields__))[:3]
+_FEWEST_FIELDS = 26
+# Each record's payload begins as an array of so many items; gateways of earlier versions wrote fewer.
+_PAYLOAD_START = re.compile(
+    b"|".join(
+        re.escape(msgspec.msgpack.encode([None] * count)[:3])
+        for count in range(_FEWEST_FIELDS, len(CallRecord.__struct_fields__) + 1)
+    )
+)
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +69,8 @@ def _step_over_damage(file: Path, offset: int, size: int) -> None:
 def next_whole_record(file: Path, offset: int) -> int | None:
     """Where the first whole record behind a damaged one begins."""
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        position = offset + HEAD.size
-        while (position := content.find(_PAYLOAD_START, position + 1)) >= 0:
-            start = position - HEAD.size
+        for found in _PAYLOAD_START.finditer(content, offset + HEAD.size + 1):
+            start = found.start() - HEAD.size
             if next(read_records(file, start), None) is not None:
                 return start
     return None

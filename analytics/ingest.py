@@ -6,7 +6,7 @@ leaves both the offset and the rows, or neither.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,9 +16,10 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from analytics import records, rows, sums
+from analytics import countries, records, rows, sums
 from analytics.models import JournalPart, PendingCalls
-from analytics.privacy import kept_address
+from analytics.privacy import kept_address, kept_headers
+from gateway.http.masking import Pairs
 from gateway.journal.parts import Part, parts, read_records
 from gateway.journal.record import CallRecord
 
@@ -40,7 +41,12 @@ class Batch:
 
 def ingest(directory: Path, *, batches: int = BATCHES_PER_RUN) -> int:
     """Store what is new in the journal, at most so many batches; returns the number of records."""
-    return sum(len(batch.records) for part, batch in islice(_new_batches(directory), batches) if _store(part, batch))
+    country_of = countries.current().of
+    return sum(
+        len(batch.records)
+        for part, batch in islice(_new_batches(directory), batches)
+        if _store(part, batch, country_of)
+    )
 
 
 def _new_batches(directory: Path) -> Iterator[tuple[Part, Batch]]:
@@ -71,7 +77,7 @@ def _batches(file: Path, start: int) -> Iterator[Batch]:
         yield Batch(start, batch, ends)
 
 
-def _store(part: Part, batch: Batch) -> bool:
+def _store(part: Part, batch: Batch, country_of: Callable[[str], str]) -> bool:
     """Store a batch, without the records that the database cannot take.
 
     Returns False where another worker was faster. Halving finds the bad records in a good batch.
@@ -85,9 +91,15 @@ def _store(part: Part, batch: Batch) -> bool:
             rows.raise_quotas(usage.quotas)
             rows.note_first_calls(usage.first_calls)
             rows.note_key_uses(usage.keys)
-            PendingCalls.objects.create(calls=sums.encode(list(map(sums.brief, batch.records))))
+            origins = [country_of(record.caller_address) for record in batch.records]
+            PendingCalls.objects.create(calls=sums.encode(list(map(sums.brief, batch.records, origins))))
             if settings.RAW_CALL_DAYS:
-                rows.insert_calls([records.call(record, part.gateway, _kept_address) for record in batch.records])
+                rows.insert_calls(
+                    [
+                        records.call(record, part.gateway, country, _kept_address, _kept_headers)
+                        for record, country in zip(batch.records, origins, strict=True)
+                    ]
+                )
         return True
     except (DataError, IntegrityError, ValueError, OverflowError) as error:
         if len(batch.records) == 1:
@@ -96,11 +108,15 @@ def _store(part: Part, batch: Batch) -> bool:
     half = len(batch.records) // 2
     first = Batch(batch.start, batch.records[:half], batch.ends[:half])
     second = Batch(batch.ends[half - 1], batch.records[half:], batch.ends[half:])
-    return _store(part, first) and _store(part, second)
+    return _store(part, first, country_of) and _store(part, second, country_of)
 
 
 def _kept_address(address: str) -> str:
     return kept_address(address, settings.CALLER_ADDRESSES)
+
+
+def _kept_headers(headers: Pairs) -> Pairs:
+    return kept_headers(headers, settings.CALLER_ADDRESSES)
 
 
 def advance(file: Path, start: int, end: int, *, problem: str = "") -> bool:

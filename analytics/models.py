@@ -43,7 +43,7 @@ class Call(models.Model):
     subscription_id = models.UUIDField(_("subscription ID"), null=True)
     user_id = models.BigIntegerField(_("user ID"), null=True)
     method = models.CharField(_("method"), max_length=40)
-    url = models.TextField(_("URL"), help_text=_("Path and query without the subscription key."))
+    url = models.TextField(_("URL"), help_text=_("Path and query without keys and other secrets."))
     caller_address = models.CharField(_("caller address"), max_length=45)
     response_code = models.PositiveSmallIntegerField(_("response code"))
     backend_code = models.PositiveSmallIntegerField(_("backend code"), null=True)
@@ -53,6 +53,27 @@ class Call(models.Model):
     response_bytes = models.PositiveBigIntegerField(_("response bytes"))
     error_source = models.CharField(_("error source"), max_length=40, blank=True)
     error_reason = models.CharField(_("error reason"), max_length=60, blank=True)
+    country = models.CharField(
+        _("country"), max_length=2, blank=True, default="", db_default="", help_text=_("As ISO 3166 writes it.")
+    )
+    region = models.CharField(
+        _("region"), max_length=50, blank=True, default="", db_default="", help_text=_("The gateway's.")
+    )
+    key_prefix = models.CharField(
+        _("key prefix"),
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("How the digest of the key that was sent begins, whether it opened or not."),
+    )
+    # {"kind": "limit" | "key" | "route"} and the fields of that type in gateway.catalogue.cause.
+    cause = models.JSONField(_("cause"), null=True, help_text=_("What exactly refused the call."))
+    request_headers = models.JSONField(
+        _("request headers"),
+        null=True,
+        help_text=_("Names and values without secrets, of calls answered with 400 or above."),
+    )
 
     class Meta:
         verbose_name = _("call")
@@ -82,13 +103,17 @@ class PendingCalls(models.Model):
 
 
 class CallKind(models.Model):
-    """Whose calls of what a roll-up sums. Zeros stand for none, and for what a roll-up does not tell apart."""
+    """Whose calls of what a roll-up sums. Zeros stand for none, and for what a roll-up does not tell apart.
+
+    Only `CountryQuarter` tells countries apart.
+    """
 
     api_id = models.BigIntegerField(_("API ID"))
     operation_id = models.BigIntegerField(_("operation ID"))
     product_id = models.BigIntegerField(_("product ID"))
     subscription_id = models.UUIDField(_("subscription ID"))
     user_id = models.BigIntegerField(_("user ID"))
+    country = models.CharField(_("country"), max_length=2, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("kind of calls")
@@ -96,7 +121,8 @@ class CallKind(models.Model):
         constraints = [
             # Begins with what pages and the roll-up look for.
             models.UniqueConstraint(
-                fields=["subscription_id", "api_id", "operation_id", "product_id", "user_id"], name="call_kind_unique"
+                fields=["subscription_id", "api_id", "operation_id", "product_id", "user_id", "country"],
+                name="call_kind_unique",
             )
         ]
 
@@ -170,6 +196,14 @@ class ProductQuarter(Rollup):
     class Meta(Rollup.Meta):
         verbose_name = _("usage of a product in a quarter of an hour")
         verbose_name_plural = _("usage of products in quarters of an hour")
+
+
+class CountryQuarter(Rollup):
+    """The same, by API and by the country that calls came from."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage from a country in a quarter of an hour")
+        verbose_name_plural = _("usage from countries in quarters of an hour")
 
 
 class SubscriptionQuarter(models.Model):

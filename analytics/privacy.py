@@ -1,18 +1,25 @@
 """What is kept of whom: how much of callers' addresses, and nothing of people whose account is closed.
 
-No body and no header of a call is ever recorded.
+No body of a call is ever recorded, and its headers without secrets only if it was answered with an error.
 """
 
+import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_network
+from typing import Any
 
 from accounts.models import User, UserStateChange
 from analytics.models import Call
+from gateway.http.masking import MASK, Pairs
 
 FULL, TRUNCATED, NONE = "full", "truncated", "none"
 # Of the person's last calls some may still be in a journal.
 _CALLS_MAY_COME = timedelta(days=2)
+_ERASED: dict[str, Any] = {"user_id": None, "caller_address": "", "country": "", "request_headers": None}
+_HOLDS_ADDRESSES = re.compile(
+    rb"\Aforwarded\Z|forwarded-for|(?:\A|[-_])(?:ip|addr(?:ess)?)(?:\Z|[-_])|clientip|socketip"
+)
 
 
 @lru_cache(maxsize=10_000)
@@ -29,9 +36,16 @@ def kept_address(address: str, how: str) -> str:
     return str(network.network_address)
 
 
+def kept_headers(headers: Pairs, how: str) -> Pairs:
+    """Without the addresses in them, unless these are kept in full."""
+    if how == FULL:
+        return headers
+    return tuple((name, MASK if _HOLDS_ADDRESSES.search(name) else value) for name, value in headers)
+
+
 def erase_user(user_id: int) -> int:
-    """Take the person out of all single calls: who it was, and from where. Returns of how many."""
-    return Call.objects.filter(user_id=user_id).update(user_id=None, caller_address="")
+    """Take the person out of all single calls: who it was, from where, and with what. Returns of how many."""
+    return Call.objects.filter(user_id=user_id).update(**_ERASED)
 
 
 def erase_closed_accounts(now: datetime) -> int:
@@ -42,4 +56,4 @@ def erase_closed_accounts(now: datetime) -> int:
     users = list(closed.values_list("user_id", flat=True).distinct().order_by())
     if not users:
         return 0
-    return Call.objects.filter(user_id__in=users).update(user_id=None, caller_address="")
+    return Call.objects.filter(user_id__in=users).update(**_ERASED)

@@ -11,8 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from analytics.call_classes import SUCCESS, call_class
-from gateway.journal.record import CallRecord
+from gateway.catalogue.cause import Cause, KeyRefused
+from gateway.http.masking import MOST_FIELDS, Pairs
+from gateway.journal.record import RECORDED_KEY_BYTES, CallRecord
 
 QUARTER_SECONDS = 15 * 60
 MAX_METHOD_CHARACTERS = 40
@@ -40,6 +44,11 @@ CALL_FIELDS = (
     "response_bytes",
     "error_source",
     "error_reason",
+    "country",
+    "region",
+    "key_prefix",
+    "cause",
+    "request_headers",
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -115,7 +124,8 @@ def usage_of(records: Iterable[CallRecord], kept_address: Callable[[str], str]) 
         if record.product is not None and record.quota_period_start is not None and record.quota_calls is not None:
             stand = (record.quota_period_start, record.quota_calls, record.quota_bytes, record.product)
             quotas[subscription] = max(stand, quotas.get(subscription, stand))
-        if record.key:
+        # A key that opened nothing was not used.
+        if record.key and record.error_source != "authorization":
             use, key = (record.at, record.caller_address), (subscription, record.key)
             keys[key] = max(use, keys.get(key, use))
     return Usage(
@@ -134,8 +144,14 @@ def usage_of(records: Iterable[CallRecord], kept_address: Callable[[str], str]) 
     )
 
 
-def call(record: CallRecord, gateway: str, kept_address: Callable[[str], str]) -> tuple[Any, ...]:
-    """The values of CALL_FIELDS."""
+def call(
+    record: CallRecord,
+    gateway: str,
+    country: str,
+    kept_address: Callable[[str], str],
+    kept_headers: Callable[[Pairs], Pairs],
+) -> tuple[Any, ...]:
+    """The values of CALL_FIELDS. `kept_headers` makes of the request's headers what is kept of them."""
     return (
         _moment(record.at),
         guid(record.request_id),
@@ -156,7 +172,30 @@ def call(record: CallRecord, gateway: str, kept_address: Callable[[str], str]) -
         record.response_bytes,
         _bounded(record.error_source, 40),
         _bounded(record.error_reason, 60),
+        country,
+        _bounded(record.region, 50),
+        record.key[:RECORDED_KEY_BYTES].hex(),
+        _cause(record.cause) if record.cause is not None else None,
+        _headers(kept_headers(record.request_headers)) if record.request_headers else None,
     )
+
+
+def _cause(cause: Cause) -> str:
+    """As JSON, without what says nothing."""
+    values = {name: getattr(cause, name) for name in cause.__struct_fields__}
+    if isinstance(cause, KeyRefused) and cause.ended_at is not None:
+        values["ended_at"] = _moment(cause.ended_at)
+    kept = {name: value for name, value in values.items() if value not in ("", None)}
+    return _json({"kind": cause.__struct_config__.tag, **kept})
+
+
+def _headers(headers: Pairs) -> str:
+    return _json([[_text(name, 100), _text(value, 1024)] for name, value in headers[:MOST_FIELDS]])
+
+
+def _json(value: object) -> str:
+    """PostgreSQL takes no NUL in JSON either."""
+    return msgspec.json.encode(value).decode().replace("\\u0000", "\\\\x00")
 
 
 def guid(value: bytes) -> UUID:

@@ -5,7 +5,7 @@ one that writes roll-ups; a second one waits for the first by the rows that both
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
@@ -14,7 +14,15 @@ from uuid import UUID
 from django.db import transaction
 
 from analytics import latency, rows, sums
-from analytics.models import APIQuarter, CallKind, PendingCalls, ProductQuarter, UsageDay, UsageQuarter
+from analytics.models import (
+    APIQuarter,
+    CallKind,
+    CountryQuarter,
+    PendingCalls,
+    ProductQuarter,
+    UsageDay,
+    UsageQuarter,
+)
 from analytics.records import QUARTER_SECONDS
 from analytics.sums import MOST, NOBODY, Kind, Sums, Times
 
@@ -23,7 +31,9 @@ _DAY_SECONDS = 24 * 3600
 # SQLite and PostgreSQL both take so many parameters.
 _IDS_AT_ONCE = 10_000
 
-RollupTable: TypeAlias = type[UsageQuarter] | type[UsageDay] | type[APIQuarter] | type[ProductQuarter]
+RollupTable: TypeAlias = (
+    type[UsageQuarter] | type[UsageDay] | type[APIQuarter] | type[ProductQuarter] | type[CountryQuarter]
+)
 _Id = TypeVar("_Id")
 _Table: TypeAlias = dict[int, dict[Kind, Sums]]
 """Sums by the start of their period, as Unix time, and by kind."""
@@ -37,27 +47,35 @@ SUM_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """A roll-up's table, how long its periods are, and the only field of a kind that it tells apart, if not all."""
+    """A roll-up's table, how long its periods are, and the kind that it sums calls of another kind under."""
 
     model: RollupTable
     seconds: int
-    field: str = ""
+    kind: Callable[[Kind], Kind]
 
-    def kind(self, kind: Kind) -> Kind:
-        _, api, _, product, _ = kind
-        match self.field:
-            case "api_id":
-                return NOBODY, api, 0, 0, 0
-            case "product_id":
-                return NOBODY, 0, 0, product, 0
-        return kind
+
+def _any_country(kind: Kind) -> Kind:
+    return (*kind[:5], "")
+
+
+def _api(kind: Kind) -> Kind:
+    return NOBODY, kind[1], 0, 0, 0, ""
+
+
+def _product(kind: Kind) -> Kind:
+    return NOBODY, 0, 0, kind[3], 0, ""
+
+
+def _api_and_country(kind: Kind) -> Kind:
+    return NOBODY, kind[1], 0, 0, 0, kind[5]
 
 
 GRAINS = (
-    Grain(UsageQuarter, QUARTER_SECONDS),
-    Grain(UsageDay, _DAY_SECONDS),
-    Grain(APIQuarter, QUARTER_SECONDS, "api_id"),
-    Grain(ProductQuarter, QUARTER_SECONDS, "product_id"),
+    Grain(UsageQuarter, QUARTER_SECONDS, _any_country),
+    Grain(UsageDay, _DAY_SECONDS, _any_country),
+    Grain(APIQuarter, QUARTER_SECONDS, _api),
+    Grain(ProductQuarter, QUARTER_SECONDS, _product),
+    Grain(CountryQuarter, QUARTER_SECONDS, _api_and_country),
 )
 
 
@@ -94,9 +112,14 @@ def _kind_ids(kinds: set[Kind]) -> dict[Kind, int]:
 
 
 def _kind_row(kind: Kind) -> CallKind:
-    subscription, api, operation, product, user = kind
+    subscription, api, operation, product, user, country = kind
     return CallKind(
-        subscription_id=UUID(bytes=subscription), api_id=api, operation_id=operation, product_id=product, user_id=user
+        subscription_id=UUID(bytes=subscription),
+        api_id=api,
+        operation_id=operation,
+        product_id=product,
+        user_id=user,
+        country=country,
     )
 
 
@@ -104,10 +127,10 @@ def _known_ids(kinds: set[Kind]) -> dict[Kind, int]:
     ids: dict[Kind, int] = {}
     for subscriptions in _slices(sorted({kind[0] for kind in kinds})):
         found = CallKind.objects.filter(subscription_id__in=[UUID(bytes=one) for one in subscriptions]).values_list(
-            "pk", "subscription_id", "api_id", "operation_id", "product_id", "user_id"
+            "pk", "subscription_id", "api_id", "operation_id", "product_id", "user_id", "country"
         )
-        for pk, subscription, api, operation, product, user in found.iterator():
-            ids[subscription.bytes, api, operation, product, user] = pk
+        for pk, subscription, api, operation, product, user, country in found.iterator():
+            ids[subscription.bytes, api, operation, product, user, country] = pk
     return ids
 
 

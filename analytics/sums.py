@@ -22,8 +22,8 @@ MOST = 2**63 - 1
 NOBODY = bytes(16)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Kind: TypeAlias = tuple[bytes, int, int, int, int]
-"""Subscription, API, operation, product and user; zeros where there is none."""
+Kind: TypeAlias = tuple[bytes, int, int, int, int, str]
+"""Subscription, API, operation, product, user and country; zeros or nothing where there is none."""
 
 BriefCall: TypeAlias = tuple[int, Kind, int, bool, int, int, int, int | None]
 """Quarter (its number since 1970), kind, response code, whether a limit refused it, request and response bytes,
@@ -31,6 +31,9 @@ total and backend time in microseconds."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[BriefCall]).decode
+
+_KindBefore: TypeAlias = tuple[bytes, int, int, int, int]
+_decode_before = msgspec.msgpack.Decoder(list[tuple[int, _KindBefore, int, bool, int, int, int, int | None]]).decode
 
 
 @dataclass(slots=True)
@@ -95,13 +98,19 @@ class Sums:
         self.backend.add(other.backend)
 
 
-def brief(record: CallRecord) -> BriefCall:
-    """Raises ValueError or OverflowError for what no roll-up can hold."""
+def brief(record: CallRecord, country: str) -> BriefCall:
+    """`country` has two letters, or none. Raises ValueError or OverflowError for what no roll-up can hold."""
     backend = record.backend_seconds
-    kind = record.subscription or NOBODY, record.api or 0, record.operation or 0, record.product or 0, record.user or 0
     return (
         int(record.at // QUARTER_SECONDS),
-        kind,
+        (
+            record.subscription or NOBODY,
+            record.api or 0,
+            record.operation or 0,
+            record.product or 0,
+            record.user or 0,
+            country,
+        ),
         record.response_code,
         record.error_source in LIMITS,
         record.request_bytes,
@@ -116,7 +125,7 @@ def encode(calls: Sequence[BriefCall]) -> bytes:
 
     It must not fail later, where nobody knows any more which record it was.
     """
-    for quarter, (subscription, *numbers) in {(call[0], call[1]) for call in calls}:
+    for quarter, (subscription, *numbers, _) in {(call[0], call[1]) for call in calls}:
         start_of(quarter * QUARTER_SECONDS)
         guid(subscription)
         if not all(0 <= number <= MOST for number in numbers):
@@ -127,7 +136,11 @@ def encode(calls: Sequence[BriefCall]) -> bytes:
 
 
 def decode(encoded: bytes) -> list[BriefCall]:
-    return _decode(encoded)
+    try:
+        return _decode(encoded)
+    except msgspec.ValidationError:
+        # The calls waited over an upgrade, from before countries were told apart.
+        return [(quarter, (*kind, ""), *rest) for quarter, kind, *rest in _decode_before(encoded)]  # type: ignore[misc]
 
 
 def of(calls: Iterable[BriefCall]) -> dict[tuple[int, Kind], Sums]:

@@ -14,6 +14,7 @@ from gateway.calls.revocation import end_revoked_tunnels
 from gateway.catalogue.admission import Admitted
 from gateway.catalogue.routing import Catalogue
 from gateway.http.client_address import TrustedProxies
+from gateway.http.masking import Pairs, recorded_fields
 from gateway.http.trace_context import Trace, trace_id_of
 from gateway.journal.record import CallRecord
 from gateway.journal.writer import Journal
@@ -68,8 +69,8 @@ class ServerLimits:
 class Server:
     """`catalogue` is what is served; it changes by one assignment. `time` is the loop's, of the last tick.
 
-    `name` is the gateway's in Via. Where there are `shared_counters`, they have the word, and
-    `counters` follow them.
+    `name` is the gateway's in Via, `region` is where it runs, for records. Where there are
+    `shared_counters`, they have the word, and `counters` follow them.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class Server:
         certificates: Certificates | None = None,
         shared_counters: "RedisCounters | None" = None,
         debugging: Debugging | None = None,
+        region: str = "",
     ) -> None:
         self.name = name.encode()
+        self.region = region
         self.limits = limits
         self.counters = counters
         self.journal = journal
@@ -174,7 +177,11 @@ class Server:
             if isinstance(verdict, Admitted) and verdict.stands:
                 counters = self.shared_counters or self.counters
                 counters.add_bytes(verdict, call.request_bytes + call.response_bytes, time.time())
-            record = call.record()
+            headers: Pairs = ()
+            if call.response_code >= 400:
+                assert self.catalogue is not None
+                headers = recorded_fields(caller.request.fields.pairs, self.catalogue.key_fields)
+            record = call.record(self.region, headers)
             self.journal.append(record)
             self.metrics.count(record)
             if call.retries:

@@ -36,6 +36,10 @@ PORTAL_HOST = env_text("PORTAL_HOST", default="127.0.0.1")
 PORTAL_PORT = env_int("PORTAL_PORT", default=8000, low=1, high=65535)
 GATEWAY_HOST = env_text("GATEWAY_HOST", default="127.0.0.1")
 GATEWAY_PORT = env_int("GATEWAY_PORT", default=8080, low=1, high=65535)
+# Where the gateway runs, for the records of its calls.
+GATEWAY_REGION = env_text("GATEWAY_REGION", default="")
+if len(GATEWAY_REGION) > 50 or not GATEWAY_REGION.isprintable():
+    raise SettingError("GATEWAY_REGION: give at most 50 printable characters.")
 GATEWAY_TLS_HOST = env_text("GATEWAY_TLS_HOST", default=GATEWAY_HOST)
 GATEWAY_TLS_PORT = env_int("GATEWAY_TLS_PORT", default=0, low=0, high=65535)
 GATEWAY_TLS_CERTIFICATES = env_list("GATEWAY_TLS_CERTIFICATES")
@@ -410,6 +414,8 @@ UNFOLD = {
 RAW_CALL_DAYS = env_int("RAW_CALL_DAYS", default=30, low=0, high=3650)
 # How much of callers' addresses is kept with their calls: truncated is the network of 24 bits, or of 48 for IPv6.
 CALLER_ADDRESSES = env_text("CALLER_ADDRESSES", default="full", choices=("full", "truncated", "none"))
+# A file in MaxMind's format, such as GeoLite2-Country.mmdb, which says what country an address is in.
+GEOIP_DATABASE = env_text("GEOIP_DATABASE", default="")
 # How long sums of calls by quarter of an hour and by day are kept, for reports.
 ROLLUP_DAYS = env_int("ROLLUP_DAYS", default=731, low=1, high=36500)
 CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", default="filesystem://")

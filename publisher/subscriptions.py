@@ -57,6 +57,7 @@ def _read(*, of_subscription: Q, of_key: Q) -> tuple[Subscription, ...]:
             keys=tuple(sorted(keys[pk])),
             allow_tracing=allow_tracing,
             old_keys=tuple(sorted(old_keys[pk])) if pk in old_keys else (),
+            inactive_because=state if state != active else "" if owner_state in usable else "owner",
         )
         for pk, owner, owner_state, product, api, state, expires_at, allow_tracing in _rows(
             watched.SUBSCRIPTION,

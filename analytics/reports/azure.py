@@ -34,6 +34,7 @@ KIND_FIELDS = {
 }
 _ID_KINDS = {name: Kind.GUID if name == "subscriptionId" else Kind.NUMBER for name in KIND_FIELDS}
 FIELDS = {"timestamp": Kind.TIME, **_ID_KINDS, "name": Kind.TEXT}
+GEO_FIELDS = {"timestamp": Kind.TIME, "apiId": Kind.NUMBER, "country": Kind.TEXT}
 TIME_FIELDS = {"timestamp": Kind.TIME, **_ID_KINDS}
 REQUEST_FIELDS = {
     "timestamp": Kind.TIME,
@@ -124,7 +125,7 @@ class RequestRow(TypedDict):
     requestSize: int
 
 
-_ORDER_FIELDS = frozenset(ReportRow.__annotations__) - {"country", "region", "zip", "apiRegion", "interval"}
+_ORDER_FIELDS = frozenset(ReportRow.__annotations__) - {"region", "zip", "apiRegion", "interval"}
 _REQUEST_ORDER_FIELDS = frozenset({"timestamp", "apiTime", "serviceTime", "requestSize", "responseSize"})
 _Row = TypeVar("_Row")
 
@@ -173,8 +174,10 @@ def by_user(query: Query) -> Page[ReportRow]:
 
 
 def by_geo(query: Query) -> Page[ReportRow]:
-    """One row: where calls come from is not known."""
-    return _by(query, [], lambda keys: {})
+    """By country. `country` is None for calls from where nobody knows. Regions and zip codes are not told apart."""
+    found = totals(_selection(parse(query.filter, GEO_FIELDS)), ["country"])
+    rows = [_row(total, country=country or None) for (country,), total in sorted(found.items())]
+    return _page(rows, query, default=("callCountTotal", True))
 
 
 def by_time(query: Query, interval: str) -> Page[ReportRow]:
@@ -229,8 +232,8 @@ def _selection(conditions: Iterable[Condition]) -> Selection:
     for condition in conditions:
         if isinstance(condition.value, datetime):
             start, end = _narrowed(start, end, condition.operator, condition.value)
-        elif condition.field in KIND_FIELDS:
-            field = KIND_FIELDS[condition.field]
+        elif condition.field in KIND_FIELDS or condition.field == "country":
+            field = KIND_FIELDS.get(condition.field, "country")
             kinds &= _condition(field, condition)
             looked_at.add(field)
     return Selection(Span(start, max(start, end)), kinds, frozenset(looked_at))
@@ -336,7 +339,7 @@ def _request_row(call: Call) -> RequestRow:
         cache="none",
         apiTime=call.total_ms,
         serviceTime=call.backend_ms,
-        apiRegion=None,
+        apiRegion=call.region or None,
         subscriptionId=call.subscription_id,
         requestId=call.request_id,
         requestSize=call.request_bytes,

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import Max, Min, Q, QuerySet, Sum
 
 from analytics import latency
-from analytics.models import APIQuarter, CallKind, ProductQuarter, UsageDay, UsageQuarter
+from analytics.models import APIQuarter, CallKind, CountryQuarter, ProductQuarter, UsageDay, UsageQuarter
 from analytics.periods import Span
 from analytics.rollups import RollupTable
 
@@ -121,6 +121,9 @@ _Rows: TypeAlias = "QuerySet[Any]"
 
 def _pieces(selection: Selection, by: Sequence[str]) -> Iterator[_Rows]:
     span, quarters = selection.span, _quarters(selection, by)
+    if quarters is CountryQuarter:
+        yield _rows(quarters, selection, span)
+        return
     first, last = -(-(span.start - FIRST) // _DAY), (span.end - FIRST) // _DAY
     if first >= last:
         yield _rows(quarters, selection, span)
@@ -133,8 +136,12 @@ def _pieces(selection: Selection, by: Sequence[str]) -> Iterator[_Rows]:
 
 
 def _quarters(selection: Selection, by: Sequence[str]) -> RollupTable:
-    """The smallest table that tells apart what is asked for."""
+    """The smallest table that tells apart what is asked for. Raises ValueError where there is none."""
     asked = {*by, *selection.fields}
+    if "country" in asked:
+        if not asked <= {"country", "api_id"}:
+            raise ValueError("Countries are told apart by API only.")
+        return CountryQuarter
     if asked <= {"product_id"}:
         return ProductQuarter
     return APIQuarter if asked <= {"api_id"} else UsageQuarter

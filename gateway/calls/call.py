@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gateway.catalogue.admission import Admitted, Refusal
+from gateway.http.masking import Pairs
 from gateway.http.request_id import new_request_id
 from gateway.http.trace_context import Trace
 from gateway.journal.record import RECORDED_KEY_BYTES, CallRecord, InnerQuotaStand, InnerRatePeriod
@@ -73,7 +74,8 @@ class Call:
         if self.backend_started is not None:
             self.backend_seconds = time.monotonic() - self.backend_started
 
-    def record(self) -> CallRecord:
+    def record(self, region: str, request_headers: Pairs = ()) -> CallRecord:
+        """`region` is the gateway's; the headers are what may be kept of the request's."""
         verdict = self.verdict
         period_start = calls = rate_period = None
         used, unverified = 0, False
@@ -113,4 +115,7 @@ class Call:
             inner_rates,
             unverified,
             verdict.key[:RECORDED_KEY_BYTES],
+            verdict.cause,
+            region,
+            request_headers,
         )

@@ -13,8 +13,10 @@ Management"), and so are the texts, byte for byte. Where Azure's documents leave
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gateway.catalogue.call_limits import CallLimits, QuotaStand
+from gateway.catalogue.cause import Cause, KeyRefused, NotRouted
 from gateway.catalogue.routing import Catalogue, Malformed, NotFound, PublishedAPI, Route, find
 from gateway.configuration.snapshot import Product, Subscription
 from gateway.http.replies import error_body
@@ -32,6 +34,7 @@ INVALID_KEY_ANSWER = error_body(
     401,
     "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription.",
 )
+_NO_KEY = KeyRefused("missing")
 _NOT_FOUND = error_body(404, "Resource not found")
 _BROKEN_CONFIGURATION = error_body(500, "Internal server error")
 _AUTHORITY = re.compile(rb"[A-Za-z0-9.\-_:\[\]]{1,255}")
@@ -62,11 +65,15 @@ class Admitted:
     stands: Sequence[QuotaStand] = ()
     limit_lines: bytes = b""
     limits_unverified: bool = False
+    cause: ClassVar[None] = None
 
 
 @dataclass(slots=True)
 class Refusal:
-    """An answer by the gateway itself; `source` and `reason` are Azure's LastError words."""
+    """An answer by the gateway itself; `source` and `reason` are Azure's LastError words.
+
+    `key` is the digest of the key that was sent, whether it opened or not.
+    """
 
     status: int
     body: bytes
@@ -81,6 +88,7 @@ class Refusal:
     user: int | None = None
     limit_lines: bytes = b""
     key: bytes = b""
+    cause: Cause | None = None
 
 
 def admit(
@@ -100,10 +108,13 @@ def admit(
     route = find(catalogue, method, target)
     if isinstance(route, Malformed):
         api = route.api.id if route.api is not None else None
-        return Refusal(400, error_body(400, route.why), (JSON,), "configuration", "MalformedURL", route.url, api)
+        malformed = NotRouted("malformed", route.why)
+        body = error_body(400, route.why)
+        return Refusal(400, body, (JSON,), "configuration", "MalformedURL", route.url, api, cause=malformed)
     if isinstance(route, NotFound) or scheme not in route.api.schemes:
         api = route.api.id if route.api is not None else None
-        return Refusal(404, _NOT_FOUND, (JSON,), "configuration", "OperationNotFound", route.url, api)
+        lost = NotRouted(route.why if isinstance(route, NotFound) else "scheme")
+        return Refusal(404, _NOT_FOUND, (JSON,), "configuration", "OperationNotFound", route.url, api, cause=lost)
 
     keys = _header_keys(headers, route.api.key_header) or [key for key in route.query_keys if key]
     if not keys:
@@ -111,7 +122,8 @@ def admit(
     digest = _digest(catalogue, keys)
     subscription = catalogue.keys.get(digest)
     if subscription is None or not _opens(catalogue, subscription, digest, route.api.id, now):
-        return _refuse_key(catalogue, route, subscription, scheme, authority)
+        cause = _why_closed(subscription, digest, keys, now)
+        return _refuse_key(catalogue, route, subscription, digest, cause, scheme, authority)
     product = catalogue.products[subscription.product] if subscription.product is not None else None
     return _admitted(catalogue, route, product, subscription, digest)
 
@@ -147,23 +159,49 @@ def still_opens(catalogue: Catalogue, admitted: Admitted, now: float) -> bool:
     return subscription is not None and _opens(catalogue, subscription, admitted.key, admitted.api, now)
 
 
+def _why_closed(subscription: Subscription | None, digest: bytes, keys: list[bytes], now: float) -> KeyRefused:
+    """Of a key that does not open the API."""
+    if not digest:
+        return KeyRefused("too-long" if len(keys[0]) > MAX_KEY_BYTES else "differing")
+    if subscription is None:
+        return KeyRefused("unknown")
+    if not subscription.is_active:
+        return KeyRefused("inactive", subscription.inactive_because)
+    if subscription.expires_at is not None and now >= subscription.expires_at:
+        return KeyRefused("expired", ended_at=subscription.expires_at)
+    for key, end in subscription.old_keys:
+        if key == digest and now >= end:
+            return KeyRefused("replaced", ended_at=end)
+    return KeyRefused("not-in-product" if subscription.product is not None else "other-api")
+
+
 def _admit_without_key(catalogue: Catalogue, route: Route, scheme: bytes, authority: bytes) -> Admitted | Refusal:
     if route.api.open_product is not None:
         return _admitted(catalogue, route, catalogue.products.get(route.api.open_product), None)
     if not route.api.subscription_required:
         return _admitted(catalogue, route, None, None)
     headers = _challenge(catalogue, route.api, scheme, authority)
-    return _refusal(route, 401, MISSING_KEY_ANSWER, headers, "authorization", "SubscriptionKeyNotFound", None, None)
+    refusal = _refusal(route, 401, MISSING_KEY_ANSWER, headers, "authorization", "SubscriptionKeyNotFound", None, None)
+    refusal.cause = _NO_KEY
+    return refusal
 
 
 def _refuse_key(
-    catalogue: Catalogue, route: Route, subscription: Subscription | None, scheme: bytes, authority: bytes
+    catalogue: Catalogue,
+    route: Route,
+    subscription: Subscription | None,
+    digest: bytes,
+    cause: KeyRefused,
+    scheme: bytes,
+    authority: bytes,
 ) -> Refusal:
-    """One answer for every cause; the record alone knows whose key it was."""
+    """One answer for every cause; the record alone knows it, and whose key it was."""
     headers = _challenge(catalogue, route.api, scheme, authority)
     product = subscription.product if subscription is not None else None
     reason = "SubscriptionKeyInvalid"
-    return _refusal(route, 401, INVALID_KEY_ANSWER, headers, "authorization", reason, product, subscription)
+    refusal = _refusal(route, 401, INVALID_KEY_ANSWER, headers, "authorization", reason, product, subscription)
+    refusal.key, refusal.cause = digest, cause
+    return refusal
 
 
 def _challenge(

@@ -26,12 +26,14 @@ from cryptography.fernet import Fernet
 from apis import url_templates
 from apis.url_templates import Segment, SegmentKind
 from gateway.catalogue.call_limits import ProductLimits
+from gateway.catalogue.cause import NoRoute
 from gateway.catalogue.labels import Labels
 from gateway.catalogue.slices import emptied
 from gateway.catalogue.subscriptions import Subscriptions
 from gateway.configuration import key_digest
 from gateway.configuration.snapshot import API, Operation, Product, Snapshot, Subscription
 from gateway.http.cors import CORS, cors_of
+from gateway.http.masking import masked_url
 from gateway.http.target import (
     climbs,
     comparable,
@@ -137,13 +139,14 @@ class Malformed:
 class NotFound:
     api: PublishedAPI | None
     url: bytes
+    why: NoRoute
 
 
 @dataclass(slots=True)
 class Catalogue:
     """A snapshot, compiled. All is fixed but the subscriptions, and `remembered`: routes of targets seen before.
 
-    `keys` is `subscriptions.by_key`.
+    `keys` is `subscriptions.by_key`. `key_fields` are the names in lower case of all headers that keys are sent in.
     """
 
     gateway_url: bytes
@@ -155,6 +158,7 @@ class Catalogue:
     limits: dict[int, ProductLimits]
     subscriptions: Subscriptions
     keys: dict[bytes, Subscription]
+    key_fields: frozenset[bytes]
     key_parameters: re.Pattern[bytes]
     digest_of: Callable[[bytes], bytes]
     labels: Labels
@@ -200,6 +204,7 @@ def compile_in_steps(
         limits=limits,
         subscriptions=subscriptions,
         keys=subscriptions.by_key,
+        key_fields=frozenset(api.key_header for api in apis.values()),
         key_parameters=parameters_named(key_names, in_any_case=True),
         digest_of=key_digest.digester(digest_secret),
         labels=labels,
@@ -320,16 +325,18 @@ def _find(catalogue: Catalogue, method: bytes, target: bytes) -> Route | NotFoun
     path, question_mark, query = target.partition(b"?")
     has_key = catalogue.key_parameters.search(query) is not None
     url = without(target, catalogue.key_parameters) if has_key else target
+    if b"=" in url:
+        url = masked_url(url)
     why = malformation(target)
     if why is not None:
         return Malformed(why, url)
     if climbs(path):
-        return NotFound(None, url)
+        return NotFound(None, url, "dot-segments")
     segments = path.split(b"/", MAX_SEGMENTS)[1:]
     read = [decoded(segment).lower() for segment in segments]
     api, depth, leaf = _lead(catalogue, method, read, query)
     if api is None or leaf is None:
-        return NotFound(api, url)
+        return NotFound(api, url, "no-operation" if api is not None else "no-api")
     if not is_plain(path) and _is_ambiguous(catalogue, method, path, query, api, leaf):
         return Malformed(AMBIGUOUS, url, api)
     rest = b"".join([b"/" + segment for segment in segments[depth:]])

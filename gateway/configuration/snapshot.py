@@ -198,7 +198,8 @@ class Subscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One scope is set: `product`, `api`, or neither for all APIs. `expires_at` is a Unix time.
 
     `keys` are the digests (see `key_digest`) of the primary and the secondary key; `old_keys` those of
-    keys that were replaced, each with the Unix time until which it works.
+    keys that were replaced, each with the Unix time until which it works. `inactive_because` is the
+    subscription's state where that is not active, or `owner`.
     """
 
     id: bytes
@@ -210,6 +211,7 @@ class Subscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     keys: tuple[bytes, ...]
     allow_tracing: bool = False
     old_keys: tuple[tuple[bytes, float], ...] = ()
+    inactive_because: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from gateway.catalogue.cause import Cause
+
 InnerQuotaStand: TypeAlias = tuple[int, int, float, int, int]
 """API, operation (0: all of the API's), when the period began, calls and bytes in it."""
 
@@ -16,15 +18,17 @@ RECORDED_KEY_BYTES = 8
 class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     """Written before the caller sees the end of the answer.
 
-    Times are Unix times and seconds. `url` is path and query without the subscription key.
+    Times are Unix times and seconds. `url` is path and query without subscription key and other secrets.
     `error_source` and `error_reason` are Azure's LastError words (empty for a call that went well).
     `quota_period_start`, `quota_calls` and `quota_bytes` say what the subscription's quota of the
     product stood at after this call; the first two are None where no quota counted it.
     `rate_period_seconds` is how long the call counts toward the product's rate limit, None where
     none counted it. The same is said of the limits of APIs and operations in `inner_quotas` and
     `inner_rates`. `limits_unverified`: the shared counters could not be asked, so that this
-    gateway's own let the call pass. `key` is the start (8 bytes) of the digest of the key that opened
-    the subscription: it tells one of its keys from the others, and opens nothing.
+    gateway's own let the call pass. `key` is the start (8 bytes) of the digest of the key that was
+    sent: it tells one of a subscription's keys from the others, and opens nothing. Parts of gateways
+    before `cause` hold it for keys that opened only. `request_headers` are those of calls answered
+    with 400 or above, without secrets; see `gateway.http.masking`.
     """
 
     at: float
@@ -53,3 +57,6 @@ class CallRecord(msgspec.Struct, frozen=True, array_like=True):
     inner_rates: tuple[InnerRatePeriod, ...] = ()
     limits_unverified: bool = False
     key: bytes = b""
+    cause: Cause | None = None
+    region: str = ""
+    request_headers: tuple[tuple[bytes, bytes], ...] = ()

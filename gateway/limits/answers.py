@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from math import ceil
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from gateway.catalogue.admission import JSON, Admitted, Refusal
-from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand
+from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule, Scope
+from gateway.catalogue.cause import LimitReached
 from gateway.http.replies import error_body
 
 RateStand: TypeAlias = tuple[int, float]
@@ -41,12 +42,15 @@ def bandwidth_left(limits: CallLimits, quotas: Sequence[QuotaStand], now: float)
                 yield ceil(start + quota.period - now)
 
 
-def refuse_rate(admitted: Admitted, limits: CallLimits, until: float, now: float, lines: bytes) -> Refusal:
-    """`until` is when the next call can pass."""
+def refuse_rate(
+    admitted: Admitted, limits: CallLimits, rate: RateRule, until: float, now: float, lines: bytes
+) -> Refusal:
+    """`until` is when the next call can pass the rate, which is one of the limits."""
     wait = _whole_seconds(until, now)
     message = f"Rate limit is exceeded. Try again in {wait} seconds."
     headers = (JSON, (limits.retry_after, b"%d" % wait))
-    return _refusal(admitted, 429, message, headers, "rate-limit", "RateLimitExceeded", lines)
+    cause = LimitReached("rate-limit", *_named(rate.scope), "calls", rate.calls, rate.period, wait)
+    return _refusal(admitted, 429, message, headers, "rate-limit", "RateLimitExceeded", lines, cause)
 
 
 def refuse_quota(admitted: Admitted, quota: QuotaRule, stand: QuotaStand, now: float, lines: bytes) -> Refusal:
@@ -55,11 +59,15 @@ def refuse_quota(admitted: Admitted, quota: QuotaRule, stand: QuotaStand, now: f
     is_about_calls = quota.calls is not None and calls >= quota.calls
     message = f"Out of {'call volume' if is_about_calls else 'bandwidth'} quota."
     headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
+    wait: int | None = None
     if quota.period:
         wait = _whole_seconds(start + quota.period, now)
         message += f" Quota will be replenished in {time_span(wait)}."
         headers = (JSON, (b"Retry-After", b"%d" % wait))
-    return _refusal(admitted, 403, message, headers, "quota", "QuotaExceeded", lines)
+    counts: Literal["calls", "bytes"] = "calls" if is_about_calls else "bytes"
+    limit = (quota.calls if is_about_calls else quota.bytes) or 0
+    cause = LimitReached("quota", *_named(quota.scope), counts, limit, quota.period, wait)
+    return _refusal(admitted, 403, message, headers, "quota", "QuotaExceeded", lines, cause)
 
 
 def refuse_uncounted(admitted: Admitted) -> Refusal:
@@ -77,6 +85,7 @@ def _refusal(
     source: str,
     reason: str,
     lines: bytes,
+    cause: LimitReached | None = None,
 ) -> Refusal:
     return Refusal(
         status,
@@ -92,7 +101,15 @@ def _refusal(
         admitted.user,
         lines,
         admitted.key,
+        cause,
     )
+
+
+def _named(scope: Scope) -> tuple[Literal["product", "api", "operation"], int]:
+    product, api, operation = scope
+    if operation:
+        return "operation", operation
+    return ("api", api) if api else ("product", product)
 
 
 def _whole_seconds(until: float, now: float) -> int:

@@ -60,7 +60,7 @@ class Counters:
             if calls >= rate.calls:
                 # The limit may have been lowered below what has passed: then more than the first must leave.
                 until = times[calls - rate.calls] + rate.period
-                return refuse_rate(admitted, limits, until, now, self._lines(limits, subscription, now))
+                return refuse_rate(admitted, limits, rate, until, now, self._lines(limits, subscription, now))
             windows.append(times)
             told += (rate.calls - calls - 1, ceil((times[0] if calls else now) + rate.period - now))
         stands: list[QuotaStand] = []

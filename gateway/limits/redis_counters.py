@@ -270,7 +270,7 @@ class RedisCounters:
             return None
         self.local.know(limits, who, stands)
         if refuses <= len(limits.rates):
-            return refuse_rate(admitted, limits, until, now, lines)
+            return refuse_rate(admitted, limits, limits.rates[refuses - 1], until, now, lines)
         index = refuses - len(limits.rates) - 1
         return refuse_quota(admitted, limits.quotas[index], stands[index], now, lines)
 

@@ -64,7 +64,17 @@ async def assemble(slot: int) -> Server:
     )
     debugging = Debugging(token_secret(settings.KEY_ENCRYPTION_KEY), TraceStore(settings.TRACES_DIR))
     return Server(
-        name, limits, counters, journal, proxies, access_log, tracing, certificates, shared_counters, debugging
+        name,
+        limits,
+        counters,
+        journal,
+        proxies,
+        access_log,
+        tracing,
+        certificates,
+        shared_counters,
+        debugging,
+        settings.GATEWAY_REGION,
     )
 
 

@@ -11,6 +11,7 @@ from analytics import ingest as ingesting
 from analytics import rows
 from analytics.ingest import ingest
 from analytics.models import Call, JournalPart, QuotaUse, SubscriptionQuarter
+from gateway.catalogue.cause import KeyRefused, LimitReached, NotRouted
 from gateway.journal.parts import MAGIC, frame, part_file, parts
 from subscriptions import keys
 from subscriptions.lifecycle import create
@@ -316,3 +317,51 @@ def test_a_refused_key_counts_as_unused(write, tmp_path, key):
     ingest(tmp_path)
     key.refresh_from_db()
     assert key.last_used_at is None
+
+
+def test_a_call_keeps_region_key_cause_and_headers(write, tmp_path):
+    cause = LimitReached("quota", "api", 3, "bytes", 1024, 3600, 60)
+    headers = ((b"host", b"api.example"), (b"x-odd", b"\xff\0\"'\\"))
+    write(record(1, region="West Europe", key=b"\x01" * 8, cause=cause, request_headers=headers, response_code=403))
+    write(record(2))
+    ingest(tmp_path)
+    first, second = Call.objects.order_by("at")
+    assert (first.region, first.key_prefix) == ("West Europe", "01" * 8)
+    assert first.cause == {
+        "kind": "limit",
+        "policy": "quota",
+        "scope": "api",
+        "scope_id": 3,
+        "counts": "bytes",
+        "limit": 1024,
+        "period_seconds": 3600,
+        "retry_after_seconds": 60,
+    }
+    assert first.request_headers == [["host", "api.example"], ["x-odd", "\\xff\\x00\"'\\"]]
+    assert (second.region, second.key_prefix, second.cause, second.request_headers) == ("", "", None, None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "kept"),
+    [
+        (KeyRefused("unknown"), {"kind": "key", "reason": "unknown"}),
+        (KeyRefused("inactive", "suspended"), {"kind": "key", "reason": "inactive", "state": "suspended"}),
+        (
+            KeyRefused("replaced", ended_at=0.0),
+            {"kind": "key", "reason": "replaced", "ended_at": "1970-01-01T00:00:00Z"},
+        ),
+        (NotRouted("malformed", "a\0b"), {"kind": "route", "reason": "malformed", "detail": "a\\x00b"}),
+    ],
+)
+def test_causes_are_kept_with_what_they_say(write, tmp_path, cause, kept):
+    write(record(1, cause=cause))
+    ingest(tmp_path)
+    assert Call.objects.get().cause == kept
+
+
+def test_a_refused_key_that_is_recorded_counts_as_unused(write, tmp_path, key):
+    write(used(key, 1, error_source="authorization", error_reason="SubscriptionKeyInvalid"))
+    ingest(tmp_path)
+    key.refresh_from_db()
+    assert key.last_used_at is None
+    assert key.digest.startswith(Call.objects.get().key_prefix)

@@ -54,3 +54,29 @@ def test_one_person_can_be_erased(write, tmp_path):
     ingest(tmp_path)
     assert privacy.erase_user(7) == 1
     assert callers() == [(None, ""), (8, "127.0.0.1")]
+
+
+@pytest.mark.parametrize(
+    ("how", "kept"), [("full", "203.0.113.7"), ("truncated", "***"), ("none", "***")], ids=["full", "truncated", "none"]
+)
+def test_addresses_in_headers_are_kept_with_those_of_callers_only(write, tmp_path, settings, how, kept):
+    settings.CALLER_ADDRESSES = how
+    names = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"true-client-ip", b"x-azure-clientip")
+    headers = (*((name, b"203.0.113.7") for name in names), (b"accept", b"text/html"))
+    write(record(1, response_code=400, request_headers=headers))
+    ingest(tmp_path)
+    shown = dict(Call.objects.get().request_headers)
+    assert shown == {name.decode(): kept for name in names} | {"accept": "text/html"}
+
+
+def test_headers_and_country_of_an_erased_person_go(write, tmp_path):
+    write(record(1, user=7, response_code=400, request_headers=((b"user-agent", b"mine"),)))
+    ingest(tmp_path)
+    Call.objects.update(country="DE")
+    privacy.erase_user(7)
+    assert Call.objects.values_list("user_id", "caller_address", "country", "request_headers").get() == (
+        None,
+        "",
+        "",
+        None,
+    )

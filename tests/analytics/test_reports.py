@@ -151,7 +151,7 @@ def test_percentiles_of_some_kinds_only(called):
 )
 def test_filters_choose_calls(called, text, calls):
     called(*(record(at=NOON.timestamp() + seconds) for seconds in (60, 960, DAY, 2 * DAY)))
-    for report in (azure.by_api, azure.by_subscription, azure.by_geo):
+    for report in (azure.by_api, azure.by_subscription):
         assert [row["callCountTotal"] for row in report(Query(filter=text)).rows] == ([calls] if calls else [])
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from gateway.catalogue.admission import Admitted, Refusal, admit
+from gateway.catalogue.cause import KeyRefused
 from gateway.configuration import key_digest
 from gateway.configuration.snapshot import Product, Quota, RateLimit
 from gateway.upstream.backend import backend_of
@@ -131,7 +132,7 @@ def test_names_of_key_header_and_parameter_are_the_apis():
         (b"?subscription-key=K1&a=1+2%2B", b"?a=1+2%2B"),
         (b"?a=%7e&&subscription-key=K1", b"?a=%7e&"),
         (b"?a&subscription%2dkey=K1&subscription-key=K1", b"?a"),
-        (b"?my-subscription-key=x&subscription-key=K1", b"?my-subscription-key=x"),
+        (b"?my-subscription-kex=x&subscription-key=K1", b"?my-subscription-kex=x"),
     ],
 )
 def test_the_key_is_taken_out_of_the_query_and_not_one_other_byte(query, left):
@@ -287,3 +288,59 @@ def test_a_key_that_was_replaced_works_no_longer_than_its_subscription():
     old = (key_digest.digest(SECRET, b"OLD"), NOW + 60)
     gateway = served(subscription(b"K1", product=1, is_active=False, old_keys=(old,)))
     assert said(call(gateway, b"/echo/q", b"OLD")) == INVALID
+
+
+@pytest.mark.parametrize(
+    ("fields", "keys", "cause"),
+    [
+        pytest.param({}, [], KeyRefused("missing"), id="no key"),
+        pytest.param({}, [b"K9"], KeyRefused("unknown"), id="no subscription's"),
+        pytest.param({}, [b"K1", b"K2"], KeyRefused("differing"), id="two that differ"),
+        pytest.param({}, [b"K" * 257], KeyRefused("too-long"), id="a long one"),
+        pytest.param(
+            {"is_active": False, "inactive_because": "suspended"},
+            [b"K1"],
+            KeyRefused("inactive", "suspended"),
+            id="a suspended subscription",
+        ),
+        pytest.param({"expires_at": NOW}, [b"K1"], KeyRefused("expired", ended_at=NOW), id="expired"),
+        pytest.param({"product": 2}, [b"K1"], KeyRefused("not-in-product"), id="another product"),
+        pytest.param({"api": 2}, [b"K1"], KeyRefused("other-api"), id="another API"),
+        pytest.param(
+            {"old_keys": ((key_digest.digest(SECRET, b"K0"), NOW - 5),)},
+            [b"K0"],
+            KeyRefused("replaced", ended_at=NOW - 5),
+            id="a key that was replaced",
+        ),
+    ],
+)
+def test_a_refusal_says_what_exactly_was_wrong_with_the_key(fields, keys, cause):
+    refusal = call(served(subscription(b"K1", **fields)), b"/echo/q", *keys)
+    assert refusal.cause == cause
+
+
+def test_a_key_that_opens_nothing_can_be_told_from_others():
+    refusal = call(served(), b"/echo/q", b"K9")
+    assert refusal.key == key_digest.digest(SECRET, b"K9")
+    assert call(served(), b"/echo/q", b"K8", b"K9").key == b""
+
+
+@pytest.mark.parametrize(
+    ("target", "scheme", "reason"),
+    [
+        pytest.param(b"/nowhere", b"https", "no-api", id="no API"),
+        pytest.param(b"/echo/none", b"https", "no-operation", id="no operation"),
+        pytest.param(b"/echo/../q", b"https", "dot-segments", id="dot segments"),
+        pytest.param(b"/echo/q", b"http", "scheme", id="another scheme"),
+        pytest.param(b"/echo/%zz", b"https", "malformed", id="malformed"),
+    ],
+)
+def test_a_refusal_says_why_the_url_leads_nowhere(target, scheme, reason):
+    refusal = call(served(subscription(b"K1"), schemes=("https",)), target, b"K1", scheme=scheme)
+    assert refusal.cause.reason == reason
+
+
+def test_an_admitted_call_leaves_no_secret_in_the_record():
+    admitted = call(served(subscription(b"K1")), b"/echo/q?code=c&subscription-key=K1&a=1&access_token=t")
+    assert admitted.url == b"/echo/q?code=***&a=1&access_token=***"
+    assert admitted.target == b"/base/q?code=c&a=1&access_token=t"

@@ -11,6 +11,8 @@ from zlib import crc32
 import msgspec
 import pytest
 
+from gateway.catalogue.cause import KeyRefused, LimitReached, NotRouted
+from gateway.configuration import frames
 from gateway.journal import checkpoint
 from gateway.journal.checkpoint import deletable
 from gateway.journal.parts import MAGIC, frame, parts, read_records
@@ -45,6 +47,30 @@ def record(number, **fields):
         "quota_calls": number,
     }
     return CallRecord(**values | fields)
+
+
+def test_records_of_gateways_of_earlier_versions_are_read(tmp_path):
+    fields = msgspec.structs.astuple(record(1, key=b"12345678"))
+    earlier = fields[:26]
+    assert earlier[-1] == b"12345678"
+    file = tmp_path / "gw-000000000001.journal"
+    file.write_bytes(MAGIC + frames.frame(msgspec.msgpack.encode(earlier)) + frame(record(2, region="west")))
+    assert [one for one, _ in read_records(file)] == [record(1, key=b"12345678"), record(2, region="west")]
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        LimitReached("rate-limit", "api", 3, "calls", 5, 60, 12),
+        KeyRefused("replaced", ended_at=NOW),
+        NotRouted("malformed", "The request target is not a path."),
+    ],
+)
+def test_causes_and_headers_come_back_as_they_were_written(tmp_path, cause):
+    file = tmp_path / "gw-000000000001.journal"
+    one = record(1, cause=cause, request_headers=((b"host", b"a"), (b"x", b"\xff")))
+    file.write_bytes(MAGIC + frame(one))
+    assert [read for read, _ in read_records(file)] == [one]
 
 
 @pytest.fixture

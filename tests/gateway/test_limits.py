@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.catalogue.admission import Admitted
 from gateway.catalogue.call_limits import ProductLimits
+from gateway.catalogue.cause import LimitReached
 from gateway.configuration.snapshot import InnerQuota, InnerRateLimit, Product, Quota, RateLimit
 from gateway.limits.answers import time_span
 from gateway.limits.counters import SWEPT_PER_TURN, Counters
@@ -373,3 +374,24 @@ def test_the_policy_names_headers_for_the_calls_left_and_in_all():
     assert first.limit_lines.endswith(b"\r\nX-100%: 2\r\nX-Left: 1\r\n")
     counters.take(call(limit), START)
     assert counters.take(call(limit), START).limit_lines.endswith(b"\r\nX-100%: 2\r\nX-Left: 0\r\n")
+
+
+INNER_RATE = RateLimit(9, 60, inner=(InnerRateLimit(1, None, 1, 30),))
+INNER_QUOTA = Quota(9, 0, inner=(InnerQuota(1, 11, 1, 3600),))
+
+
+@pytest.mark.parametrize(
+    ("rate_limit", "quota", "cause"),
+    [
+        pytest.param(RateLimit(1, 60), None, ("rate-limit", "product", 1, "calls", 1, 60, 50), id="product's rate"),
+        pytest.param(INNER_RATE, None, ("rate-limit", "api", 1, "calls", 1, 30, 20), id="API's rate"),
+        pytest.param(None, Quota(1, 0), ("quota", "product", 1, "calls", 1, 0, None), id="quota for good"),
+        pytest.param(None, INNER_QUOTA, ("quota", "operation", 11, "calls", 1, 3600, 3590), id="operation's quota"),
+        pytest.param(None, Quota(None, 60, 0), ("quota", "product", 1, "bytes", 0, 60, 60), id="bandwidth"),
+    ],
+)
+def test_a_refusal_says_which_limit_was_reached(rate_limit, quota, cause):
+    counters = Counters()
+    counters.take(call(rate_limit, quota), START)
+    refusal = counters.take(call(rate_limit, quota), START + 10)
+    assert refusal.cause == LimitReached(*cause)
