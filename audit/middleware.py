@@ -7,13 +7,15 @@ from django.http import HttpRequest, HttpResponse
 
 from audit.acts import acting
 
+# Where an identity provider sends somebody back to, with a GET that may connect it with his account.
+_BACK_FROM_A_PROVIDER = ("/login/callback/", "/acs/finish/")
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def note_acts(get_response: GetResponse) -> GetResponse:
     def answer(request: HttpRequest) -> HttpResponse:
-        # What these methods write, such as when somebody was last seen, is nothing that he decided.
-        if request.method in ("GET", "HEAD", "OPTIONS", "TRACE"):
+        if not _may_decide(request):
             return get_response(request)
         user = request.user
         if not user.is_authenticated or not user.is_staff:
@@ -23,3 +25,10 @@ def note_acts(get_response: GetResponse) -> GetResponse:
             return get_response(request)
 
     return answer
+
+
+def _may_decide(request: HttpRequest) -> bool:
+    """What other requests write, such as when somebody was last seen, is nothing that he decided."""
+    if request.method in ("GET", "HEAD", "OPTIONS", "TRACE"):
+        return request.method == "GET" and request.path_info.endswith(_BACK_FROM_A_PROVIDER)
+    return True

@@ -1,8 +1,8 @@
 """Triggers by which entries stay as they were written, also for who gets past the pages.
 
-PostgreSQL lets them be deleted by the pruning of old ones only. SQLite cannot tell who deletes, so there it is the
-permissions of the file that protect them; changing them is refused by both. Installed anew after each migrate, because
-SQLite drops a table's triggers when it rebuilds the table.
+The pruning of old ones alone gets past them: PostgreSQL is told so by a setting of the transaction; SQLite has none, so
+there one transaction takes the trigger away and puts it back. Installed anew after each migrate, because SQLite drops a
+table's triggers when it rebuilds the table.
 """
 
 from collections.abc import Iterator
@@ -27,10 +27,13 @@ DROP TRIGGER IF EXISTS audit_entry_stays ON {_TABLE};
 CREATE TRIGGER audit_entry_stays BEFORE UPDATE OR DELETE ON {_TABLE}
     FOR EACH ROW EXECUTE FUNCTION audit_entry_stays();
 """
-_SQLITE = f"""
-CREATE TRIGGER IF NOT EXISTS audit_entry_stays BEFORE UPDATE ON {_TABLE}
-BEGIN SELECT RAISE(ABORT, 'Entries of the audit log stay as they are.'); END
-"""
+_SQLITE = [
+    f"""
+    CREATE TRIGGER IF NOT EXISTS audit_entry_stays{suffix} BEFORE {act} ON {_TABLE}
+    BEGIN SELECT RAISE(ABORT, 'Entries of the audit log stay as they are.'); END
+    """
+    for suffix, act in (("", "UPDATE"), ("_there", "DELETE"))
+]
 
 
 def protect_after_migrate(using: str, **details: Any) -> None:
@@ -41,14 +44,18 @@ def protect_after_migrate(using: str, **details: Any) -> None:
 def protect(connection: BaseDatabaseWrapper) -> None:
     if _TABLE in connection.introspection.table_names():
         with connection.cursor() as cursor:
-            cursor.execute(_POSTGRESQL if connection.vendor == "postgresql" else _SQLITE)
+            for statement in [_POSTGRESQL] if connection.vendor == "postgresql" else _SQLITE:
+                cursor.execute(statement)
 
 
 @contextmanager
 def pruning() -> Iterator[None]:
     """A transaction in which entries can be deleted."""
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('audit.pruning', 'yes', true)")
-        yield
+            cursor.execute("SELECT set_config('audit.pruning', 'yes', true)")
+            yield
+        else:
+            cursor.execute("DROP TRIGGER IF EXISTS audit_entry_stays_there")
+            yield
+            protect(connection)

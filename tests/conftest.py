@@ -10,6 +10,8 @@ from django.test import Client
 from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import User
+from audit.models import Entry
+from audit.protection import pruning
 
 CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct horse battery"
@@ -35,6 +37,19 @@ def plain_static_files(settings):
 def no_gateway_to_ask(settings):
     """What is left of limits comes from the database, unless a test has a gateway."""
     settings.GATEWAY_MANAGEMENT_URL = ""
+
+
+@pytest.fixture(autouse=True)
+def emptied_audit_log(request):
+    """What a test has committed is deleted after it, which the audit log refuses unless it is pruned."""
+    marker = request.node.get_closest_marker("django_db")
+    commits = "transactional_db" in request.fixturenames or (marker is not None and marker.kwargs.get("transaction"))
+    if commits:
+        request.getfixturevalue("_django_db_helper")
+    yield
+    if commits:
+        with pruning():
+            Entry.objects.all().delete()
 
 
 def _person(name: str, **fields) -> User:

@@ -12,6 +12,7 @@ from django.test import Client
 from accounts import provider_secrets
 from accounts.claims import apply_claims
 from accounts.models import Group, User
+from audit.models import Entry
 from events.models import Event
 from portalsettings.models import PortalSettings
 from tests.accounts import openid_provider
@@ -206,6 +207,15 @@ def test_provider_is_connected_and_disconnected(app, provider, alice, signed_in)
     assert mail.outbox[-1].subject == "Contoso ID was connected to your account at Contoso"
     client.post("/account/3rdparty/", {"account": SocialAccount.objects.get().pk})
     assert not SocialAccount.objects.exists()
+
+
+def test_provider_that_an_administrator_connects_is_in_the_audit_log(app, provider, admin_user, signed_in):
+    client = signed_in(admin_user)
+    client.post("/account/reauthenticate/", {"password": PASSWORD, "next": "/profile/security/"})
+    _come_from(provider, client, query="?process=connect", email="elsewhere@example.org")
+    (entry,) = Entry.objects.filter(content_type__model="socialaccount")
+    assert (entry.actor, entry.action, entry.via) == (admin_user, Entry.Action.CREATE, "portal")
+    assert entry.changes["provider"] == ["None", "contoso"]
 
 
 def test_groups_by_a_provider_end_with_the_connection(app, alice, signed_in):

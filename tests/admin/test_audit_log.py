@@ -143,10 +143,15 @@ def test_entry_cannot_be_changed_even_in_the_database(entry):
         Entry.objects.filter(pk=entry.pk).update(actor_email="mallory@example.org")
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite cannot tell who deletes")
 def test_entry_cannot_be_deleted_even_in_the_database(entry):
     with pytest.raises(DatabaseError, match="stay as they are"), transaction.atomic():
         Entry.objects.filter(pk=entry.pk).delete()
+
+
+def test_entries_stay_after_others_were_pruned(entry, settings):
+    settings.AUDIT_DAYS = 1
+    tasks.prune()
+    test_entry_cannot_be_deleted_even_in_the_database(entry)
 
 
 @pytest.mark.parametrize("page", ["change", "delete"])
