@@ -14,7 +14,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(told_at=None, set_aside_at=None)
 
     def set_aside(self) -> Self:
-        return self.exclude(set_aside_at=None)
+        return self.filter(set_aside_at__isnull=False)
 
 
 class Event(models.Model):

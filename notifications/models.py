@@ -46,6 +46,13 @@ class OutboxMail(models.Model):
             models.Index(name="outbox_next", fields=["is_bulk", "id"], condition=Q(state="waiting")),
             # The worker asks what was sent long ago.
             models.Index(name="outbox_sent", fields=["sent_at"], condition=Q(state="sent")),
+            # The admin lists what failed, and its start page counts that and what is tried again.
+            models.Index(name="outbox_failed", fields=["id"], condition=Q(state="failed")),
+            models.Index(name="outbox_delayed", fields=["id"], condition=Q(state="waiting") & ~Q(last_error="")),
+            # The admin lists the bulk mails.
+            models.Index(name="outbox_bulk", fields=["id"], condition=Q(is_bulk=True)),
+            # The admin's search by how a subject begins. PostgreSQL has one of the recipients too, by a migration.
+            models.Index(name="outbox_subject", fields=["subject"], opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:

@@ -141,8 +141,9 @@ class Subscription(models.Model):
             models.Index(name="subscription_expiring", fields=["expires_at"], condition=Q(state="active")),
             # It asks as well of which ones the owner is to be told that they will.
             models.Index(name="subscription_notice", fields=["notice_at"], condition=Q(state="active")),
-            # The admin's start page counts requests that wait for approval.
-            models.Index(name="subscription_submitted", fields=["created_at"], condition=Q(state="submitted")),
+            # The admin lists the newest first, of all or of a state; its pages count requests that wait for approval.
+            models.Index(name="subscription_newest", fields=["-created_at", "-id"]),
+            models.Index(name="subscription_state_newest", fields=["state", "-created_at", "-id"]),
         ]
 
     def __str__(self) -> str:

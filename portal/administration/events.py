@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from unfold.paginator import InfinitePaginator
 
 from events.models import Event, EventQuerySet
 from notifications.set_aside import tell_again
@@ -35,6 +36,7 @@ class EventAdmin(ReadOnlyAdmin):
     fields = ["name", "at", "by", "told_at", "set_aside_at", "problem"]
     ordering = ["-pk"]
     list_per_page = 50
+    paginator = InfinitePaginator
     show_full_result_count = False
     actions = ["tell_again"]
 

@@ -1,7 +1,9 @@
 """The menu at the side of the administration."""
 
+from collections.abc import Callable
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -10,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from feedback.models import Issue
+from portal.administration.counting import bounded_count, in_words
 from subscriptions.models import Subscription
 
 # Title, icon, app label and model of each entry, by group.
@@ -67,6 +70,13 @@ _MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
     ),
 ]
 
+# Of which rows wait for an administrator.
+_WAITING: dict[str, Callable[[], QuerySet[Any]]] = {
+    "subscription": lambda: Subscription.objects.filter(state=Subscription.State.SUBMITTED),
+    "issue": lambda: Issue.objects.filter(state=Issue.State.PROPOSED),
+    "user": lambda: User.objects.filter(waiting_since__isnull=False),
+}
+
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """What the person may see; groups without an entry are left out."""
@@ -87,18 +97,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _entry(title: Promise, icon: str, app: str, model: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")}
-    waiting = _waiting(model)
-    if waiting:
-        entry["badge"] = str(waiting)
+    if model in _WAITING:
+        count = bounded_count(_WAITING[model]())
+        if count:
+            entry["badge"] = in_words(count)
     return entry
-
-
-def _waiting(model: str) -> int:
-    """How many of them wait for an administrator."""
-    if model == "subscription":
-        return Subscription.objects.filter(state=Subscription.State.SUBMITTED).count()
-    if model == "issue":
-        return Issue.objects.filter(state=Issue.State.PROPOSED).count()
-    if model == "user":
-        return User.objects.exclude(waiting_since=None).count()
-    return 0

@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
+from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts.closing import close
@@ -27,6 +28,7 @@ from portal.administration import password_link, second_factors, user_steps
 from portal.administration.deletion import line
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, RowsField
+from portal.administration.searching import words
 from portal.administration.steps import administrator
 from subscriptions.models import Subscription
 
@@ -182,9 +184,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     ]
     list_filter = ["state", RoleFilter, "audience_groups"]
     search_fields = ["email", "first_name", "last_name"]
+    sortable_by = ["email", "first_name", "last_name", "registered_at"]
+    search_help_text = _("A part of the e-mail address, of the name, or of a custom field")
     ordering = ["-registered_at"]
     filter_horizontal = []
     list_per_page = 50
+    paginator = InfinitePaginator
     show_full_result_count = False
     readonly_fields = ["state", "registered_at", "last_login", "accepted_terms", "terms_accepted_at"]
     change_form_outer_before_template = "admin/accounts/user/_links.html"
@@ -218,7 +223,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
         Those are asked for by a subquery: a join would let the database compare whole rows, to drop those
         that it found twice.
         """
-        for word in search_term.split():
+        for word in words(search_term):
             found = Q(pk__in=CustomValue.objects.filter(value__icontains=word).values("user"))
             for field in self.search_fields:
                 found |= Q((f"{field}__icontains", word))
@@ -245,7 +250,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
         return list(self.inlines) if obj else []
 
-    @label_column(_("state"), ordering="state", colours=STATE_COLOURS)
+    @label_column(_("state"), colours=STATE_COLOURS)
     def shown_state(self, user: User) -> tuple[str, str]:
         return user.state, user.get_state_display()
 
@@ -255,7 +260,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
         role = role_of(user)
         return "–" if role == Role.NONE else str(role.label).partition(":")[0]
 
-    @admin.display(description=_("subscriptions"), ordering="subscriptions_count")
+    @admin.display(description=_("subscriptions"))
     def subscription_count(self, user: Any) -> int:
         return int(user.subscriptions_count)
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
+from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from portal.administration.labels import label_column
@@ -204,6 +205,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     search_fields = ["=message_id"]
     search_help_text = _("Message ID")
     list_per_page = 50
+    paginator = InfinitePaginator
     show_full_result_count = False
     fields = [
         "type",

@@ -277,3 +277,26 @@ def test_service_is_changed_but_neither_added_nor_deleted(admin):
     assert (service.name, service.organization_name) == ("demoazureml", "Fabrikam")
     assert admin.get("/admin/service/service/add/").status_code == 403
     assert admin.post(reverse("admin:service_service_delete", args=[1]), {"post": "yes"}).status_code == 403
+
+
+def test_mails_are_found_by_a_whole_address_and_by_how_the_subject_begins(admin):
+    make_mail("sent")
+    OutboxMail.objects.create(message=b"", sender="a@b", recipients=["x@y.example", "bob@example.org"], subject="Two")
+
+    def found(text: str) -> set[str]:
+        return {
+            mail.subject
+            for mail in admin.get("/admin/notifications/outboxmail/", {"q": text}).context["cl"].result_list
+        }
+
+    assert found("bob@example.org") == found("Bob@Example.org") == {"Two"}
+    assert found("A sent") == {"A sent mail"}
+    assert found("sent mail") == found("ob@example.org") == set()
+
+
+@pytest.mark.parametrize("name", ["accounts/user", "subscriptions/subscription", "notifications/outboxmail"])
+def test_rows_of_a_long_list_are_not_counted(admin, name):
+    make_rows(1)
+    with CaptureQueriesContext(connection) as queries:
+        admin.get(f"/admin/{name}/?q=a")
+    assert not [q for q in queries if "COUNT(*)" in q["sql"] and "LIKE" in q["sql"]]
