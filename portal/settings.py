@@ -386,7 +386,7 @@ UNFOLD = {
     "SITE_ICON": "portal.administration.branding.icon",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "portal.administration.branding.icon"}],
     "STYLES": ["portal.administration.branding.stylesheet"],
-    "DASHBOARD_CALLBACK": "portal.administration.start_page.context",
+    "DASHBOARD_CALLBACK": "portal.administration.start.page.context",
     "SHOW_BACK_BUTTON": True,
     "SHOW_LANGUAGES": True,
     "BORDER_RADIUS": "6px",

@@ -7,20 +7,30 @@ import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest.mock import Mock
+from uuid import UUID
 
 import pytest
 from django.core.cache import cache
+from django.db.models import BigIntegerField
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.roles import Role, give
 from analytics import tasks as analytics
+from analytics.models import CallKind, ProductQuarter
+from backends.credentials import put_credentials
+from backends.models import Backend
 from events.models import Event
+from gateway.configuration.snapshot import Credentials
 from notifications import tasks as notifications
 from notifications.models import OutboxMail
 from portal import heartbeat
+from portal.administration import counting
 from publisher.models import Revision
-from subscriptions import lifecycle
+from subscriptions import keys, lifecycle
+from subscriptions.models import SubscriptionKey
+from tests.admin.test_backend_pages import pair_pem
 from tests.admin.test_lists import make_call
 
 START = "/admin/"
@@ -191,7 +201,7 @@ def test_most_frequent_errors_of_the_last_day_come_first(admin, api):
             make_call(api_id=api.pk, response_code=code)
     make_call(response_code=500, at=timezone.now() - timedelta(days=2))
     errors = admin.get(START).context["errors"]
-    assert [(error["code"], error["count"], str(error["api"])) for error in errors] == [
+    assert [(error.code, error.count, str(error.api)) for error in errors] == [
         (429, 3, "AzureML Demo API"),
         (502, 1, "AzureML Demo API"),
     ]
@@ -203,3 +213,64 @@ def test_subscriptions_that_end_soon_are_shown(admin, admin_user, unlimited):
         lifecycle.create(display_name=name, by=admin_user, product=unlimited, expires_at=expires_at)
     assert "Ends soon" in page(admin)
     assert "Ends late" not in page(admin)
+
+
+def test_errors_lead_to_their_calls(admin, api):
+    make_call(api_id=api.pk, response_code=429, error_reason="RateLimitExceeded")
+    url = f"/admin/analytics/call/?period=day&amp;code=429&amp;api={api.pk}"
+    text = page(admin)
+    assert f'href="{url}"' in text
+    assert "RateLimitExceeded · 1 call" in text
+
+
+def test_calls_of_the_day_are_shown_as_a_line(admin, api):
+    kind = CallKind.objects.create(api_id=api.pk, operation_id=0, product_id=0, subscription_id=UUID(int=0), user_id=0)
+    sums = {field.name: 0 for field in ProductQuarter._meta.fields if isinstance(field, BigIntegerField)}
+    for hours, success, failed in ((1, 3, 2), (30, 100, 0)):
+        ProductQuarter.objects.create(
+            at=(timezone.now() - timedelta(hours=hours)).replace(minute=0, second=0, microsecond=0),
+            kind=kind,
+            **sums | {"id": None, "success": success, "failed": failed},
+        )
+    text = page(admin)
+    assert '<svg class="sparkline"' in text
+    total = admin.get(START).context["trend"].total
+    assert (total.calls, total.failed) == (5, 2)
+
+
+def test_replaced_key_that_is_still_called_with_is_told(admin, admin_user, unlimited, alice):
+    subscription = lifecycle.subscribe(user=alice, product=unlimited, display_name="Orders")
+    lifecycle.change_state(subscription, "active", by=admin_user)
+    key = subscription.keys.get(slot="primary")
+    keys.regenerate(subscription, key.slot, by=alice, overlap=keys.Overlap.DAY)
+    old = SubscriptionKey.objects.old().get()
+    assert "Old keys that end soon" not in page(admin)
+    SubscriptionKey.objects.filter(pk=old.pk).update(last_used_at=timezone.now())
+    assert "Old keys that end soon" in page(admin)
+    assert "Orders" in page(admin)
+
+
+def test_certificate_that_ends_soon_is_told(admin):
+    pem = pair_pem(days=10)
+    backend = Backend(name="orders", title="Order service", url="https://o.example")
+    put_credentials(backend, Credentials(certificate_pem=pem))
+    backend.save()
+    text = page(admin)
+    assert "Certificates for backends that end soon" in text
+    assert "Order service" in text
+
+
+def test_more_than_a_thousand_are_not_counted(admin, monkeypatch):
+    monkeypatch.setattr(counting, "MOST", 3)
+    mail = {"message": b"", "sender": "a@b", "recipients": [], "subject": "s", "state": "failed"}
+    OutboxMail.objects.bulk_create(OutboxMail(**mail) for _ in range(5))
+    assert "2+ mails could not be sent." in page(admin)
+
+
+def test_who_may_only_look_is_offered_no_step(service, signed_in, alice, unlimited):
+    lifecycle.subscribe(user=alice, product=unlimited, display_name="Request")
+    supporter = User.objects.create_user("support@example.org")
+    give(supporter, Role.SUPPORT)
+    text = page(signed_in(supporter))
+    assert "1 request to approve" in text
+    assert "/step/approve/" not in text
