@@ -28,9 +28,9 @@ def sign_in(request: HttpRequest, extra_context: object = None) -> HttpResponse:
     if may_enter(request):
         return redirect(target)
     if isinstance(request.user, User) and second_factors.lacks_required(request.user):
-        return render(request, "admin/second_factor_needed.html", status=403)
+        return render(request, "admin/turned_away.html", {"needs_second_factor": True}, status=403)
     if request.user.is_authenticated:
-        return render(request, "admin/not_allowed.html", status=403)
+        return render(request, "admin/turned_away.html", status=403)
     return views.redirect_to_login(target)
 
 

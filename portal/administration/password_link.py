@@ -5,6 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts import password_link
@@ -31,6 +32,12 @@ def send_view(request: HttpRequest, pk: int, *, model_admin: ModelAdmin) -> Http
         **model_admin.admin_site.each_context(request),
         "title": _("Send a password reset?"),
         "opts": model_admin.opts,
-        "person": user,
+        "note": _(
+            "%(email)s gets an e-mail with a link to choose a new password. "
+            "Until the link is used, the password stays as it is."
+        )
+        % {"email": user.email},
+        "answer": _("Send the link"),
+        "back": {"url": reverse("admin:accounts_user_change", args=[user.pk]), "text": _("Back to the user")},
     }
-    return render(request, "admin/accounts/user/password_link.html", context)
+    return render(request, "admin/question.html", context)

@@ -20,16 +20,26 @@ from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts.closing import close
-from accounts.models import ClaimedMembership, CustomValue, Group, Team, TeamMembership, User, UserStateChange
+from accounts.models import (
+    ClaimedMembership,
+    CustomValue,
+    Group,
+    Invitation,
+    Team,
+    TeamMembership,
+    User,
+    UserStateChange,
+)
 from accounts.roles import Role, give, role_of
 from accounts.teams import sole_ownerships
 from accounts.user_states import LastAdministrator, refuse_last_administrator
-from portal.administration import password_link, second_factors, user_steps
+from portal.administration import password_link, second_factors
 from portal.administration.deletion import line
 from portal.administration.labels import label_column
 from portal.administration.model_admin import ModelAdmin, RowsField
 from portal.administration.searching import words
 from portal.administration.steps import administrator
+from portal.administration.user_steps import STEPS
 from subscriptions.models import Subscription
 
 State = User.State
@@ -194,9 +204,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     readonly_fields = ["state", "registered_at", "last_login", "accepted_terms", "terms_accepted_at"]
     change_form_outer_before_template = "admin/accounts/user/_links.html"
     inlines = [EmailAddressInline, CustomValueInline, TeamInline, ClaimedGroupInline, StateChangeInline]
-    actions = [user_steps.list_action(name) for name in user_steps.STEPS]
+    actions = STEPS.list_actions()
     custom_urls = [
-        ("step/<slug:name>/", "accounts_user_step", user_steps.step_view),
+        ("step/<slug:name>/", "accounts_user_step", STEPS.view),
         ("<int:pk>/password-reset/", "accounts_user_password_link", password_link.send_view),
         ("<int:pk>/second-factors/", "accounts_user_second_factors", second_factors.take_off_view),
     ]
@@ -295,7 +305,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         user = self.get_object(request, object_id)
-        offered = user_steps.offered(user) if user and self.has_change_permission(request, user) else []
+        offered = STEPS.offered(user) if user and self.has_change_permission(request, user) else []
         context = {**(extra_context or {}), "offered_steps": offered}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response

@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from portal.administration.model_admin import ModelAdmin
@@ -40,6 +41,11 @@ def _ask(model_admin: ModelAdmin, request: HttpRequest, product: Product) -> Htt
         "opts": model_admin.opts,
         "product": product,
         "live": sum(counts.values()),
+        "answer": _("Delete"),
+        "back": {
+            "url": reverse("admin:subscriptions_product_change", args=[product.pk]),
+            "text": _("Back to the product"),
+        },
         "counts": [(Subscription.State(state).label, count) for state, count in counts.items()],
     }
     return render(request, "admin/subscriptions/product/delete.html", context)

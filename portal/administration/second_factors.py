@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts import second_factors
@@ -26,6 +27,13 @@ def take_off_view(request: HttpRequest, pk: int, *, model_admin: ModelAdmin) -> 
         **model_admin.admin_site.each_context(request),
         "title": _("Take the second factors off?"),
         "opts": model_admin.opts,
-        "person": user,
+        "note": _(
+            "The authenticator app, the passkeys and the recovery codes of %(email)s stop working, and the password "
+            "alone signs in. Make sure that it is this person who asks: whoever has the password could otherwise get "
+            "in with your help. An e-mail tells of it."
+        )
+        % {"email": user.email},
+        "answer": _("Take them off"),
+        "back": {"url": reverse("admin:accounts_user_change", args=[user.pk]), "text": _("Back to the user")},
     }
-    return render(request, "admin/accounts/user/second_factors.html", context)
+    return render(request, "admin/question.html", context)

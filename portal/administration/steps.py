@@ -1,185 +1,160 @@
-"""The steps that an administrator takes with subscriptions: approve, reject, suspend, activate, cancel.
+"""Steps that an administrator takes with rows that have states, such as to approve, to block or to cancel them.
 
-From the list and from the page of one subscription, through the same question and the lifecycle's own rules.
+From the list and from the page of one row, through the same question and the operation's own rules.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from typing import Any, Generic, TypeVar
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.translation import gettext, ngettext_lazy, pgettext_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
-from portal.administration.model_admin import ModelAdmin
-from subscriptions import lifecycle
-from subscriptions.models import Subscription
+from portal.administration.model_admin import ModelAdmin, may_be_id
 
-State = Subscription.State
 MAX_ROWS = 1000
 SHOWN_REFUSALS = 20
+
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
+    """Leads rows in one of the states `origins` to the state `to`; `question` and `result` are of so many rows."""
+
     name: str
-    label: Promise
+    label: str | Promise
     question: Promise
     result: Promise
-    to: State
-    origins: frozenset[State]
+    to: Any
+    origins: frozenset[Any]
+    hint: str | Promise = ""
+
+    def fits(self, row: Any) -> bool:
+        return row.state in self.origins
 
 
-STEPS = {
-    step.name: step
-    for step in (
-        Step(
-            "approve",
-            _("Approve"),
-            ngettext_lazy("Approve this subscription?", "Approve %(count)s subscriptions?", "count"),
-            ngettext_lazy("%(count)s subscription is now active.", "%(count)s subscriptions are now active.", "count"),
-            State.ACTIVE,
-            frozenset({State.SUBMITTED}),
-        ),
-        Step(
-            "reject",
-            _("Reject"),
-            ngettext_lazy("Reject this subscription?", "Reject %(count)s subscriptions?", "count"),
-            ngettext_lazy(
-                "%(count)s subscription is now rejected.", "%(count)s subscriptions are now rejected.", "count"
-            ),
-            State.REJECTED,
-            frozenset({State.SUBMITTED}),
-        ),
-        Step(
-            "suspend",
-            _("Suspend"),
-            ngettext_lazy("Suspend this subscription?", "Suspend %(count)s subscriptions?", "count"),
-            ngettext_lazy(
-                "%(count)s subscription is now suspended.", "%(count)s subscriptions are now suspended.", "count"
-            ),
-            State.SUSPENDED,
-            frozenset({State.ACTIVE}),
-        ),
-        Step(
-            "activate",
-            _("Activate"),
-            ngettext_lazy("Activate this subscription?", "Activate %(count)s subscriptions?", "count"),
-            ngettext_lazy("%(count)s subscription is now active.", "%(count)s subscriptions are now active.", "count"),
-            State.ACTIVE,
-            frozenset({State.SUSPENDED}),
-        ),
-        Step(
-            "cancel",
-            pgettext_lazy("a subscription", "Cancel"),
-            ngettext_lazy("Cancel this subscription?", "Cancel %(count)s subscriptions?", "count"),
-            ngettext_lazy(
-                "%(count)s subscription is now cancelled.", "%(count)s subscriptions are now cancelled.", "count"
-            ),
-            State.CANCELLED,
-            frozenset({State.SUBMITTED, State.ACTIVE, State.SUSPENDED}),
-        ),
-    )
-}
+@dataclass(frozen=True, slots=True)
+class Steps(Generic[Row]):
+    """The steps of one model. `columns` are what the question shows of each row, its name first.
+
+    `change` is the operation, which raises `refusal`; `wrong_state` makes one for a row that a step does not fit.
+    """
+
+    rows: QuerySet[Row]
+    steps: Mapping[str, Step]
+    columns: Sequence[tuple[str | Promise, Callable[[Row], str]]]
+    change: Callable[..., Row]
+    refusal: type[Exception]
+    wrong_state: Callable[[Row, Any], Exception]
+    comment_help: str | Promise
+
+    def offered(self, row: Row) -> list[Step]:
+        return [step for step in self.steps.values() if step.fits(row)]
+
+    def list_actions(self) -> list[Callable[[ModelAdmin, HttpRequest, QuerySet[Row]], HttpResponse | None]]:
+        """The steps as actions of the list."""
+        return [self._list_action(step) for step in self.steps.values()]
+
+    def view(self, request: HttpRequest, *, name: str, model_admin: ModelAdmin) -> HttpResponse:
+        """Ask about the rows that `id` names, or take the step with them."""
+        step = self.steps.get(name)
+        if step is None:
+            raise Http404
+        if not model_admin.has_change_permission(request):
+            raise PermissionDenied
+        is_taken = request.method == "POST"
+        rows = self._chosen((request.POST if is_taken else request.GET).getlist("id")[:MAX_ROWS])
+        if not all(model_admin.has_change_permission(request, row) for row in rows):
+            raise PermissionDenied
+        form = self._form(request.POST if is_taken else None)
+        if not rows:
+            messages.error(request, gettext("Choose a row first."))
+            return redirect(_url_name(self.rows.model, "changelist"))
+        if not form.is_valid():
+            return self._ask(request, model_admin, step, rows, form)
+        self._take(request, step, rows, form.cleaned_data["comment"])
+        if len(rows) == 1:
+            return redirect(_url_name(self.rows.model, "change"), rows[0].pk)
+        return redirect(_url_name(self.rows.model, "changelist"))
+
+    def _list_action(self, step: Step) -> Callable[[ModelAdmin, HttpRequest, QuerySet[Row]], HttpResponse | None]:
+        def action(model_admin: ModelAdmin, request: HttpRequest, chosen: QuerySet[Row]) -> HttpResponse | None:
+            rows = list(chosen[: MAX_ROWS + 1])
+            if len(rows) > MAX_ROWS:
+                messages.error(request, gettext("Choose at most %(limit)s rows at a time.") % {"limit": MAX_ROWS})
+                return None
+            return self._ask(request, model_admin, step, rows, self._form(None))
+
+        action.__name__ = step.name
+        action.short_description = step.label  # type: ignore[attr-defined]
+        action.allowed_permissions = ["change"]  # type: ignore[attr-defined]
+        return action
+
+    def _chosen(self, ids: Sequence[str]) -> list[Row]:
+        if not all(may_be_id(self.rows.model, one) for one in ids):
+            raise Http404
+        return list(self.rows.filter(pk__in=ids))
+
+    def _form(self, data: Any) -> "StepForm":
+        form = StepForm(data)
+        form.fields["comment"].help_text = str(self.comment_help)
+        return form
+
+    def _ask(
+        self, request: HttpRequest, model_admin: ModelAdmin, step: Step, rows: Sequence[Row], form: "StepForm"
+    ) -> HttpResponse:
+        context: dict[str, Any] = {
+            **model_admin.admin_site.each_context(request),
+            "title": step.question % {"count": len(rows)},
+            "opts": model_admin.opts,
+            "step": step,
+            "answer": step.label,
+            "action": reverse(_url_name(self.rows.model, "step"), args=[step.name]),
+            "columns": [title for title, _cell in self.columns],
+            "rows": [(row.pk, [cell(row) for _title, cell in self.columns]) for row in rows],
+            "out_of_place": sum(not step.fits(row) for row in rows),
+            "form": form,
+            "back": {"url": reverse(_url_name(self.rows.model, "changelist")), "text": gettext("Back to the list")},
+        }
+        return render(request, "admin/step.html", context)
+
+    def _take(self, request: HttpRequest, step: Step, rows: Sequence[Row], comment: str) -> None:
+        """Take the step with each and tell what became of it; one that refuses does not stop the others."""
+        done, refusals = 0, []
+        name_of = self.columns[0][1]
+        for row in rows:
+            try:
+                # Two steps may lead to the same state, so the operation alone would let one do the other's work.
+                if not step.fits(row):
+                    raise self.wrong_state(row, step.to)
+                self.change(row, step.to, by=administrator(request), comment=comment)
+                done += 1
+            except self.refusal as error:
+                refusals.append(f"{name_of(row)}: {error}")
+        if done:
+            messages.success(request, step.result % {"count": done})
+        tell_refusals(request, refusals)
 
 
 class StepForm(forms.Form):
     comment = forms.CharField(
-        required=False,
-        max_length=4000,
-        help_text=_("The owner of the subscription can read it."),
-        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+        label=_("Comment"), required=False, max_length=4000, widget=UnfoldAdminTextareaWidget({"rows": 3})
     )
 
 
-def offered(subscription: Subscription) -> list[Step]:
-    return [step for step in STEPS.values() if subscription.state in step.origins]
-
-
-def list_action(name: str) -> Callable[[ModelAdmin, HttpRequest, QuerySet[Subscription]], HttpResponse | None]:
-    """The step as an action of the list."""
-
-    def action(model_admin: ModelAdmin, request: HttpRequest, chosen: QuerySet[Subscription]) -> HttpResponse | None:
-        rows = list(chosen[: MAX_ROWS + 1])
-        if len(rows) > MAX_ROWS:
-            messages.error(request, gettext("Choose at most %(limit)s subscriptions at a time.") % {"limit": MAX_ROWS})
-            return None
-        return _ask(request, model_admin, STEPS[name], rows, StepForm())
-
-    action.__name__ = name
-    action.short_description = STEPS[name].label  # type: ignore[attr-defined]
-    action.allowed_permissions = ["change"]  # type: ignore[attr-defined]
-    return action
-
-
-def step_view(request: HttpRequest, *, name: str, model_admin: ModelAdmin) -> HttpResponse:
-    """Ask about the subscriptions that `id` names, or take the step with them."""
-    step = STEPS.get(name)
-    if step is None:
-        raise Http404
-    if not model_admin.has_change_permission(request):
-        raise PermissionDenied
-    is_taken = request.method == "POST"
-    ids = _ids((request.POST if is_taken else request.GET).getlist("id"))
-    rows = list(Subscription.objects.select_related("owner", "team", "product", "api").filter(pk__in=ids))
-    form = StepForm(request.POST if is_taken else None)
-    if not rows:
-        messages.error(request, gettext("Choose a subscription first."))
-        return redirect("admin:subscriptions_subscription_changelist")
-    if not form.is_valid():
-        return _ask(request, model_admin, step, rows, form)
-    take(request, step, rows, form.cleaned_data["comment"])
-    if len(rows) == 1:
-        return redirect("admin:subscriptions_subscription_change", rows[0].pk)
-    return redirect("admin:subscriptions_subscription_changelist")
-
-
-def _ids(texts: Sequence[str]) -> list[UUID]:
-    try:
-        return [UUID(text) for text in texts[:MAX_ROWS]]
-    except ValueError as error:
-        raise Http404 from error
-
-
-def _ask(
-    request: HttpRequest, model_admin: ModelAdmin, step: Step, rows: Sequence[Subscription], form: StepForm
-) -> HttpResponse:
-    context: dict[str, Any] = {
-        **model_admin.admin_site.each_context(request),
-        "title": step.question % {"count": len(rows)},
-        "opts": model_admin.opts,
-        "step": step,
-        "rows": rows,
-        "out_of_place": sum(1 for row in rows if row.state not in step.origins),
-        "form": form,
-    }
-    return render(request, "admin/subscriptions/subscription/step.html", context)
-
-
-def take(request: HttpRequest, step: Step, rows: Sequence[Subscription], comment: str) -> None:
-    """Take the step with each and tell what became of it; one that refuses does not stop the others."""
-    done, refusals = 0, []
-    for row in rows:
-        try:
-            # Approval and activation lead to the same state, so the lifecycle alone would let one do the other's work.
-            if row.state not in step.origins:
-                raise lifecycle.WrongState(row, step.to)
-            lifecycle.change_state(row, step.to, by=administrator(request), comment=comment)
-            done += 1
-        except lifecycle.LifecycleError as error:
-            refusals.append(f"{row.display_name}: {error}")
-    if done:
-        messages.success(request, step.result % {"count": done})
-    tell_refusals(request, refusals)
+def _url_name(model: type[Model], page: str) -> str:
+    return f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
 
 
 def tell_refusals(request: HttpRequest, refusals: Sequence[str]) -> None:

@@ -17,11 +17,12 @@ from unfold.admin import TabularInline
 from unfold.paginator import InfinitePaginator
 
 from accounts.models import Team, User
-from portal.administration import steps
 from portal.administration.labels import label_column
 from portal.administration.model_admin import AutocompleteFilter, ModelAdmin
 from portal.administration.searching import words
+from portal.administration.steps import administrator
 from portal.administration.subscription_keys import keys_view
+from portal.administration.subscription_steps import STEPS
 from portal.administration.transfers import transfer_view
 from portal.subscription_steps import in_words
 from subscriptions import lifecycle
@@ -155,9 +156,9 @@ class SubscriptionAdmin(ModelAdmin):
         (_("Terms of use"), {"fields": ["terms_version", "terms_accepted"]}),
     ]
     inlines = [EventInline]
-    actions = [steps.list_action(name) for name in steps.STEPS]
+    actions = STEPS.list_actions()
     custom_urls = [
-        ("step/<slug:name>/", "subscriptions_subscription_step", steps.step_view),
+        ("step/<slug:name>/", "subscriptions_subscription_step", STEPS.view),
         ("<uuid:pk>/keys/", "subscriptions_subscription_keys", keys_view),
         ("<uuid:pk>/transfer/", "subscriptions_subscription_transfer", transfer_view),
     ]
@@ -256,13 +257,13 @@ class SubscriptionAdmin(ModelAdmin):
     ) -> HttpResponse:
         subscription = self.get_object(request, object_id)
         may_be_changed = subscription is not None and subscription.is_live and self.has_change_permission(request)
-        offered = steps.offered(subscription) if subscription is not None and may_be_changed else []
+        offered = STEPS.offered(subscription) if subscription is not None and may_be_changed else []
         context = {**(extra_context or {}), "may_be_changed": may_be_changed, "offered_steps": offered}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
-        by = steps.administrator(request)
+        by = administrator(request)
         if change:
             if "allow_tracing" in form.changed_data:
                 obj.save(update_fields=["allow_tracing"])
@@ -287,7 +288,7 @@ class SubscriptionAdmin(ModelAdmin):
         obj.refresh_from_db()
 
     def _change_dates(self, request: HttpRequest, obj: Subscription) -> None:
-        by = steps.administrator(request)
+        by = administrator(request)
         try:
             lifecycle.change_dates(obj, expires_at=obj.expires_at, notice_at=obj.notice_at, by=by)
         except lifecycle.LifecycleError as error:

@@ -94,7 +94,7 @@ def test_many_are_blocked_and_each_refusal_is_told(admin, admin_user, alice, bob
     assert state_of(alice) == "active"
     response = admin.post(step("block"), {"id": [alice.pk, bob.pk, admin_user.pk]}, follow=True)
     assert [str(message) for message in response.context["messages"]] == [
-        "alice@example.org: Blocked",
+        "1 user is now blocked.",
         "admin@example.org: You cannot block yourself.",
         "bob@example.org: The account is in the state “Blocked” and cannot get into “Blocked”.",
     ]
