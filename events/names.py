@@ -38,8 +38,6 @@ TEAM_MEMBER_ROLE_CHANGED = "team.member_role_changed"
 QUOTA_APPROACHING = "quota.approaching"
 QUOTA_REACHED = "quota.reached"
 
-API_VERSION_PUBLISHED = "api.version_published"
-API_DEPRECATED = "api.deprecated"
 ANNOUNCEMENT_PUBLISHED = "announcement.published"
 
 APPLICATION_SUBMITTED = "application.submitted"

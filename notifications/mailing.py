@@ -34,8 +34,6 @@ from subscriptions.models import Product, Subscription
 BATCH = 200
 TEMPLATE_OF: Mapping[str, str] = {
     names.ANNOUNCEMENT_PUBLISHED: "announcementDeveloperNotificationMessage",
-    names.API_VERSION_PUBLISHED: "apiVersionDeveloperNotificationMessage",
-    names.API_DEPRECATED: "apiDeprecatedDeveloperNotificationMessage",
 }
 logger = logging.getLogger(__name__)
 

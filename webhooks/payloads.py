@@ -59,8 +59,6 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     names.TEAM_MEMBER_ROLE_CHANGED: ("team", "user", "role", "by"),
     names.QUOTA_APPROACHING: _QUOTA,
     names.QUOTA_REACHED: _QUOTA,
-    names.API_VERSION_PUBLISHED: ("api", "version", "by"),
-    names.API_DEPRECATED: ("api", "sunset_on", "by"),
     names.ANNOUNCEMENT_PUBLISHED: ("announcement", "api", "product", "subject", "by"),
     names.APPLICATION_SUBMITTED: ("user", "title"),
     names.APPLICATION_APPROVED: ("user", "title", "by"),

@@ -27,7 +27,7 @@ class Category(models.TextChoices):
 OPTIONAL: Mapping[Category, Words] = {
     Category.EXPIRY: _("30, 7 and 1 days before a subscription of yours expires."),
     Category.QUOTA: _("When 80 and 100 % of a subscription's quota are used."),
-    Category.API_NEWS: _("New versions and ends of APIs that you subscribe to, and what their publisher announces."),
+    Category.API_NEWS: _("What the publisher announces about APIs and products that you subscribe to."),
     Category.DISCUSSION: _("New issues and comments, and what became of an application that you submitted."),
 }
 FIXED: Mapping[Category, Words] = {

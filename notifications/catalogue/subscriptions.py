@@ -182,37 +182,6 @@ TEMPLATES = (
         (*_SUBSCRIPTION, "percent", "used", "quota", "resets_on"),
     ),
     MailTemplate(
-        "apiVersionDeveloperNotificationMessage",
-        _("New version of an API"),
-        _("To everybody who subscribes to the API."),
-        Category.API_NEWS,
-        _("{{ api }} has a new version: {{ version }}"),
-        (
-            DEAR,
-            _("{{ api }}, which you subscribe to, has a new version: {{ version }}."),
-            _("{{#comment}}{{ comment }}{{/comment}}"),
-            _("[See the API]({{ api_url }})"),
-        ),
-        ("api", "api_url", "version", "comment"),
-    ),
-    MailTemplate(
-        "apiDeprecatedDeveloperNotificationMessage",
-        _("API deprecated"),
-        _("To everybody who subscribes to the API."),
-        Category.API_NEWS,
-        _("{{ api }} is deprecated"),
-        (
-            DEAR,
-            _(
-                "{{ api }}, which you subscribe to, is deprecated"
-                "{{#sunset_on}} and ends on {{ sunset_on }}{{/sunset_on}}."
-            ),
-            _("{{#comment}}{{ comment }}{{/comment}}"),
-            _("[See the API]({{ api_url }})"),
-        ),
-        ("api", "api_url", "sunset_on", "comment"),
-    ),
-    MailTemplate(
         "announcementDeveloperNotificationMessage",
         _("Announcement"),
         _("To everybody who subscribes to an API or product, when the publisher announces something."),

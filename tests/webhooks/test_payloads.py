@@ -64,7 +64,7 @@ def test_of_who_is_gone_the_id_is_left(service, alice):
     alice.state = "deleted"
     alice.save()
     assert data_of(record(names.USER_BLOCKED, user=alice)) == {"user": {"id": alice.pk}, "by": None}
-    assert data_of(record(names.API_DEPRECATED, api=999))["api"] == {"id": 999}
+    assert data_of(record(names.ANNOUNCEMENT_PUBLISHED, api=999))["api"] == {"id": 999}
 
 
 def test_an_event_that_has_no_fields_carries_none(service, alice):
