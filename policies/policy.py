@@ -16,7 +16,6 @@ class Section(Enum):
 
 
 class Scope(Enum):
-    GLOBAL = "global"
     PRODUCT = "product"
     API = "API"
     OPERATION = "operation"

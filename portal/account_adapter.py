@@ -19,10 +19,9 @@ from accounts.claims import apply_claims
 from accounts.models import User
 from events import names
 from events.recording import record
-from gateway.http.client_address import TrustedProxies
 from notifications import account_mails, bounces
 from portal import delegation
-from portal.http import is_here
+from portal.http import caller_address, is_here
 from portal.identity_adapter import claims_of
 from portalsettings import models as portal_settings
 from portalsettings.models import PortalSettings
@@ -122,9 +121,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return settings.PORTAL_URL + reverse("account_reset_password_from_key", args=[user_key, secret])
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Whom rate limits count: the caller's address as TRUSTED_PROXIES report it."""
-        forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "").encode("latin-1", "replace")
-        return TrustedProxies(settings.TRUSTED_PROXIES).caller(request.META["REMOTE_ADDR"], forwarded_for)
+        """Whom rate limits count."""
+        return caller_address(request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         try:

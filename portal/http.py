@@ -1,5 +1,6 @@
 """Who is asking: the types of requests that views take, and what is asked once in each."""
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.urls import reverse
@@ -7,6 +8,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import User
+from gateway.http.client_address import TrustedProxies
 from portalsettings.models import PortalSettings, current
 
 
@@ -29,6 +31,12 @@ def portal_settings_of(request: HttpRequest) -> PortalSettings:
         request._portal_settings = current()  # type: ignore[attr-defined]
     found: PortalSettings = request._portal_settings  # type: ignore[attr-defined]
     return found
+
+
+def caller_address(request: HttpRequest) -> str:
+    """The address of the person's computer, as far as TRUSTED_PROXIES tell it."""
+    forwarded_for = request.META.get("HTTP_X_FORWARDED_FOR", "").encode("latin-1", "replace")
+    return TrustedProxies(settings.TRUSTED_PROXIES).caller(request.META["REMOTE_ADDR"], forwarded_for)
 
 
 def is_here(request: HttpRequest, place: str) -> bool:

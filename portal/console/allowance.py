@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
-from gateway.http.client_address import TrustedProxies
-from portal.http import PageRequest
+from portal.http import PageRequest, caller_address
 
 # The Procfile gives a web process 8 threads.
 IN_FLIGHT = 6
@@ -97,12 +95,6 @@ def allowed(request: PageRequest) -> Iterator[None]:
         _guest_calls.count(person, time.time())
     with _in_flight.place(person):
         yield
-
-
-def caller_address(request: PageRequest) -> str:
-    """The address of the person's computer, as far as listed proxies tell it."""
-    forwarded_for = request.headers.get("X-Forwarded-For", "").encode("latin-1", "replace")
-    return TrustedProxies(settings.TRUSTED_PROXIES).caller(request.META["REMOTE_ADDR"], forwarded_for)
 
 
 def _neighbourhood(address: str) -> str:

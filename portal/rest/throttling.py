@@ -1,16 +1,14 @@
 """How often one caller may ask."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from portal.console.allowance import caller_address
+from portal.http import caller_address
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
-
-    from portal.http import PageRequest
 
 
 class ByCaller(SimpleRateThrottle):
@@ -20,9 +18,5 @@ class ByCaller(SimpleRateThrottle):
 
     def get_cache_key(self, request: Request, view: "APIView") -> str:
         user = request.user
-        caller = (
-            f"user-{user.pk}"
-            if user.is_authenticated
-            else f"address-{caller_address(cast('PageRequest', request._request))}"
-        )
+        caller = f"user-{user.pk}" if user.is_authenticated else f"address-{caller_address(request._request)}"
         return f"rest-throttle-{caller}"

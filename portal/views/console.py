@@ -21,7 +21,7 @@ from portal.console.check import check
 from portal.console.form import Form, add_row, blank, call, filled, reset_body
 from portal.console.forward import forward
 from portal.console.page import Result, console_of, origin, refusal, result_of
-from portal.http import PageRequest
+from portal.http import PageRequest, caller_address
 from portal.posting import posted_from
 from portal.views.catalogue import operation_page
 from subscriptions import keys as subscription_keys
@@ -107,7 +107,7 @@ def _forward(request: PageRequest, shown: Operation, form: Form, subscription: S
         sent,
         gateway_url=settings.GATEWAY_INTERNAL_URL,
         public_url=seen_at,
-        caller_address=allowance.caller_address(request),
+        caller_address=caller_address(request),
         timeout_seconds=settings.CONSOLE_TIMEOUT_SECONDS,
         response_limit_bytes=settings.CONSOLE_RESPONSE_LIMIT_BYTES,
         call_id=cancellation.call_id_of(request.POST.get("call", "")),
