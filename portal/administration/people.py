@@ -24,7 +24,6 @@ from accounts.models import (
     ClaimedMembership,
     CustomValue,
     Group,
-    Invitation,
     Team,
     TeamMembership,
     User,
