@@ -3,16 +3,18 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, time, tzinfo
 
+from babel.dates import format_skeleton
+from django.conf import settings
 from django.utils.formats import date_format
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext, to_locale
 
 from analytics.charts.figure import Slot
 from analytics.period_words import span_in_words
 from analytics.periods import Span, Step
 
 MOST_TICKS = 7
-# Every third one stays where there is little room.
-_MAJOR = 3
+# Every second one stays where there is little room.
+_MAJOR = 2
 
 
 def slots(
@@ -40,7 +42,7 @@ def _may_be_named(start: datetime, step: Step) -> bool:
 def _tick(start: datetime, step: Step) -> str:
     if step in (Step.QUARTER, Step.HOUR) and start.time() != time():
         return date_format(start, "H:i")
-    return date_format(start, "MONTH_DAY_FORMAT")
+    return format_skeleton("MMMd", start, locale=to_locale(get_language() or settings.LANGUAGE_CODE))
 
 
 def _label(bucket: Span, step: Step, zone: tzinfo, now: datetime) -> str:

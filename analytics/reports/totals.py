@@ -3,13 +3,14 @@
 Whole days of UTC come from the sums by day, what is left at both ends from quarters of an hour.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from django.db.models import Max, Min, Q, QuerySet, Sum
+from django.db.models import Case, F, Max, Min, Q, QuerySet, Sum, When
 
 from analytics import latency
 from analytics.models import APIQuarter, CallKind, CountryQuarter, ProductQuarter, UsageDay, UsageQuarter
@@ -58,6 +59,11 @@ class Total:
     @property
     def calls(self) -> int:
         return self.success + self.blocked + self.failed + self.other
+
+    @property
+    def bytes(self) -> int:
+        """In both directions."""
+        return self.request_bytes + self.response_bytes
 
     def add(self, other: "Total") -> None:
         for name in _COUNTS:
@@ -114,6 +120,30 @@ def percentiles(
             parts.setdefault(tuple(key), []).append(histogram)
     merged = {key: latency.decode(histograms) for key, histograms in parts.items()}
     return {key: {share: latency.quantile(buckets, share) for share in SHARES} for key, buckets in merged.items()}
+
+
+def calls_by_bucket(selection: Selection, buckets: Sequence[Span], by: str) -> dict[int | UUID | str, list[int]]:
+    """How many calls there were in each of these spans, which follow one another, by a field of CallKind."""
+    position = Case(*(When(at__lt=bucket.end, then=number) for number, bucket in enumerate(buckets)))
+    rows = _rows(_quarters(selection, (by,)), selection, Span(buckets[0].start, buckets[-1].end))
+    keys = rows.annotate(position=position).values_list(f"kind__{by}", "position")
+    found: dict[int | UUID | str, list[int]] = {}
+    for key, number, count in keys.annotate(calls=Sum(F("success") + F("blocked") + F("failed") + F("other"))):
+        found.setdefault(key, [0] * len(buckets))[number] = int(count)
+    return found
+
+
+def latencies(selection: Selection, buckets: Sequence[Span], *, backend: bool = False) -> list[latency.Buckets]:
+    """How the times of calls are distributed in each of these spans, which follow one another."""
+    column = "backend_histogram" if backend else "total_histogram"
+    rows = _rows(_quarters(selection, ()), selection, selection.span).values_list("at", column)
+    parts: list[list[bytes]] = [[] for _ in buckets]
+    starts = [bucket.start for bucket in buckets]
+    for at, histogram in rows:
+        position = bisect_right(starts, at) - 1
+        if position >= 0 and at < buckets[position].end:
+            parts[position].append(histogram)
+    return [latency.decode(histograms) for histograms in parts]
 
 
 _Rows: TypeAlias = "QuerySet[Any]"

@@ -83,6 +83,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [
         {"title": "", "items": [{"title": gettext("Start"), "icon": "home", "link": reverse("admin:index")}]}
     ]
+    if request.user.has_perm("analytics.view_call"):
+        groups[0]["items"].append({"title": gettext("Usage"), "icon": "monitoring", "link": reverse("usage:overview")})
     for title, entries in _MENU:
         items = [
             _entry(*entry)

@@ -44,6 +44,8 @@ DEVELOPER_PAGES = [
 ]
 
 ADMINISTRATION_PAGES = [
+    "/admin/usage/?period=day",
+    "/admin/usage/by/api/?period=day",
     "/admin/subscriptions/product/add/",
     "/admin/subscriptions/subscription/add/",
 ]

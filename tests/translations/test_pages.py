@@ -6,6 +6,7 @@ the same in every language.
 
 import re
 from html.parser import HTMLParser
+from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -13,9 +14,12 @@ from django.conf import settings
 from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from django.utils import translation
+from django.utils import timezone, translation
 
 from accounts.localization import REGIONS, time_zones
+from analytics import rollups
+from analytics.models import APIQuarter, CallKind, CountryQuarter, UsageQuarter
+from apis.models import API
 
 OPEN, CLOSE = "⟦", "⟧"
 # What a browser does not show as words, or shows of machines.
@@ -63,7 +67,7 @@ def _urls(resolver, namespace=""):
 PAGES = {
     name: arguments
     for name, arguments in _urls(get_resolver())
-    if not name.startswith(("admin:", "service:", *OTHER_SITES)) and name not in NOT_READ
+    if not name.startswith(("admin:", "service:", "usage:", *OTHER_SITES)) and name not in NOT_READ
 }
 LISTS = sorted(model._meta.label_lower for model in admin.site._registry)
 
@@ -188,6 +192,17 @@ def test_page_of_the_administration(label, kind, rows, marked, admin_user, signe
 
 def test_first_page_of_the_administration(rows, marked, admin_user, signed_in):
     assert unmarked(signed_in(admin_user).get("/admin/").text) == []
+
+
+@pytest.mark.parametrize("page", ["", "?period=x&api=y", "by/api/", "by/user/", "by/country/"])
+def test_page_of_usage(page, rows, marked, admin_user, signed_in):
+    sums = dict.fromkeys(rollups.SUM_FIELDS, 1) | {"total_histogram": b"", "backend_histogram": b""}
+    kind = CallKind.objects.create(
+        api_id=API.objects.get().pk, operation_id=0, product_id=0, subscription_id=UUID(int=0), user_id=admin_user.pk
+    )
+    for table in (UsageQuarter, APIQuarter, CountryQuarter):
+        table.objects.create(at=timezone.now().replace(minute=0, second=0, microsecond=0), kind=kind, **sums)
+    assert unmarked(signed_in(admin_user).get(f"/admin/usage/{page}").text) == []
 
 
 def test_setting_up(db, marked, settings):

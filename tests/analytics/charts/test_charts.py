@@ -181,8 +181,8 @@ def test_numbers_are_written_in_the_viewer_s_language():
     [
         ({"period": "hour"}, ["17:00", "17:15", "17:30", "17:45"]),
         ({"period": "day"}, ["18:00", "22:00", "02:00", "06:00", "10:00", "14:00"]),
-        ({"period": "7d"}, ["March 25", "March 26", "March 27", "March 28", "March 29", "March 30", "March 31"]),
-        ({"period": "30d"}, ["March 2", "March 7", "March 12", "March 17", "March 22", "March 27"]),
+        ({"period": "7d"}, ["Mar 25", "Mar 26", "Mar 27", "Mar 28", "Mar 29", "Mar 30", "Mar 31"]),
+        ({"period": "30d"}, ["Mar 2", "Mar 7", "Mar 12", "Mar 17", "Mar 22", "Mar 27"]),
     ],
 )
 def test_time_is_named_by_the_viewer_s_clock(period, ticks_shown):
@@ -190,7 +190,7 @@ def test_time_is_named_by_the_viewer_s_clock(period, ticks_shown):
     choice = choose(period, now, zone)
     found = slots(choice.buckets, choice.step, zone, now)
     assert [slot.tick for slot in found if slot.tick] == ticks_shown
-    assert sum(1 for slot in found if slot.tick and not slot.is_minor) <= 3
+    assert sum(1 for slot in found if slot.tick and not slot.is_minor) <= 4
     assert [slot.label for slot in found if "so far" in slot.label] == [found[-1].label] or period == {"period": "7d"}
 
 

@@ -1,0 +1,96 @@
+"""All rows of one dimension: in any order, page by page, and as a file."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from analytics.charts.sparkline import sparkline
+from analytics.charts.units import COUNT
+from analytics.export import Format, download
+from analytics.reports.breakdown import Groups, breakdown, by_country
+from analytics.reports.totals import Selection, calls_by_bucket
+from portal.administration.usage.dimensions import Dimension, Key
+from portal.administration.usage.linked_rows import linked
+from portal.administration.usage.page import Asked, context_of, usage_page
+from portal.administration.usage.tables import DEFAULT_ORDER, MEASURES, ORDERS, exported, ordered, rows
+
+ROWS = 50
+# These have roll-ups of their own, small enough to be read for each row.
+_WITH_SPARKLINES = ("api", "product")
+
+
+@usage_page
+def table(request: HttpRequest, asked: Asked, *, name: str) -> HttpResponseBase:
+    dimension = asked.dimensions.get(name)
+    if dimension is None or (name == "country" and not asked.filters.tell_countries):
+        raise Http404
+    order = request.GET.get("order", DEFAULT_ORDER)
+    if order.removeprefix("-") not in ORDERS:
+        order = DEFAULT_ORDER
+    before = _groups(asked.selection_before, dimension) if asked.selection_before is not None else None
+    found = rows(_groups(asked.selection, dimension), before)
+    found = ordered(found, order, lambda: dimension.names([row.key for row in found]))
+    if request.GET.get("format") in Format:
+        day = f"{asked.choice.span.start.astimezone(asked.choice.zone):%Y-%m-%d}"
+        names = dimension.names([row.key for row in found])
+        file = exported(f"usage-by-{name}-from-{day}", dimension, found, names)
+        return download(file, Format(request.GET["format"]))
+    page = Paginator(found, ROWS).get_page(request.GET.get("page"))
+    shown = list(page.object_list)
+    sparklines = _sparklines(asked, dimension, [row.key for row in shown])
+    context = context_of(request, asked, _("Usage by %(dimension)s") % {"dimension": dimension.label}) | {
+        "dimension": dimension,
+        "rows": linked(asked, dimension, shown, sparklines),
+        "has_sparklines": bool(sparklines),
+        "page": page,
+        "columns": _columns(asked, order),
+        "here": f"?{urlencode(asked.query | {'order': order})}",
+        "kept": asked.query | {"order": order},
+    }
+    return render(request, "admin/usage/table.html", context)
+
+
+def _groups(selection: Selection, dimension: Dimension) -> Groups:
+    return by_country(selection) if dimension.name == "country" else breakdown(selection)[dimension.field]
+
+
+def _sparklines(asked: Asked, dimension: Dimension, keys: Sequence[Key]) -> dict[Key, SafeString]:
+    if dimension.name not in _WITH_SPARKLINES or set(asked.filters.values) - {dimension}:
+        return {}
+    found = calls_by_bucket(asked.selection, asked.choice.buckets, dimension.field)
+    nothing = [0] * len(asked.choice.buckets)
+    return {key: sparkline(values, _in_words(values)) for key in keys if (values := found.get(key, nothing))}
+
+
+def _in_words(values: Sequence[int]) -> str:
+    texts = {"first": COUNT.exact(values[0]), "last": COUNT.exact(values[-1]), "most": COUNT.exact(max(values))}
+    return _("Calls over time: %(first)s at first, %(most)s at most, %(last)s in the end") % texts
+
+
+def _columns(asked: Asked, order: str) -> list[dict[str, Any]]:
+    """Their headings, and the address that orders by each, the other way if it does already."""
+    labels = {"name": _("Name"), "calls": _("Calls")}
+    if asked.choice.compares:
+        labels["change"] = _("Change")
+    labels |= {name: str(measure.label) for name, measure in MEASURES.items()}
+    return [
+        {
+            "label": label,
+            "link": f"?{urlencode(asked.query | {'order': _turned(name, order)})}",
+            "sort": {name: "ascending", f"-{name}": "descending"}.get(order, "none"),
+        }
+        for name, label in labels.items()
+    ]
+
+
+def _turned(name: str, order: str) -> str:
+    if order in (name, f"-{name}"):
+        return name if order.startswith("-") else f"-{name}"
+    return name if name == "name" else f"-{name}"

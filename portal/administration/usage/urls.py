@@ -1,0 +1,10 @@
+from django.urls import path
+
+from portal.administration.usage.overview import overview
+from portal.administration.usage.table import table
+
+app_name = "usage"
+urlpatterns = [
+    path("", overview, name="overview"),
+    path("by/<slug:name>/", table, name="table"),
+]
