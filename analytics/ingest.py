@@ -8,6 +8,7 @@ leaves both the offset and the rows, or neither.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from analytics import countries, records, rows, sums
+from analytics import countries, partitions, records, rows, sums
 from analytics.models import JournalPart, PendingCalls
 from analytics.privacy import kept_address, kept_headers
 from gateway.http.masking import Pairs
@@ -42,11 +43,15 @@ class Batch:
 def ingest(directory: Path, *, batches: int = BATCHES_PER_RUN) -> int:
     """Store what is new in the journal, at most so many batches; returns the number of records."""
     country_of = countries.current().of
-    return sum(
-        len(batch.records)
-        for part, batch in islice(_new_batches(directory), batches)
-        if _store(part, batch, country_of)
-    )
+    days = None
+    stored = 0
+    for part, batch in islice(_new_batches(directory), batches):
+        if settings.RAW_CALL_DAYS and partitions.are_used():
+            days = days or partitions.Days(datetime.now(UTC).date(), settings.RAW_CALL_DAYS)
+            days.make_for(record.at for record in batch.records)
+        if _store(part, batch, country_of):
+            stored += len(batch.records)
+    return stored
 
 
 def _new_batches(directory: Path) -> Iterator[tuple[Part, Batch]]:

@@ -1,12 +1,13 @@
 """Periodic work on usage."""
 
+from datetime import UTC
 from pathlib import Path
 
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from analytics import calls, finished_parts, privacy, quota_watch, rollups
+from analytics import calls, finished_parts, partitions, privacy, quota_watch, rollups
 from analytics import ingest as journal
 from portal import heartbeat
 from portal.exclusive import only_one
@@ -35,6 +36,12 @@ def retire_parts() -> None:
 @shared_task
 def warn_of_quotas() -> None:
     quota_watch.warn(timezone.now())
+
+
+@shared_task
+def make_partitions() -> None:
+    if settings.RAW_CALL_DAYS and partitions.are_used():
+        partitions.Days(timezone.now().astimezone(UTC).date(), settings.RAW_CALL_DAYS).make_ahead()
 
 
 @shared_task

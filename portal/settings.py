@@ -443,6 +443,7 @@ CELERY_BEAT_SCHEDULE = {
     "announce-expiry": {"task": "subscriptions.tasks.give_notice", "schedule": 300.0, "options": {"expires": 300}},
     "retire-journal-parts": {"task": "analytics.tasks.retire_parts", "schedule": 60.0, "options": {"expires": 60}},
     "warn-of-quotas": {"task": "analytics.tasks.warn_of_quotas", "schedule": 60.0, "options": {"expires": 60}},
+    "make-partitions": {"task": "analytics.tasks.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
     "prune-calls": {"task": "analytics.tasks.prune_calls", "schedule": 3600.0, "options": {"expires": 3600}},
     "prune-audit-log": {"task": "audit.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "erase-closed-accounts": {"task": "analytics.tasks.erase_closed", "schedule": 3600.0, "options": {"expires": 3600}},
