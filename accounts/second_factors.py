@@ -16,7 +16,12 @@ FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 def lacks_required(user: User) -> bool:
     """Whether the person has to add a second factor before he may administer."""
     is_required = user.is_staff and portal_settings.current().second_factor_required
-    return is_required and not Authenticator.objects.filter(user=user, type__in=FACTORS).exists()
+    return is_required and not has_any(user)
+
+
+def has_any(user: User) -> bool:
+    has: bool = Authenticator.objects.filter(user=user, type__in=FACTORS).exists()
+    return has
 
 
 def take_off(user: User, *, by: User) -> None:

@@ -74,8 +74,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """The first confirmed address completes the sign-up; a later one takes the place of the one before."""
-        user = email_address.user
         with transaction.atomic():
+            # Another change, or somebody who takes one back, may have taken the address off the account meanwhile.
+            user = User.objects.select_for_update().get(pk=email_address.user_id)
+            if not EmailAddress.objects.filter(pk=email_address.pk).exists():
+                return False
+            email_address.user = user
             before = EmailAddress.objects.filter(user=user, verified=True).first()
             change = address_changes.note(user, before.email) if before is not None else None
             is_confirmed: bool = super().confirm_email(request, email_address)

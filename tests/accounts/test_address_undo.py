@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AddressChange, User
+from accounts.models import AddressChange, Group, User
 from tests.accounts.conftest import NEW
 
 PASSWORD = "correct horse battery"
@@ -72,6 +74,60 @@ def test_owner_chooses_a_new_password(alice, link, link_in_mail):
     owner.post(form, {"password1": "staple battery horse", "password2": "staple battery horse"})
     owner.post("/account/login/", {"login": alice.email, "password": "staple battery horse"})
     assert owner.get("/profile/").status_code == 200
+
+
+@pytest.fixture
+def way_in(alice):
+    """Add something that signs in to alice's account, some days ago."""
+
+    def add(kind: type, days: float, **fields):
+        row = kind.objects.create(user=alice, **fields)
+        moment = "created_at" if kind is Authenticator else "date_joined"
+        kind.objects.filter(pk=row.pk).update(**{moment: timezone.now() - timedelta(days=days)})
+        return row
+
+    return add
+
+
+def test_thief_comes_back_by_nothing_that_he_added(alice, link, way_in):
+    group = Group.objects.create(name="staff", provider="thiefs", claim="groups", claim_values="staff")
+    alice.claimed_memberships.create(group=group)
+    way_in(Authenticator, 0, type="webauthn", data={"name": "Key"})
+    way_in(Authenticator, 6, type="totp", data={"name": "Key"})
+    way_in(Authenticator, 30, type="recovery_codes", data={"name": "Key"})
+    way_in(SocialAccount, 0, provider="thiefs", uid="1")
+    Client().post(link)
+    assert not Authenticator.objects.exists()
+    assert not SocialAccount.objects.exists()
+    assert not alice.claimed_memberships.exists()
+
+
+def test_what_the_owner_had_long_before_stays(alice, link, way_in):
+    old = [way_in(Authenticator, 30, type=kind, data={"name": "Key"}) for kind in ("totp", "recovery_codes")]
+    way_in(Authenticator, 0, type="webauthn", data={"name": "Key"})
+    company = way_in(SocialAccount, 30, provider="company", uid="1")
+    Client().post(link)
+    assert list(Authenticator.objects.order_by("pk")) == old
+    assert list(SocialAccount.objects.all()) == [company]
+
+
+def test_address_that_is_lost_again_is_told_without_a_link(alice, link):
+    mail.outbox.clear()
+    Client().post(link)
+    (told,) = mail.outbox
+    assert told.to == ["thief@example.org"]
+    assert "changed from thief@example.org to alice@example.org" in told.body
+    assert "/undo/" not in told.body
+
+
+def test_change_that_waits_cannot_be_confirmed_afterwards(alice, thief, link, link_in_mail):
+    thief.post("/account/email/", {"email": "third@example.org", "action_add": ""})
+    assert mail.outbox[-1].to == ["third@example.org"]
+    waiting = link_in_mail()
+    Client().post(link)
+    thief.post(waiting)
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.org"
 
 
 def test_scanner_that_follows_the_link_changes_nothing(alice, link):
