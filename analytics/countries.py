@@ -50,8 +50,8 @@ _NOWHERE = Countries(_nowhere)
 
 @lru_cache(maxsize=1)
 def _broken(path: str, reason: str) -> Countries:
-    problem = f"GEOIP_DATABASE: {path} cannot be used: {reason}. Countries of callers are not known."
-    logger.error(problem)
+    problem = f"{path}: {reason}"
+    logger.error("GEOIP_DATABASE cannot be used, and countries of callers are not known: %s", problem)
     return Countries(_nowhere, problem)
 
 

@@ -18,9 +18,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from analytics import countries, partitions, records, rows, sums
+from analytics.lag import ingested_offsets
 from analytics.models import JournalPart, PendingCalls
 from analytics.privacy import kept_address, kept_headers
 from gateway.http.masking import Pairs
+from gateway.journal.lag import note_ingested
 from gateway.journal.parts import Part, parts, read_records
 from gateway.journal.record import CallRecord
 
@@ -51,15 +53,21 @@ def ingest(directory: Path, *, batches: int = BATCHES_PER_RUN) -> int:
             days.make_for(record.at for record in batch.records)
         if _store(part, batch, country_of):
             stored += len(batch.records)
+    if stored:
+        _tell_gateways(directory)
     return stored
 
 
+def _tell_gateways(directory: Path) -> None:
+    try:
+        note_ingested(directory, ingested_offsets(directory))
+    except OSError as error:
+        logger.warning("Gateways cannot be told how far the ingest has come: %s", error)
+
+
 def _new_batches(directory: Path) -> Iterator[tuple[Part, Batch]]:
-    found = parts(directory)
-    offsets = dict(
-        JournalPart.objects.filter(name__in=[part.file.name for part in found]).values_list("name", "offset")
-    )
-    for part in found:
+    offsets = ingested_offsets(directory)
+    for part in parts(directory):
         offset = offsets.get(part.file.name, 0)
         try:
             if part.file.stat().st_size > offset:

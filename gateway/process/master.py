@@ -8,12 +8,14 @@ import asyncio
 import logging.config
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from gateway import tasks
+from gateway.journal.lag import noted, waiting
 from gateway.journal.parts import backlog
 from gateway.limits.standing import SubscriptionLimits
 from gateway.listeners.sockets import Address, Listening, listen
@@ -150,6 +152,10 @@ class Master:
         total.add("worker_restarts", (), sum(slot.restarts for slot in self.slots))
         for metric, value in zip(("journal_parts", "journal_bytes"), backlog(self._journal), strict=True):
             total.add(metric, (), value)
+        behind = waiting(self._journal, noted(self._journal))
+        total.add("journal_uningested_bytes", (), behind.bytes)
+        age = time.time() - behind.oldest if behind.oldest is not None else 0.0
+        total.add("journal_uningested_seconds", (), max(age, 0.0))
         return total
 
     async def _start(self, number: int) -> WorkerProcess:

@@ -76,6 +76,8 @@ METRICS: Final[dict[str, Metric]] = {
     "journal_dropped_records": Metric("counter", ("worker",), "Records lost because the disk took none for too long."),
     "journal_parts": Metric("gauge", (), "Files of the journal that are not ingested, those being written included."),
     "journal_bytes": Metric("gauge", (), "Their size."),
+    "journal_uningested_bytes": Metric("gauge", (), "What of them the worker has not taken into the database."),
+    "journal_uningested_seconds": Metric("gauge", (), "Age of the oldest call in there; 0 where there is none."),
     "access_log_dropped_lines": Metric("counter", ("worker",), "Lines lost because nothing took them for too long."),
     "spans": Metric("counter", ("worker", "outcome"), "Spans made; those not exported or failed wait or were dropped."),
     "snapshot_revision": Metric("gauge", ("worker",), "Revision of the configuration in use; 0 where there is none."),

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
@@ -15,6 +15,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.paginator import InfinitePaginator
 
+from analytics import countries
+from analytics.charts.units import BYTES
+from analytics.lag import ingest_lag
 from analytics.models import Call, JournalPart
 from apis.models import API, Operation
 from portal.administration.labels import label_column
@@ -23,6 +26,7 @@ from subscriptions.models import Subscription
 
 PERIODS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 DEFAULT_PERIOD = "day"
+LATE_SECONDS = 60
 
 
 class PeriodFilter(admin.SimpleListFilter):
@@ -135,5 +139,17 @@ def _name(model: Any, column: str) -> Subquery:
 @admin.register(JournalPart)
 class JournalPartAdmin(ReadOnlyAdmin):
     list_display = ["name", "offset", "updated_at", "problems", "last_problem", "deleted_at"]
+    list_before_template = "admin/analytics/journalpart/ingest_lag.html"
     ordering = ["-updated_at"]
     list_per_page = 50
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        lag = ingest_lag()
+        context = {
+            "lag": lag,
+            "is_late": lag is not None and lag.seconds(timezone.now()) > LATE_SECONDS,
+            "waiting": BYTES.short(lag.bytes) if lag is not None else "",
+            "no_countries": countries.current().problem,
+        }
+        answer: HttpResponse = super().changelist_view(request, context | (extra_context or {}))
+        return answer

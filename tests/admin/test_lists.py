@@ -18,10 +18,12 @@ from apis.models import API, Operation, Parameter, Representation, Response
 from backends.models import Backend, PoolMember
 from events.models import Event
 from feedback.models import Issue
+from gateway.journal.parts import MAGIC, frame
 from notifications.models import Announcement, BouncedAddress, OutboxMail
 from service.models import Service
 from subscriptions import lifecycle
 from subscriptions.models import Product
+from tests.analytics.conftest import record
 from webhooks.models import Delivery, Endpoint
 
 LISTS = [
@@ -300,3 +302,17 @@ def test_rows_of_a_long_list_are_not_counted(admin, name):
     with CaptureQueriesContext(connection) as queries:
         admin.get(f"/admin/{name}/?q=a")
     assert not [q for q in queries if "COUNT(*)" in q["sql"] and "LIKE" in q["sql"]]
+
+
+def test_the_parts_of_the_journal_tell_how_far_behind_their_ingest_is(admin, settings, tmp_path):
+    settings.JOURNAL_DIR = tmp_path
+    page = reverse("admin:analytics_journalpart_changelist")
+    assert "All calls are ingested." in admin.get(page).content.decode()
+    assert "Countries of callers are not known" not in admin.get(page).content.decode()
+    made = record(at=(timezone.now() - timedelta(minutes=5)).timestamp())
+    (tmp_path / "gw-000000000001.journal").write_bytes(MAGIC + frame(made))
+    settings.GEOIP_DATABASE = str(tmp_path / "none.mmdb")
+    shown = admin.get(page).content.decode()
+    assert "was made 5\xa0minutes ago" in shown
+    assert "Look whether the worker runs" in shown
+    assert "none.mmdb: No such file or directory" in shown

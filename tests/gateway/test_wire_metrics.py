@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.configuration.snapshot import Backend, Breaker
+from gateway.journal.lag import note_ingested
+from gateway.journal.parts import MAGIC, parts
 from tests.gateway.conftest import echo_snapshot, free_port, wait_for
 from tests.gateway.raw import OK, BackendConnection
 from tests.gateway.redis_server import RedisServer
@@ -146,6 +148,12 @@ def test_what_the_gateway_holds_is_told(measured, backend):
     assert samples["journal_bytes",] == sum(
         part.stat().st_size for part in (measured.directory / "journal").glob("*.journal")
     )
+    assert samples["journal_uningested_bytes",] == samples["journal_bytes",] - len(MAGIC)
+    assert 0 < samples["journal_uningested_seconds",] < 600
+    (part,) = parts(measured.directory / "journal")
+    note_ingested(measured.directory / "journal", {part.file.name: part.file.stat().st_size})
+    told = scrape(measured.management)
+    assert (told["journal_uningested_bytes",], told["journal_uningested_seconds",]) == (0, 0)
     assert samples["snapshot_revision", "0"] == 1
     assert samples["snapshot_refused", "0"] == 0
     assert samples["snapshot_loaded_timestamp_seconds", "0"] > samples["process_start_time_seconds", "0"] - 1
