@@ -479,7 +479,9 @@ class Invitation(models.Model):
     first_name = models.CharField(_("first name"), max_length=100, blank=True, validators=[validate_name])
     last_name = models.CharField(_("last name"), max_length=100, blank=True, validators=[validate_name])
     note = models.TextField(_("note"), blank=True, max_length=2000, help_text=_("Stands in the mail."))
-    groups = models.ManyToManyField(Group, verbose_name=_("groups"), blank=True, related_name="+")
+    groups = models.ManyToManyField(
+        Group, verbose_name=_("groups"), blank=True, related_name="+", limit_choices_to={"built_in": False}
+    )
     # Of the link's token, which is in the mail and nowhere else.
     digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
     invited_by = models.ForeignKey(

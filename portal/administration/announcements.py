@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from apis.models import API
 from notifications import announcements
@@ -22,17 +22,17 @@ from notifications.models import Announcement
 from notifications.rendering import Rendered, one_line
 from notifications.rendering import render as render_mail
 from notifications.texts import text_of
-from portal.administration.model_admin import ModelAdmin
+from portal.administration.model_admin import ModelAdmin, choose_one
 from portal.administration.steps import administrator
 from subscriptions.models import Product
 
 
 class AnnouncementForm(forms.Form):
     product = forms.ModelChoiceField(
-        Product.objects.all(), required=False, label=gettext_lazy("Product"), widget=UnfoldAdminSelectWidget
+        Product.objects.all(), required=False, label=gettext_lazy("Product"), widget=choose_one(Announcement, "product")
     )
     api = forms.ModelChoiceField(
-        API.objects.all(), required=False, label=gettext_lazy("or API"), widget=UnfoldAdminSelectWidget
+        API.objects.all(), required=False, label=gettext_lazy("or API"), widget=choose_one(Announcement, "api")
     )
     subject = forms.CharField(label=gettext_lazy("Subject"), max_length=150, widget=UnfoldAdminTextInputWidget)
     body = forms.CharField(

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apis.models import API
 from apis.names import free_name
@@ -18,11 +18,11 @@ from apis.origins import parse_origins
 from portal.administration.branding import service_of
 from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
-from portal.administration.model_admin import AutocompleteFilter, ModelAdmin, RowsField
+from portal.administration.model_admin import AutocompleteFilter, ModelAdmin, RowsField, choose_many
 from portal.base_urls import base_urls
 from portal.gateway_addresses import refuse_own_address
 from service.models import current
-from subscriptions.models import Product
+from subscriptions.models import Product, Subscription
 from subscriptions.offering import refuse_several_open_products
 
 SHOWN_OPERATIONS = 200
@@ -33,7 +33,7 @@ class APIForm(forms.ModelForm):  # type: ignore[type-arg]
         Product.objects.all(),
         required=False,
         label=_("Products"),
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        widget=choose_many(Subscription, "product"),
         help_text=_("Developers who subscribe to one of them can call the API."),
     )
 

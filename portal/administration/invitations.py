@@ -16,7 +16,6 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -25,7 +24,7 @@ from accounts import invitations
 from accounts.models import Group, Invitation
 from accounts.names import validate_name
 from portal.administration.labels import label_column
-from portal.administration.model_admin import RowsField
+from portal.administration.model_admin import RowsField, choose_many
 from portal.administration.read_only import ReadOnlyAdmin
 from portal.administration.steps import administrator
 
@@ -66,7 +65,7 @@ class InviteForm(forms.Form):
         Group.objects.filter(built_in=False),
         required=False,
         label=_("Groups"),
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        widget=choose_many(Invitation, "groups"),
         help_text=_("They are joined as the invitation is accepted."),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelect, AutocompleteSelectMultiple
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
@@ -52,6 +52,15 @@ class Autocomplete(_PossibleIds, AutocompleteSelect):
 
 class AutocompleteMultiple(_PossibleIds, AutocompleteSelectMultiple):
     pass
+
+
+def choose_one(model: type[Model], field: str) -> Autocomplete:
+    """For a form that is no model's: rows are chosen as for this field of a model, a foreign key or many of them."""
+    return Autocomplete(model._meta.get_field(field), admin.site)
+
+
+def choose_many(model: type[Model], field: str) -> AutocompleteMultiple:
+    return AutocompleteMultiple(model._meta.get_field(field), admin.site)
 
 
 class RowsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]

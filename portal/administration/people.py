@@ -17,13 +17,14 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts.closing import close
 from accounts.models import (
     ClaimedMembership,
     CustomValue,
     Group,
+    Invitation,
     Team,
     TeamMembership,
     User,
@@ -35,7 +36,7 @@ from accounts.user_states import LastAdministrator, refuse_last_administrator
 from portal.administration import password_link, second_factors
 from portal.administration.deletion import line
 from portal.administration.labels import label_column
-from portal.administration.model_admin import ModelAdmin, RowsField
+from portal.administration.model_admin import ModelAdmin, RowsField, choose_many
 from portal.administration.searching import words
 from portal.administration.steps import administrator
 from portal.administration.user_steps import STEPS
@@ -70,7 +71,7 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
         Group.objects.filter(built_in=False),
         required=False,
         label=_("Groups"),
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        widget=choose_many(Invitation, "groups"),
         help_text=_("Beside the built-in ones, to which everybody belongs by what he is."),
     )
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,23 +13,25 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import Team, User
-from portal.administration.model_admin import Autocomplete, ModelAdmin
+from portal.administration.model_admin import ModelAdmin, choose_one
 from portal.administration.steps import administrator
 from subscriptions import lifecycle
 from subscriptions.models import Subscription
 from subscriptions.ownership import transfer
 
 
-def _autocomplete(field: str) -> Autocomplete:
-    return Autocomplete(Subscription._meta.get_field(field), admin.site)
-
-
 class TransferForm(forms.Form):
     owner = forms.ModelChoiceField(
-        User.objects.filter(state=User.State.ACTIVE), label=_("Person"), required=False, widget=_autocomplete("owner")
+        User.objects.filter(state=User.State.ACTIVE),
+        label=_("Person"),
+        required=False,
+        widget=choose_one(Subscription, "owner"),
     )
     team = forms.ModelChoiceField(
-        Team.objects.filter(deleted_at=None), label=_("Or team"), required=False, widget=_autocomplete("team")
+        Team.objects.filter(deleted_at=None),
+        label=_("Or team"),
+        required=False,
+        widget=choose_one(Subscription, "team"),
     )
     comment = forms.CharField(
         label=_("Comment"),
