@@ -69,6 +69,12 @@ class MemberInline(TabularInline):
 
 @admin.register(Backend)
 class BackendAdmin(ModelAdmin):
+    help_texts = {
+        "title": _("What administrators read where they choose a backend."),
+        "description": _("For administrators."),
+        "breaker_interval_seconds": _("Failures that are longer ago do not count."),
+        "breaker_trip_seconds": _("So long it gets no calls; then a single one tries whether it is well."),
+    }
     """A pool is added by a button of its own; what a backend is stays as it was added."""
 
     list_display = ["title", "shown_type", "target", "used_by", "shown_state"]

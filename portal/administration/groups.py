@@ -42,6 +42,12 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class GroupAdmin(ModelAdmin):
+    help_texts = {
+        "display_name": _("What administrators read where they choose groups."),
+        "name": _("By which programs know it: letters, digits and hyphens."),
+        "description": _("For administrators: who belongs here, and why."),
+        "members": _("People who are listed by hand. They see the products that the group may see."),
+    }
     form = GroupForm
     list_display = ["display_name", "name", "shown_type", "member_count"]
     search_fields = ["display_name", "name"]

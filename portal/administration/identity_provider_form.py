@@ -42,13 +42,18 @@ def kinds() -> list[tuple[str, Any]]:
 
 
 class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
-    provider = forms.ChoiceField(label=_("Kind"), widget=UnfoldAdminSelectWidget)
+    provider = forms.ChoiceField(
+        label=_("Kind"),
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("How it speaks with the portal. It decides which of the fields below count."),
+    )
     new_secret = forms.CharField(
         label=_("Client secret"),
         required=False,
         max_length=1000,
         strip=True,
         widget=UnfoldAdminPasswordWidget({"autocomplete": "off"}),
+        help_text=_("From the provider, where the portal is registered as an application. Kept encrypted."),
     )
     server_url = forms.URLField(
         label=_("Address of the provider"),
@@ -76,13 +81,20 @@ class IdentityProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminTextInputWidget,
         help_text=_("SAML only: where the provider publishes its metadata. Or give what follows."),
     )
-    entity_id = forms.CharField(label=_("Entity id"), required=False, max_length=500, widget=UnfoldAdminTextInputWidget)
+    entity_id = forms.CharField(
+        label=_("Entity id"),
+        required=False,
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("SAML only: by which name the provider calls itself."),
+    )
     sso_url = forms.URLField(
         label=_("Address of sign-in"),
         required=False,
         max_length=500,
         assume_scheme="https",
         widget=UnfoldAdminTextInputWidget,
+        help_text=_("SAML only: where the provider signs people in (HTTP-Redirect)."),
     )
     certificate = forms.CharField(
         label=_("Certificate"),

@@ -51,6 +51,12 @@ class MailServerForm(forms.ModelForm):  # type: ignore[type-arg]
             "username": UnfoldAdminTextInputWidget({"autocomplete": "off"}),
             "sender": UnfoldAdminTextInputWidget,
         }
+        help_texts = {
+            "host": gettext_lazy("Such as smtp.example.org."),
+            "port": gettext_lazy("Usually 587 with STARTTLS, or 465 with TLS from the beginning."),
+            "security": gettext_lazy("Of the connection; the provider of the server says which."),
+            "username": gettext_lazy("Empty: the server asks for none."),
+        }
 
     def clean_sender(self) -> str:
         sender = str(self.cleaned_data["sender"])

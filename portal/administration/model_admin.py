@@ -3,6 +3,7 @@
 Django's own admin asks the database for it as it is, which raises where it is no number or too large for a column.
 """
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from unfold import admin as unfold
 from unfold.contrib.filters import admin as unfold_filters
@@ -94,7 +96,17 @@ class AutocompleteFilter(unfold_filters.AutocompleteSelectFilter):
     form_class = _FilterForm
 
 
-class _ChoiceOfRows(BaseModelAdminMixin):
+class _Fields(BaseModelAdminMixin):
+    """`help_texts` are what the administration says of fields whose model says nothing."""
+
+    help_texts: Mapping[str, str | Promise] = {}
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+        if db_field.name in self.help_texts:
+            kwargs.setdefault("help_text", self.help_texts[db_field.name])
+        field: forms.Field | None = super().formfield_for_dbfield(db_field, request, **kwargs)
+        return field
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if self._is_autocompleted(db_field, request):
             kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site))
@@ -110,11 +122,11 @@ class _ChoiceOfRows(BaseModelAdminMixin):
         return db_field.name in self.get_autocomplete_fields(request)
 
 
-class TabularInline(_ChoiceOfRows, unfold.TabularInline):
+class TabularInline(_Fields, unfold.TabularInline):
     pass
 
 
-class ModelAdmin(_ChoiceOfRows, unfold.ModelAdmin):
+class ModelAdmin(_Fields, unfold.ModelAdmin):
     """Its history is the audit log, which notices changes of rows by itself and is told of the rest in words."""
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:

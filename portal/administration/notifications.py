@@ -15,6 +15,9 @@ from service.models import current
 
 @admin.register(PublisherNotification)
 class PublisherNotificationAdmin(ModelAdmin):
+    help_texts = {
+        "users": _("They get it at the addresses of their accounts."),
+    }
     list_display = ["shown_name", "shown_recipients"]
     list_display_links = ["shown_name"]
     fields = ["shown_name", "to_administrator", "emails", "users"]

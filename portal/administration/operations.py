@@ -228,6 +228,10 @@ class RepresentationForm(AddedRowForm):
             "content_type": OfferingInput(CONTENT_TYPES),
             "example": UnfoldAdminTextareaWidget({"rows": 6, "spellcheck": "false", "class": "code-field"}),
         }
+        help_texts = {
+            "content_type": _("Such as application/json."),
+            "example": _("A whole body. Try it begins with the first one."),
+        }
 
 
 class RepresentationInline(StackedInline):
@@ -256,6 +260,10 @@ class ResponseRepresentationInline(RepresentationInline):
 class ResponseForm(AddedRowForm):
     class Meta:
         widgets = {"description": UnfoldAdminTextareaWidget({"rows": 2})}
+        help_texts = {
+            "status_code": _("Such as 200 or 404."),
+            "description": _("When the API answers so."),
+        }
 
 
 class ResponseInline(StackedInline):
@@ -308,6 +316,10 @@ class OperationForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Operation)
 class OperationAdmin(ModelAdmin):
+    help_texts = {
+        "display_name": _("As developers read it in the list of operations."),
+        "request_description": _("What the body of a request holds, above the examples. Markdown."),
+    }
     form = OperationForm
     list_display = ["display_name", "shown_method", "url_template", "api"]
     list_filter = [("api", AutocompleteFilter), "method"]

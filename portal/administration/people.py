@@ -180,6 +180,9 @@ class RoleFilter(admin.SimpleListFilter):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
+    help_texts = {
+        "email": _("The name that signs in. One that is written here counts as confirmed."),
+    }
     form = UserForm
     add_form = AddUserForm
     change_password_form = AdminPasswordChangeForm

@@ -63,6 +63,9 @@ def key_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
 class PortalSettingsAdmin(ModelAdmin):
     """There is one row, so that its list leads straight to it."""
 
+    help_texts = {
+        "sign_up": _("Who makes an account for himself."),
+    }
     form = PortalSettingsForm
     formfield_overrides = {URLField: {"widget": UnfoldAdminURLInputWidget, "assume_scheme": "https"}}
     readonly_fields = ["shown_key"]

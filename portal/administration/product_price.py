@@ -43,6 +43,7 @@ class PriceFields(forms.Form):
         max_digits=12,
         decimal_places=3,
         widget=UnfoldAdminDecimalFieldWidget,
+        help_text=_("For each subscription, whether it calls or not."),
     )
     price_included_calls = forms.IntegerField(
         label=_("Included calls per month"),
@@ -50,6 +51,7 @@ class PriceFields(forms.Form):
         min_value=0,
         max_value=10**15,
         widget=UnfoldAdminIntegerFieldWidget,
+        help_text=_("So many cost nothing more."),
     )
     price_per_thousand_calls = forms.DecimalField(
         label=_("Amount per 1,000 calls"),

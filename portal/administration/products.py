@@ -138,6 +138,12 @@ class ProductForm(PriceFields, forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Product)
 class ProductAdmin(ModelAdmin):
+    help_texts = {
+        "display_name": _("As developers read it."),
+        "state": _("One that is not published is seen by administrators only; keys that exist go on."),
+        "apis": _("What its subscriptions may call."),
+        "approval_required": _("A request waits until an administrator approves it. Off: its keys work at once."),
+    }
     form = ProductForm
     list_display = ["display_name", "shown_state", "access", "api_count", "active_count", "waiting_count", "position"]
     list_filter = ["state", "approval_required", "subscription_required"]

@@ -13,6 +13,12 @@ from service.models import Service
 class ServiceAdmin(ModelAdmin):
     """There is one service, so that its list leads straight to it."""
 
+    help_texts = {
+        "organization_name": _("Stands on each page of the portal and in mails."),
+        "administrator_email": _(
+            "Gets the notifications that name nobody else; people who cannot sign in are told to write here."
+        ),
+    }
     fields = ["name", "gateway_url", "organization_name", "administrator_email", "created_at"]
     readonly_fields = ["name", "gateway_url", "created_at"]
 

@@ -44,9 +44,6 @@ OWNERS: dict[str, QuerySet[Any]] = {
 }
 UNUSED = timedelta(days=90)
 SOON = timedelta(days=30)
-HELP_TEXTS = {
-    "allow_tracing": _("Callers who hold a debug token may see how each of its calls was processed."),
-}
 
 
 class UseFilter(admin.SimpleListFilter):
@@ -99,6 +96,15 @@ class EventInline(TabularInline):
 class SubscriptionAdmin(ModelAdmin):
     """States change only by the steps of the lifecycle; keys are never shown here, but for their first characters."""
 
+    help_texts = {
+        "display_name": _("As its owner and administrators read it."),
+        "owner": _("The person who sees its keys and may change it."),
+        "team": _("Or the team whose members share it."),
+        "product": _("It opens the APIs of the product, within the limits of the product."),
+        "api": _("It opens this API, without the limits of a product."),
+        "all_apis": _("It opens every API, also those that are added later."),
+        "allow_tracing": _("Callers who hold a debug token may see how each of its calls was processed."),
+    }
     list_display = ["display_name", "shown_owner", "scope", "shown_state", "created_at", "expires_at", "last_used"]
     list_filter = [
         "state",
@@ -171,9 +177,6 @@ class SubscriptionAdmin(ModelAdmin):
         shown += ["terms_version", "terms_accepted"]
         fixed = ["created_at", "started_at", "ended_at"] + ([] if obj.is_live else ["expires_at", "notice_at"])
         return [*shown, *fixed]
-
-    def get_form(self, request: HttpRequest, obj: Subscription | None = None, **kwargs: Any) -> Any:
-        return super().get_form(request, obj, **{"help_texts": HELP_TEXTS, **kwargs})
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in OWNERS:

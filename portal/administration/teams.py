@@ -60,6 +60,9 @@ class InvitationInline(ReadOnlyInline):
 class TeamAdmin(ModelAdmin):
     """Memberships change by the operations that the portal uses."""
 
+    help_texts = {
+        "name": _("As its members read it, and the owners of its subscriptions in lists."),
+    }
     list_display = ["name", "member_count", "created_at", "deleted_at"]
     list_filter = [("deleted_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "members__email"]

@@ -42,7 +42,9 @@ class EventsWidget(forms.CheckboxSelectMultiple):
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
-    events = forms.MultipleChoiceField(label=_("Events"), choices=event_choices, widget=EventsWidget)
+    events = forms.MultipleChoiceField(
+        label=_("Events"), choices=event_choices, widget=EventsWidget, help_text=_("What it is told of.")
+    )
     headers = forms.CharField(
         label=_("Own headers"),
         required=False,

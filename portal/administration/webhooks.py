@@ -92,6 +92,12 @@ def _changeable(request: HttpRequest, pk: int, model_admin: ModelAdmin) -> Endpo
 
 @admin.register(Endpoint)
 class EndpointAdmin(ModelAdmin):
+    help_texts = {
+        "name": _("As administrators read it."),
+        "url": _("Where each event is sent, by POST."),
+        "description": _("For administrators: what receives the events."),
+        "is_active": _("Off: it gets nothing; what waits for it is sent when it is on again."),
+    }
     form = WebhookForm
     list_display = ["name", "url", "shown_events", "health", "last_success_at"]
     list_filter = ["is_active"]
