@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from analytics.models import QuotaUse, QuotaWarning
 from analytics.usage import limits_of
@@ -37,21 +39,45 @@ class Stand:
 def warn(now: datetime) -> int:
     """Record events for quotas that have passed a level since the last time; returns how many."""
     count = 0
-    for product, limits in limits_of(set(ProductPolicy.objects.values_list("product_id", flat=True))).items():
-        if limits.quota is not None:
-            for use, level, stand in _passed(product, limits.quota, now):
-                count += _warn(use, limits.quota, level, stand)
+    for product, quota in _quotas():
+        for use, level, stand in _passed(product, quota, now):
+            count += _warn(use, quota, level, stand)
     return count
 
 
-def _passed(product: int, quota: Quota, now: datetime) -> Iterator[tuple[QuotaUse, int, Stand]]:
-    """Uses in the period that runs now that have passed a level which was not told yet."""
-    told = QuotaWarning.objects.filter(subscription_id=OuterRef("pk"), period_start=OuterRef("period_start"))
-    uses = QuotaUse.objects.filter(_at_least(quota, APPROACHING), product_id=product).annotate(
-        told=Subquery(told.order_by("-percent").values("percent")[:1])
-    )
+def nearly_used(now: datetime, *, most: int) -> list[tuple[UUID, Stand]]:
+    """Of which subscriptions most of a product's quota is used, the fullest first; some may have ended since."""
+    found = {
+        use.pk: max(_stands(use, quota), key=lambda stand: stand.percent)
+        for product, quota in _quotas()
+        for limit, column in ((quota.calls, "-calls"), (quota.kilobytes, "-bytes"))
+        if limit is not None
+        for use in _nearly_used(product, quota, now).order_by(column)[:most]
+    }
+    return sorted(found.items(), key=lambda one: -one[1].percent)[:most]
+
+
+def _quotas() -> Iterator[tuple[int, Quota]]:
+    """By product."""
+    for product, limits in limits_of(set(ProductPolicy.objects.values_list("product_id", flat=True))).items():
+        if limits.quota is not None:
+            yield product, limits.quota
+
+
+def _nearly_used(product: int, quota: Quota, now: datetime) -> QuerySet[QuotaUse]:
+    """In the period that runs now."""
+    uses = QuotaUse.objects.filter(_at_least(quota, APPROACHING), product_id=product)
     if quota.renewal_period_seconds:
         uses = uses.filter(period_start__gt=now - timedelta(seconds=quota.renewal_period_seconds))
+    return uses
+
+
+def _passed(product: int, quota: Quota, now: datetime) -> Iterator[tuple[QuotaUse, int, Stand]]:
+    """Uses that have passed a level which was not told yet."""
+    told = QuotaWarning.objects.filter(subscription_id=OuterRef("pk"), period_start=OuterRef("period_start"))
+    uses: QuerySet[Any] = _nearly_used(product, quota, now).annotate(
+        told=Subquery(told.order_by("-percent").values("percent")[:1])
+    )
     for use in uses.filter(Q(told=None) | Q(told__lt=REACHED)).iterator(chunk_size=1000):
         stand = max(_stands(use, quota), key=lambda stand: stand.percent)
         level = REACHED if stand.percent >= REACHED else APPROACHING

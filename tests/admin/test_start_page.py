@@ -18,13 +18,14 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.roles import Role, give
 from analytics import tasks as analytics
-from analytics.models import CallKind, ProductQuarter
+from analytics.models import CallKind, ProductQuarter, QuotaUse
 from backends.credentials import put_credentials
 from backends.models import Backend
 from events.models import Event
 from gateway.configuration.snapshot import Credentials
 from notifications import tasks as notifications
 from notifications.models import OutboxMail
+from policies.models import ProductPolicy
 from portal import heartbeat
 from portal.administration import counting
 from publisher.models import Revision
@@ -274,3 +275,15 @@ def test_who_may_only_look_is_offered_no_step(service, signed_in, alice, unlimit
     text = page(signed_in(supporter))
     assert "1 request to approve" in text
     assert "/step/approve/" not in text
+
+
+def test_quota_that_is_nearly_used_is_told(admin, starter, alice, bob):
+    quota = '<policies><inbound><quota calls="1000" renewal-period="3600" /></inbound></policies>'
+    ProductPolicy.objects.update_or_create(product=starter, defaults={"document": quota})
+    for user, name, calls in ((alice, "Nearly full", 930), (bob, "Half full", 500)):
+        pk = lifecycle.subscribe(user=user, product=starter, display_name=name).pk
+        QuotaUse.objects.create(subscription_id=pk, product_id=starter.pk, period_start=timezone.now(), calls=calls)
+    text = page(admin)
+    assert "Quotas that are nearly used" in text
+    assert "93% of 1,000 calls" in text
+    assert "Half full" not in text

@@ -7,11 +7,13 @@ from typing import Any
 
 from django.core.cache import cache
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
+from analytics.quota_watch import Stand, nearly_used
 from backends.certificates import facts
 from backends.credentials import credentials_of
 from backends.models import Backend
@@ -179,6 +181,26 @@ def _ending_subscriptions(may: MayDo, now: datetime) -> Iterator[Item]:
         yield Item("event_busy", _("Subscriptions that end soon"), url=url, rows=rows)
 
 
+def _quotas(may: MayDo, now: datetime) -> Iterator[Item]:
+    """Subscriptions whose calls are refused soon, or are already."""
+    used = dict(nearly_used(now, most=SHOWN_ROWS))
+    live = Subscription.objects.filter(pk__in=used, state=Subscription.State.ACTIVE)
+    named = live.select_related("owner", "team", "product", "api").in_bulk()
+    rows = [
+        Row(named[pk].display_name, _page_of(named[pk]), [_owner(named[pk]), named[pk].scope_name, _how_much(stand)])
+        for pk, stand in used.items()
+        if pk in named
+    ]
+    if rows:
+        advice = _("Past that their calls are refused.")
+        yield Item("data_usage", _("Quotas that are nearly used"), "warn", advice=advice, rows=rows)
+
+
+def _how_much(stand: Stand) -> str:
+    text = _("%(percent)s%% of %(quota)s calls") if stand.unit == "calls" else _("%(percent)s%% of %(quota)s KB")
+    return text % {"percent": stand.percent, "quota": number_format(stand.quota, force_grouping=True)}
+
+
 def _ending_keys(may: MayDo, now: datetime) -> Iterator[Item]:
     """Keys that were replaced, work on for a while, and are still called with."""
     old = SubscriptionKey.objects.old().filter(ends_at__range=(now, now + SOON), last_used_at__gte=now - STILL_USED)
@@ -238,6 +260,7 @@ _SOURCES: tuple[tuple[str, Callable[[MayDo, datetime], Iterator[Item]]], ...] = 
     ("accounts.view_user", _people),
     ("subscriptions.view_subscription", _ending_subscriptions),
     ("subscriptions.view_subscription", _ending_keys),
+    ("subscriptions.view_subscription", _quotas),
     ("backends.view_backend", _certificates),
 )
 
