@@ -216,9 +216,9 @@ def test_subscriptions_that_end_soon_are_shown(admin, admin_user, unlimited):
     assert "Ends late" not in page(admin)
 
 
-def test_errors_lead_to_their_calls(admin, api):
-    make_call(api_id=api.pk, response_code=429, error_reason="RateLimitExceeded")
-    url = f"/admin/analytics/call/?period=day&amp;code=429&amp;api={api.pk}"
+def test_errors_lead_to_their_calls(admin, api, operation):
+    make_call(api_id=api.pk, operation_id=operation.pk, response_code=429, error_reason="RateLimitExceeded")
+    url = f"/admin/analytics/call/?period=day&amp;code=429&amp;api={api.pk}&amp;operation={operation.pk}"
     text = page(admin)
     assert f'href="{url}"' in text
     assert "RateLimitExceeded · 1 call" in text

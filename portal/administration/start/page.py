@@ -44,16 +44,21 @@ _COUNTED: tuple[tuple[str | Promise, type[Model]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class TopError:
-    """Calls of one API that were answered so, for one reason, and the list of them."""
+    """Calls of one operation that were answered so, for one reason, and the list of them."""
 
     api: API | None
+    operation: Operation | None
     code: int
     reason: str
     count: int
 
     @property
     def url(self) -> str:
-        query = {"period": "day", "code": self.code, **({"api": self.api.pk} if self.api else {})}
+        query: dict[str, Any] = {"period": "day", "code": self.code}
+        if self.api is not None:
+            query["api"] = self.api.pk
+        if self.operation is not None:
+            query["operation"] = self.operation.pk
         return f"{reverse('admin:analytics_call_changelist')}?{urlencode(query)}"
 
 
@@ -89,12 +94,16 @@ def trend(now: datetime) -> Trend:
 
 
 def top_errors(now: datetime) -> list[TopError]:
-    """By API, status and reason, the most frequent first, of the last day."""
+    """By operation, status and reason, the most frequent first, of the last day."""
     failed = Call.objects.filter(at__gte=now - timedelta(hours=HOURS), response_code__gte=400)
-    latest = failed.order_by("-at").values_list("api_id", "response_code", "error_reason")[:LOOKED_AT_ERRORS]
-    most = Counter(latest).most_common(SHOWN_ERRORS)
-    apis = API.objects.in_bulk([api for (api, _code, _reason), _count in most if api is not None])
-    return [TopError(apis.get(api or 0), code, reason, count) for (api, code, reason), count in most]
+    latest = failed.order_by("-at").values_list("api_id", "operation_id", "response_code", "error_reason")
+    most = Counter(latest[:LOOKED_AT_ERRORS]).most_common(SHOWN_ERRORS)
+    apis = API.objects.in_bulk([api for (api, *_rest), _count in most if api])
+    operations = Operation.objects.in_bulk([operation for (_api, operation, *_rest), _count in most if operation])
+    return [
+        TopError(apis.get(api or 0), operations.get(operation or 0), code, reason, count)
+        for (api, operation, code, reason), count in most
+    ]
 
 
 def counts() -> list[tuple[str | Promise, str, int]]:
