@@ -182,16 +182,40 @@ class UsageDay(Rollup):
         verbose_name_plural = _("usage in days")
 
 
+class OperationQuarter(Rollup):
+    """By quarter of an hour, for charts over long periods: tells operations and their APIs apart only."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage of an operation in a quarter of an hour")
+        verbose_name_plural = _("usage of operations in quarters of an hour")
+
+
+class OperationDay(Rollup):
+    """The same by day."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage of an operation in a day")
+        verbose_name_plural = _("usage of operations in days")
+
+
 class APIQuarter(Rollup):
-    """By quarter of an hour, for charts over long periods: tells APIs apart only."""
+    """By quarter of an hour and API."""
 
     class Meta(Rollup.Meta):
         verbose_name = _("usage of an API in a quarter of an hour")
         verbose_name_plural = _("usage of APIs in quarters of an hour")
 
 
+class APIDay(Rollup):
+    """The same by day."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage of an API in a day")
+        verbose_name_plural = _("usage of APIs in days")
+
+
 class ProductQuarter(Rollup):
-    """The same, by product."""
+    """By quarter of an hour and product."""
 
     class Meta(Rollup.Meta):
         verbose_name = _("usage of a product in a quarter of an hour")
@@ -199,11 +223,43 @@ class ProductQuarter(Rollup):
 
 
 class CountryQuarter(Rollup):
-    """The same, by API and by the country that calls came from."""
+    """By quarter of an hour, API and the country that calls came from."""
 
     class Meta(Rollup.Meta):
         verbose_name = _("usage from a country in a quarter of an hour")
         verbose_name_plural = _("usage from countries in quarters of an hour")
+
+
+class CountryDay(Rollup):
+    """The same by day."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage from a country in a day")
+        verbose_name_plural = _("usage from countries in days")
+
+
+class ProductDay(Rollup):
+    """The same by day."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage of a product in a day")
+        verbose_name_plural = _("usage of products in days")
+
+
+class TotalQuarter(Rollup):
+    """By quarter of an hour: all calls."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("all usage in a quarter of an hour")
+        verbose_name_plural = _("all usage in quarters of an hour")
+
+
+class TotalDay(Rollup):
+    """The same by day."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("all usage in a day")
+        verbose_name_plural = _("all usage in days")
 
 
 class SubscriptionQuarter(models.Model):

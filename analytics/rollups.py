@@ -5,7 +5,7 @@ one that writes roll-ups; a second one waits for the first by the rows that both
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
@@ -15,11 +15,19 @@ from django.db import transaction
 
 from analytics import latency, rows, sums
 from analytics.models import (
+    APIDay,
     APIQuarter,
     CallKind,
+    CountryDay,
     CountryQuarter,
+    OperationDay,
+    OperationQuarter,
     PendingCalls,
+    ProductDay,
     ProductQuarter,
+    Rollup,
+    TotalDay,
+    TotalQuarter,
     UsageDay,
     UsageQuarter,
 )
@@ -27,13 +35,11 @@ from analytics.records import QUARTER_SECONDS
 from analytics.sums import MOST, NOBODY, Kind, Sums, Times
 
 BATCHES = 100
-_DAY_SECONDS = 24 * 3600
+DAY_SECONDS = 24 * 3600
 # SQLite and PostgreSQL both take so many parameters.
 _IDS_AT_ONCE = 10_000
 
-RollupTable: TypeAlias = (
-    type[UsageQuarter] | type[UsageDay] | type[APIQuarter] | type[ProductQuarter] | type[CountryQuarter]
-)
+RollupTable: TypeAlias = type[Rollup]
 _Id = TypeVar("_Id")
 _Table: TypeAlias = dict[int, dict[Kind, Sums]]
 """Sums by the start of their period, as Unix time, and by kind."""
@@ -47,36 +53,61 @@ SUM_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """A roll-up's table, how long its periods are, and the kind that it sums calls of another kind under."""
+    """A roll-up's table, how long its periods are, and the fields of a kind that it tells apart.
+
+    It is summed up from another grain's sums, whose periods and kinds are parts of its own, or from all that
+    is known.
+    """
 
     model: RollupTable
     seconds: int
-    kind: Callable[[Kind], Kind]
+    fields: frozenset[str]
+    of: "Grain | None" = None
+
+    def kind(self, kind: Kind) -> Kind:
+        subscription, api, operation, product, user, country = kind
+        has = self.fields.__contains__
+        return (
+            subscription if has("subscription_id") else NOBODY,
+            api if has("api_id") else 0,
+            operation if has("operation_id") else 0,
+            product if has("product_id") else 0,
+            user if has("user_id") else 0,
+            country if has("country") else "",
+        )
 
 
-def _any_country(kind: Kind) -> Kind:
-    return (*kind[:5], "")
+_ALL = frozenset({"pk", "subscription_id", "api_id", "operation_id", "product_id", "user_id"})
+_OPERATION, _COUNTRY = frozenset({"api_id", "operation_id"}), frozenset({"api_id", "country"})
+_API, _PRODUCT = frozenset({"api_id"}), frozenset({"product_id"})
 
-
-def _api(kind: Kind) -> Kind:
-    return NOBODY, kind[1], 0, 0, 0, ""
-
-
-def _product(kind: Kind) -> Kind:
-    return NOBODY, 0, 0, kind[3], 0, ""
-
-
-def _api_and_country(kind: Kind) -> Kind:
-    return NOBODY, kind[1], 0, 0, 0, kind[5]
-
-
-GRAINS = (
-    Grain(UsageQuarter, QUARTER_SECONDS, _any_country),
-    Grain(UsageDay, _DAY_SECONDS, _any_country),
-    Grain(APIQuarter, QUARTER_SECONDS, _api),
-    Grain(ProductQuarter, QUARTER_SECONDS, _product),
-    Grain(CountryQuarter, QUARTER_SECONDS, _api_and_country),
+_USAGE_QUARTERS = Grain(UsageQuarter, QUARTER_SECONDS, _ALL)
+_OPERATION_QUARTERS = Grain(OperationQuarter, QUARTER_SECONDS, _OPERATION, _USAGE_QUARTERS)
+_API_QUARTERS = Grain(APIQuarter, QUARTER_SECONDS, _API, _OPERATION_QUARTERS)
+_PRODUCT_QUARTERS = Grain(ProductQuarter, QUARTER_SECONDS, _PRODUCT, _USAGE_QUARTERS)
+_COUNTRY_QUARTERS = Grain(CountryQuarter, QUARTER_SECONDS, _COUNTRY)
+_TOTAL_QUARTERS = Grain(TotalQuarter, QUARTER_SECONDS, frozenset(), _PRODUCT_QUARTERS)
+QUARTERS = (
+    _TOTAL_QUARTERS,
+    _PRODUCT_QUARTERS,
+    _API_QUARTERS,
+    _OPERATION_QUARTERS,
+    _COUNTRY_QUARTERS,
+    _USAGE_QUARTERS,
 )
+"""From the one that tells the least apart."""
+
+DAYS = (
+    Grain(TotalDay, DAY_SECONDS, frozenset(), _TOTAL_QUARTERS),
+    Grain(ProductDay, DAY_SECONDS, _PRODUCT, _PRODUCT_QUARTERS),
+    Grain(APIDay, DAY_SECONDS, _API, _API_QUARTERS),
+    Grain(OperationDay, DAY_SECONDS, _OPERATION, _OPERATION_QUARTERS),
+    Grain(CountryDay, DAY_SECONDS, _COUNTRY, _COUNTRY_QUARTERS),
+    Grain(UsageDay, DAY_SECONDS, _ALL, _USAGE_QUARTERS),
+)
+"""In the same order."""
+
+GRAINS = (*reversed(QUARTERS), *DAYS)
 
 
 def settle(*, batches: int = BATCHES) -> int:
@@ -90,15 +121,21 @@ def settle(*, batches: int = BATCHES) -> int:
 
 def add(lines: Mapping[tuple[int, Kind], Sums]) -> None:
     """Add sums by quarter and kind to all roll-ups; in a transaction."""
-    tables: list[_Table] = [defaultdict(lambda: defaultdict(Sums)) for _ in GRAINS]
-    for (quarter, kind), line in lines.items():
-        for grain, table in zip(GRAINS, tables, strict=True):
-            start = quarter * QUARTER_SECONDS // grain.seconds * grain.seconds
-            table[start][grain.kind(kind)].add(line)
-    ids = _kind_ids({kind for table in tables for by_kind in table.values() for kind in by_kind})
-    for grain, table in zip(GRAINS, tables, strict=True):
-        for start in sorted(table):
-            _add(grain.model, sums.start_of(start), {ids[kind]: line for kind, line in table[start].items()})
+    tables: dict[RollupTable, _Table] = {}
+    for grain in GRAINS:
+        table: _Table = defaultdict(lambda: defaultdict(Sums))
+        tables[grain.model] = table
+        if grain.of is None:
+            for (quarter, kind), line in lines.items():
+                table[quarter * grain.seconds][grain.kind(kind)].add(line)
+        else:
+            for part, by_kind in tables[grain.of.model].items():
+                into = table[part // grain.seconds * grain.seconds]
+                for kind, line in by_kind.items():
+                    into[grain.kind(kind)].add(line)
+    ids = _kind_ids({kind for table in tables.values() for by_kind in table.values() for kind in by_kind})
+    for model, table in tables.items():
+        _add(model, table, ids)
 
 
 def _kind_ids(kinds: set[Kind]) -> dict[Kind, int]:
@@ -134,12 +171,15 @@ def _known_ids(kinds: set[Kind]) -> dict[Kind, int]:
     return ids
 
 
-def _add(model: RollupTable, at: datetime, by_kind: Mapping[int, Sums]) -> None:
-    for ids in _slices(sorted(by_kind)):
-        stored = model.objects.filter(at=at, kind_id__in=ids).values_list("kind_id", *SUM_FIELDS)
-        for kind, *values in stored.iterator():
-            by_kind[kind].add(_sums(values))
-    changed = ((at, kind, *_values(by_kind[kind])) for kind in sorted(by_kind))
+def _add(model: RollupTable, table: _Table, ids: Mapping[Kind, int]) -> None:
+    changed: list[tuple[Any, ...]] = []
+    for start in sorted(table):
+        at, by_kind = sums.start_of(start), {ids[kind]: line for kind, line in table[start].items()}
+        for some in _slices(sorted(by_kind)):
+            stored = model._default_manager.filter(at=at, kind_id__in=some).values_list("kind_id", *SUM_FIELDS)
+            for kind, *values in stored.iterator():
+                by_kind[kind].add(_sums(values))
+        changed.extend((at, kind, *_values(by_kind[kind])) for kind in sorted(by_kind))
     rows.put_rollups(model._meta.db_table, SUM_FIELDS, changed)
 
 
@@ -188,5 +228,5 @@ def prune(now: datetime, *, days: int) -> int:
     for grain in GRAINS:
         # A day goes when all of its quarters have.
         end = before - timedelta(seconds=grain.seconds)
-        deleted += grain.model.objects.filter(at__lt=end).delete()[0]
+        deleted += grain.model._default_manager.filter(at__lt=end).delete()[0]
     return deleted

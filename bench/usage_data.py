@@ -1,36 +1,147 @@
-"""Usage as a busy month leaves it, for measurements of reports.
+"""Usage as busy months leave it, for measurements of reports and pages.
 
 Calls follow the hours of the day and the days of the week; few APIs and subscriptions make most of
-them (Zipf); times are log-normal around what each operation takes; some calls fail or are refused,
-in bursts. The same seed makes the same calls.
+them (Zipf); times are log-normal around what each operation takes; some calls fail or are refused, an
+API that fails does so for a quarter of an hour, and some calls come without a key or to no API. The
+same seed makes the same calls.
 """
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from math import cos, pi
+from typing import NamedTuple
 
+import msgspec
+
+from analytics.sums import BriefCall, brief
+from gateway.catalogue.cause import Cause, KeyRefused, LimitReached, NotRouted
 from gateway.journal.record import CallRecord
 
-DAYS, APIS, OPERATIONS, SUBSCRIPTIONS, PRODUCTS = 30, 20, 5, 1000, 4
 QUARTER = timedelta(minutes=15)
+# Calls of an operation are cut from a drawn sequence of so many, as drawing each would take hours.
+DRAWN = 4096
+_HEADERS = (
+    (b"Host", b"api.example.org"),
+    (b"User-Agent", b"python-requests/2.32.3"),
+    (b"Accept", b"*/*"),
+    (b"Accept-Encoding", b"gzip, deflate"),
+    (b"Content-Type", b"application/json"),
+    (b"Content-Length", b"812"),
+    (b"Ocp-Apim-Subscription-Key", b"***"),
+)
 
 
-def month(count: int, end: datetime, seed: int = 1) -> Iterator[CallRecord]:
-    """About so many calls in the days up to `end`, in order of time."""
+class Caller(NamedTuple):
+    """Who calls, and from where; no subscription: somebody without a key."""
+
+    subscription: uuid.UUID | None
+    user: int | None
+    product: int | None
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Calls of one caller to one operation in one quarter of an hour; `drawn` lacks time, request id and caller.
+
+    `briefs` are the same in brief.
+    """
+
+    quarter: datetime
+    caller: Caller
+    drawn: Sequence[CallRecord]
+    briefs: Sequence[BriefCall]
+
+    def records(self, draw: random.Random) -> Iterator[CallRecord]:
+        subscription = self.caller.subscription.bytes if self.caller.subscription is not None else None
+        start = self.quarter.timestamp()
+        for one in self.drawn:
+            yield msgspec.structs.replace(
+                one,
+                at=start + draw.random() * 900,
+                request_id=draw.getrandbits(128).to_bytes(16),
+                subscription=subscription,
+                user=self.caller.user,
+                product=self.caller.product,
+            )
+
+
+def groups(
+    *,
+    a_month: int,
+    start: datetime,
+    end: datetime,
+    callers: Sequence[Caller],
+    operations: Sequence[tuple[int, int]],
+    seed: int = 1,
+) -> Iterator[Group]:
+    """About `a_month` calls in each 30 days, in order of quarters; `operations` are APIs and operations of theirs."""
     draw = random.Random(seed)
-    quarters = [end - QUARTER * number for number in range(DAYS * 96, 0, -1)]
-    weights = [_busyness(quarter) for quarter in quarters]
-    callers = [_caller(draw, number) for number in range(SUBSCRIPTIONS)]
-    zipf = list(accumulate(1 / (rank + 1) for rank in range(SUBSCRIPTIONS)))
-    for quarter, weight in zip(quarters, weights, strict=True):
-        calls = round(count * weight / sum(weights))
-        failing_api = draw.randrange(1, APIS + 1) if draw.random() < 0.02 else 0
-        moments = sorted(draw.uniform(0, QUARTER.total_seconds()) for _ in range(calls))
-        for moment, caller in zip(moments, draw.choices(callers, cum_weights=zipf, k=calls), strict=True):
-            yield _call(draw, quarter.timestamp() + moment, *caller, failing_api)
+    sequences = [_Sequences(draw, *operation) for operation in operations]
+    nowhere = _Sequences(draw, None, None)
+    kinds = [(caller, sequence) for caller in callers for sequence in _called(draw, sequences)]
+    weights = [
+        1 / rank * share
+        for rank, count in enumerate(Counter(caller for caller, _ in kinds).values(), 1)
+        for share in _shares(count)
+    ]
+    stranger = Caller(None, None, None, "")
+    kinds += [(stranger, sequence) for sequence in sequences[:20]] + [(stranger, nowhere)]
+    weights += [sum(weights) * 0.0005] * 21
+    bounds = list(accumulate(weights))
+    mean = sum(_busyness(start + QUARTER * number) for number in range(7 * 96)) / (7 * 96)
+    apis = sorted({api for api, _ in operations})
+    at = start
+    while at < end:
+        failing = draw.choice(apis) if draw.random() < 0.02 else 0
+        calls = round(a_month / (30 * 96) * _busyness(at) / mean * draw.uniform(0.9, 1.1))
+        for index, count in Counter(draw.choices(range(len(kinds)), cum_weights=bounds, k=calls)).items():
+            caller, sequence = kinds[index]
+            yield Group(at, caller, *sequence.cut(draw, count, is_failing=sequence.api == failing, caller=caller))
+        at += QUARTER
+
+
+class _Sequences:
+    """Drawn calls of an operation: of a usual day, of a day when the backend fails, and without a key."""
+
+    def __init__(self, draw: random.Random, api: int | None, operation: int | None) -> None:
+        self.api = api
+        self._usual = _with_briefs(_call(draw, api, operation, failing=0.0) for _ in range(DRAWN))
+        self._failing = _with_briefs(_call(draw, api, operation, failing=0.5) for _ in range(DRAWN // 8))
+        self._refused = _with_briefs(_refused(draw, api, operation) for _ in range(DRAWN // 8))
+
+    def cut(
+        self, draw: random.Random, count: int, *, is_failing: bool, caller: Caller
+    ) -> tuple[Sequence[CallRecord], Sequence[BriefCall]]:
+        drawn, briefs = self._refused if caller.subscription is None else self._failing if is_failing else self._usual
+        start = draw.randrange(len(drawn))
+        if start + count > len(drawn):
+            start, rounds = 0, count // len(drawn) + 1
+            drawn, briefs = drawn * rounds, briefs * rounds
+        return drawn[start : start + count], briefs[start : start + count]
+
+
+def _with_briefs(drawn: Iterable[CallRecord]) -> tuple[list[CallRecord], list[BriefCall]]:
+    records = list(drawn)
+    return records, [brief(record, "") for record in records]
+
+
+def _called(draw: random.Random, sequences: Sequence[_Sequences]) -> Sequence[_Sequences]:
+    """Two operations or four, more often of the first APIs."""
+    weights = [1 / (rank // 5 + 1) for rank in range(len(sequences))]
+    chosen = draw.choices(range(len(sequences)), weights=weights, k=draw.choice([2, 2, 4]))
+    return [sequences[index] for index in sorted(set(chosen))]
+
+
+def _shares(count: int) -> list[float]:
+    """Of a caller's operations: each is called half as often as the one before."""
+    whole = 2 - 2 / 2**count
+    return [1 / 2**place / whole for place in range(count)]
 
 
 def _busyness(at: datetime) -> float:
@@ -39,51 +150,62 @@ def _busyness(at: datetime) -> float:
     return (1.2 - cos((hour - 2) / 24 * 2 * pi)) * (1.0 if at.weekday() < 5 else 0.4)
 
 
-def _caller(draw: random.Random, number: int) -> tuple[bytes, int, int, list[tuple[int, int]]]:
-    """A subscription with its user, its product, and the operations that it calls."""
-    apis = draw.choices(range(1, APIS + 1), weights=[1 / rank for rank in range(1, APIS + 1)], k=draw.choice([1, 1, 2]))
-    operations = [(api, api * 100 + draw.randrange(OPERATIONS)) for api in apis for _ in range(2)]
-    return uuid.UUID(int=number + 1, version=4).bytes, number // 2 + 1, number % PRODUCTS + 1, operations
-
-
-def _call(
-    draw: random.Random,
-    at: float,
-    subscription: bytes,
-    user: int,
-    product: int,
-    operations: list[tuple[int, int]],
-    failing_api: int,
-) -> CallRecord:
-    api, operation = operations[int(len(operations) * draw.random() ** 2)]
-    code, source, reason = 200, "", ""
+def _call(draw: random.Random, api: int | None, operation: int | None, *, failing: float) -> CallRecord:
+    code, source, reason, cause = 200, "", "", None
     chance = draw.random()
-    if api == failing_api and chance < 0.5:
+    if chance < failing:
         code, source, reason = 502, "forward-request", "BackendConnectionFailure"
-    elif chance < 0.02:
+    elif chance > 0.98:
         code, source, reason = 429, "rate-limit", "RateLimitExceeded"
-    elif chance < 0.04:
+        cause = LimitReached("rate-limit", "product", 1, "calls", 100, 60, draw.randrange(60))
+    elif chance > 0.96:
         code = draw.choice([400, 404, 409, 500])
-    backend = draw.lognormvariate(-4 + operation % 7 / 3, 0.6) if not source else None
+    backend = draw.lognormvariate(-4 + (operation or 0) % 7 / 3, 0.6) if not source else None
+    return _record(draw, api, operation, code=code, backend_seconds=backend, source=source, reason=reason, cause=cause)
+
+
+def _refused(draw: random.Random, api: int | None, operation: int | None) -> CallRecord:
+    if api is None:
+        cause: Cause = NotRouted("no-api")
+        return _record(draw, None, None, code=404, source="configuration", reason="OperationNotFound", cause=cause)
+    reason, cause = draw.choice(
+        [("SubscriptionKeyNotFound", KeyRefused("missing")), ("SubscriptionKeyInvalid", KeyRefused("unknown"))]
+    )
+    return _record(draw, api, operation, code=401, source="authorization", reason=reason, cause=cause)
+
+
+def _record(
+    draw: random.Random,
+    api: int | None,
+    operation: int | None,
+    *,
+    code: int,
+    backend_seconds: float | None = None,
+    source: str = "",
+    reason: str = "",
+    cause: Cause | None = None,
+) -> CallRecord:
     return CallRecord(
-        at=at,
-        request_id=b"%032x" % draw.getrandbits(128),
+        at=0.0,
+        request_id=b"",
         api=api,
         operation=operation,
-        product=product,
-        subscription=subscription,
-        user=user,
+        product=None,
+        subscription=None,
+        user=None,
         method=b"POST",
-        url=b"/api-%d/things/%d?version=1" % (api, operation),
+        url=b"/api-%d/things/%d?version=%d" % (api or 0, operation or 0, draw.randrange(1000)),
         caller_address=f"198.51.{draw.randrange(100)}.{draw.randrange(256)}",
         response_code=code,
-        backend_code=code if not source else None,
-        total_seconds=(backend or 0) + 0.0004,
-        backend_seconds=backend,
+        backend_code=code if backend_seconds is not None else None,
+        total_seconds=(backend_seconds or 0) + draw.uniform(0.0002, 0.001),
+        backend_seconds=backend_seconds,
         request_bytes=draw.randrange(300, 3000),
         response_bytes=draw.randrange(200, 20_000),
         error_source=source,
         error_reason=reason,
+        cause=cause,
+        request_headers=_HEADERS if code >= 400 else (),
     )
 
 

@@ -17,7 +17,7 @@ from accounts.models import User
 from analytics.models import Call
 from analytics.periods import Span
 from analytics.reports.filters import Condition, FilterError, Kind, parse, parse_order
-from analytics.reports.totals import FIRST, LAST, QUARTER, Key, Selection, Total, by_quarter, totals
+from analytics.reports.totals import FIRST, LAST, QUARTER, Key, Selection, Total, by_start, totals
 from apis.models import API, Operation
 from subscriptions.models import Product, Subscription
 
@@ -183,10 +183,8 @@ def by_geo(query: Query) -> Page[ReportRow]:
 def by_time(query: Query, interval: str) -> Page[ReportRow]:
     """By intervals of ISO 8601, such as PT15M or P1D, that are multiples of a quarter and begin at midnight of 1970."""
     length = parse_interval(interval)
-    found: dict[datetime, Total] = {}
-    for at, total in by_quarter(_selection(parse(query.filter, TIME_FIELDS))).items():
-        start = FIRST + (at - FIRST) // length * length
-        found.setdefault(start, Total()).add(total)
+    selection = _selection(parse(query.filter, TIME_FIELDS))
+    found = by_start(selection, lambda at: FIRST + (at - FIRST) // length * length)
     rows = [_row(total, timestamp=at, interval=interval) for at, total in sorted(found.items())]
     return _page(rows, query, default=("timestamp", False))
 

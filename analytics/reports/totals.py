@@ -4,18 +4,18 @@ Whole days of UTC come from the sums by day, what is left at both ends from quar
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db.models import Case, F, Max, Min, Q, QuerySet, Sum, When
 
 from analytics import latency
-from analytics.models import APIQuarter, CallKind, CountryQuarter, ProductQuarter, UsageDay, UsageQuarter
+from analytics.models import CallKind
 from analytics.periods import Span
-from analytics.rollups import RollupTable
+from analytics.rollups import DAYS, QUARTERS, Grain, RollupTable
 
 QUARTER = timedelta(minutes=15)
 _DAY = timedelta(days=1)
@@ -23,6 +23,7 @@ FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 SHARES = (0.5, 0.95, 0.99)
 
 Key: TypeAlias = tuple[int | UUID, ...]
+_Group = TypeVar("_Group", bound=Hashable)
 _COUNTS = (
     "success", "blocked", "failed", "other", "limited", "request_bytes", "response_bytes", "cache_hits", "cache_misses",
     "total_sum", "backend_calls", "backend_sum",
@@ -92,21 +93,25 @@ def totals(selection: Selection, by: Sequence[str] = ()) -> dict[Key, Total]:
     return found
 
 
-def by_quarter(selection: Selection) -> dict[datetime, Total]:
-    rows = _rows(_quarters(selection, ()), selection, selection.span)
-    return {at: total for (at,), total in _read(rows, ["at"])}
+def by_start(selection: Selection, start_of: Callable[[datetime], _Group]) -> dict[_Group, Total]:
+    """Quarters that `start_of` gives the same are summed up."""
+    groups: dict[_Group, list[Sequence[Any]]] = {}
+    table = _table(QUARTERS, selection, ())
+    for at, *values in _rows(table, selection, selection.span).values_list("at").annotate(**_AGGREGATES):
+        groups.setdefault(start_of(at), []).append(values)
+    return {start: _summed(rows) for start, rows in groups.items()}
 
 
 def by_bucket(selection: Selection, buckets: Sequence[Span]) -> list[Total]:
     """One for each of these spans, which follow one another."""
-    quarters = sorted(by_quarter(selection).items())
-    found, position = [Total() for _ in buckets], 0
-    for at, total in quarters:
-        while position < len(buckets) and at >= buckets[position].end:
-            position += 1
-        if position < len(buckets) and at >= buckets[position].start:
-            found[position].add(total)
-    return found
+    starts = [bucket.start for bucket in buckets]
+
+    def place(at: datetime) -> int:
+        number = bisect_right(starts, at) - 1
+        return number if number >= 0 and at < buckets[number].end else -1
+
+    found = by_start(selection, place)
+    return [found.get(number, Total()) for number in range(len(buckets))]
 
 
 def percentiles(
@@ -125,7 +130,7 @@ def percentiles(
 def calls_by_bucket(selection: Selection, buckets: Sequence[Span], by: str) -> dict[int | UUID | str, list[int]]:
     """How many calls there were in each of these spans, which follow one another, by a field of CallKind."""
     position = Case(*(When(at__lt=bucket.end, then=number) for number, bucket in enumerate(buckets)))
-    rows = _rows(_quarters(selection, (by,)), selection, Span(buckets[0].start, buckets[-1].end))
+    rows = _rows(_table(QUARTERS, selection, (by,)), selection, Span(buckets[0].start, buckets[-1].end))
     keys = rows.annotate(position=position).values_list(f"kind__{by}", "position")
     found: dict[int | UUID | str, list[int]] = {}
     for key, number, count in keys.annotate(calls=Sum(F("success") + F("blocked") + F("failed") + F("other"))):
@@ -136,7 +141,7 @@ def calls_by_bucket(selection: Selection, buckets: Sequence[Span], by: str) -> d
 def latencies(selection: Selection, buckets: Sequence[Span], *, backend: bool = False) -> list[latency.Buckets]:
     """How the times of calls are distributed in each of these spans, which follow one another."""
     column = "backend_histogram" if backend else "total_histogram"
-    rows = _rows(_quarters(selection, ()), selection, selection.span).values_list("at", column)
+    rows = _rows(_table(QUARTERS, selection, ()), selection, selection.span).values_list("at", column)
     parts: list[list[bytes]] = [[] for _ in buckets]
     starts = [bucket.start for bucket in buckets]
     for at, histogram in rows:
@@ -150,35 +155,29 @@ _Rows: TypeAlias = "QuerySet[Any]"
 
 
 def _pieces(selection: Selection, by: Sequence[str]) -> Iterator[_Rows]:
-    span, quarters = selection.span, _quarters(selection, by)
-    if quarters is CountryQuarter:
-        yield _rows(quarters, selection, span)
-        return
+    span, quarters = selection.span, _table(QUARTERS, selection, by)
     first, last = -(-(span.start - FIRST) // _DAY), (span.end - FIRST) // _DAY
     if first >= last:
         yield _rows(quarters, selection, span)
         return
     days = Span(FIRST + first * _DAY, FIRST + last * _DAY)
-    yield _rows(UsageDay, selection, days)
+    yield _rows(_table(DAYS, selection, by), selection, days)
     for end in (Span(span.start, days.start), Span(days.end, span.end)):
         if end.start < end.end:
             yield _rows(quarters, selection, end)
 
 
-def _quarters(selection: Selection, by: Sequence[str]) -> RollupTable:
-    """The smallest table that tells apart what is asked for. Raises ValueError where there is none."""
-    asked = {*by, *selection.fields}
-    if "country" in asked:
-        if not asked <= {"country", "api_id"}:
-            raise ValueError("Countries are told apart by API only.")
-        return CountryQuarter
-    if asked <= {"product_id"}:
-        return ProductQuarter
-    return APIQuarter if asked <= {"api_id"} else UsageQuarter
+def _table(grains: Sequence[Grain], selection: Selection, by: Sequence[str]) -> RollupTable:
+    """The smallest that tells apart what is asked for. Raises ValueError where there is none."""
+    asked = selection.fields.union(by)
+    for grain in grains:
+        if asked <= grain.fields:
+            return grain.model
+    raise ValueError("Countries are told apart by API only.")
 
 
 def _rows(table: RollupTable, selection: Selection, span: Span) -> _Rows:
-    rows: _Rows = table.objects.filter(at__gte=span.start, at__lt=span.end).order_by()
+    rows: _Rows = table._default_manager.filter(at__gte=span.start, at__lt=span.end).order_by()
     return rows.filter(kind__in=CallKind.objects.filter(selection.kinds)) if selection.fields else rows
 
 
@@ -194,6 +193,13 @@ def _read(rows: _Rows, by: Sequence[str]) -> Iterator[tuple[Any, Total]]:
 
 
 def _total(row: Mapping[str, Any]) -> Total:
-    # PostgreSQL's sums of bigint are decimals.
-    values = {name: int(row[name]) if row[name] is not None else None for name in _AGGREGATES}
-    return Total(**{name.removesuffix("__"): value for name, value in values.items()})  # type: ignore[arg-type]
+    return _summed([[row[name] for name in _AGGREGATES]])
+
+
+def _summed(rows: Sequence[Sequence[Any]]) -> Total:
+    """Of rows that hold _AGGREGATES. PostgreSQL's sums of bigint are decimals."""
+    columns = list(zip(*rows, strict=True))
+    counts = [int(sum(column)) for column in columns[: len(_COUNTS)]]
+    known = [[value for value in column if value is not None] for column in columns[len(_COUNTS) :]]
+    best = [pick(values) if values else None for pick, values in zip((min, max, min, max), known, strict=True)]
+    return Total(*counts, *best)
