@@ -89,6 +89,27 @@ class Call(models.Model):
         return str(self.request_id)
 
 
+class CallFeed(models.Model):
+    """How far another system has got the single calls; see `analytics.feeds`."""
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    sent_to = models.PositiveBigIntegerField(_("sent to"), default=0, help_text=_("The last call that was sent."))
+    reserved_to = models.PositiveBigIntegerField(
+        _("reserved to"), default=0, help_text=_("The last call of what is being sent.")
+    )
+    sent_at = models.DateTimeField(_("sent at"), null=True)
+    failures = models.PositiveIntegerField(_("failures"), default=0, help_text=_("Since something was sent."))
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
+    last_error = models.CharField(_("last error"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("feed of calls")
+        verbose_name_plural = _("feeds of calls")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class PendingCalls(models.Model):
     """Calls of one batch of the journal, in brief, until they are in the roll-ups; see `analytics.sums`."""
 

@@ -17,6 +17,8 @@ from analytics.records import CALL_FIELDS, Counts, FirstCall, KeyUse, QuotaStand
 _COLUMNS = ", ".join(CALL_FIELDS)
 _COPY_CALLS = f"COPY analytics_call ({_COLUMNS}) FROM STDIN"
 _INSERT_CALL = f"INSERT INTO analytics_call ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(CALL_FIELDS))})"  # noqa: S608
+# Of those who insert calls, shared, and of who must know that no key will be filled in below the last one.
+_CALLS_LOCK = int.from_bytes(b"calls")
 _ADD_QUARTER = """
     INSERT INTO analytics_subscriptionquarter AS kept (subscription_id, quarter, calls, refused, bytes)
     VALUES (%s, %s, %s, %s, %s)
@@ -58,11 +60,19 @@ def insert_calls(calls: Iterable[tuple[Any, ...]]) -> None:
     if connection.vendor == "postgresql":
         # Django does not wrap what COPY raises.
         with connection.wrap_database_errors, connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_CALLS_LOCK])
             with cursor.copy(_COPY_CALLS) as copy:
                 for call in calls:
                     copy.write_row(call)
     else:
         _execute(_INSERT_CALL, calls)
+
+
+def wait_for_calls_under_way() -> None:
+    """Until the end of this transaction no calls are being inserted, so that none will appear before the last one."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CALLS_LOCK])
 
 
 def add_quarters(quarters: Mapping[tuple[UUID, datetime], Counts]) -> None:

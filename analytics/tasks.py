@@ -1,5 +1,6 @@
 """Periodic work on usage."""
 
+import logging
 from datetime import UTC
 from pathlib import Path
 
@@ -9,8 +10,11 @@ from django.utils import timezone
 
 from analytics import calls, finished_parts, partitions, privacy, quota_watch, rollups
 from analytics import ingest as journal
+from analytics.feeds import parquet
 from portal import heartbeat
 from portal.exclusive import only_one
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -57,3 +61,24 @@ def prune_rollups() -> None:
 @shared_task
 def erase_closed() -> None:
     privacy.erase_closed_accounts(timezone.now())
+
+
+@shared_task
+def export_calls() -> None:
+    if not settings.CALL_EXPORT_DIR:
+        return
+    with only_one(Path(settings.DATA_DIR) / "locks" / "export-calls") as mine:
+        for file in parquet.export_calls(Path(settings.CALL_EXPORT_DIR)) if mine else ():
+            logger.info("Exported calls to %s", file)
+
+
+@shared_task
+def send_calls() -> None:
+    if not settings.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT:
+        return
+    # Its packages are optional.
+    from analytics.feeds import otlp
+
+    with only_one(Path(settings.DATA_DIR) / "locks" / "send-calls") as mine:
+        if mine:
+            otlp.send_calls(settings.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT)

@@ -418,6 +418,9 @@ CALLER_ADDRESSES = env_text("CALLER_ADDRESSES", default="full", choices=("full",
 GEOIP_DATABASE = env_text("GEOIP_DATABASE", default="")
 # How long sums of calls by quarter of an hour and by day are kept, for reports.
 ROLLUP_DAYS = env_int("ROLLUP_DAYS", default=731, low=1, high=36500)
+# A folder that gets single calls as Parquet files, and a collector's URL for logs that gets them by OTLP; empty: none.
+CALL_EXPORT_DIR = env_text("CALL_EXPORT_DIR", default="")
+OTEL_EXPORTER_OTLP_LOGS_ENDPOINT = env_base_url("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", default="")
 CELERY_BROKER_URL = env_text("CELERY_BROKER_URL", default="filesystem://")
 if CELERY_BROKER_URL.startswith("filesystem:"):
     _queue = str(DATA_DIR / "queue")
@@ -448,6 +451,8 @@ CELERY_BEAT_SCHEDULE = {
     "prune-audit-log": {"task": "audit.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
     "erase-closed-accounts": {"task": "analytics.tasks.erase_closed", "schedule": 3600.0, "options": {"expires": 3600}},
     "prune-rollups": {"task": "analytics.tasks.prune_rollups", "schedule": 3600.0, "options": {"expires": 3600}},
+    "export-calls": {"task": "analytics.tasks.export_calls", "schedule": 3600.0, "options": {"expires": 3600}},
+    "send-calls": {"task": "analytics.tasks.send_calls", "schedule": 5.0, "options": {"expires": 5}},
     "deliver-webhooks": {"task": "webhooks.tasks.deliver_waiting", "schedule": 1.0, "options": {"expires": 1}},
     "forget-webhooks": {"task": "webhooks.tasks.forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
     "remove-orphans": {"task": "feedback.tasks.remove_orphans", "schedule": 3600.0, "options": {"expires": 3600}},

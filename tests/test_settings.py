@@ -30,6 +30,7 @@ def start(**environment: str | None) -> subprocess.CompletedProcess[str]:
         pytest.param("PORTAL_URL", "portal.example.org", id="no scheme"),
         pytest.param("GATEWAY_URL", "https://x.example.org/?a=b", id="a query"),
         pytest.param("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", id="no scheme for traces"),
+        pytest.param("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "collector:4318/v1/logs", id="no scheme for logs"),
         pytest.param("OTEL_TRACES_SAMPLER_ARG", "10", id="more than all traces"),
         pytest.param("DATABASE_URL", "mysql://root@localhost/x", id="a database that is not supported"),
         pytest.param("DATABASE_URL", "nonsense", id="not a database URL"),

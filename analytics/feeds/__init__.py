@@ -1,0 +1,1 @@
+"""Single calls on their way into other systems, as they are stored."""
