@@ -18,6 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.roles import Role, give
 from analytics import tasks as analytics
+from analytics.lag import IngestLag
 from analytics.models import CallKind, ProductQuarter, QuotaUse
 from backends.credentials import put_credentials
 from backends.models import Backend
@@ -275,6 +276,13 @@ def test_who_may_only_look_is_offered_no_step(service, signed_in, alice, unlimit
     text = page(signed_in(supporter))
     assert "1 request to approve" in text
     assert "/step/approve/" not in text
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(30, False), (7300, True)])
+def test_calls_that_are_counted_late_are_told(admin, monkeypatch, seconds, is_told):
+    oldest = timezone.now() - timedelta(seconds=seconds)
+    monkeypatch.setattr("portal.administration.start.to_do.ingest_lag", lambda: IngestLag(oldest, 100))
+    assert ("The oldest call that is not counted yet was made 2\xa0hours" in page(admin)) is is_told
 
 
 def test_quota_that_is_nearly_used_is_told(admin, starter, alice, bob):

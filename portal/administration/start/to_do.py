@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
+from analytics.lag import ingest_lag
 from analytics.quota_watch import Stand, nearly_used
 from backends.certificates import facts
 from backends.credentials import credentials_of
@@ -32,6 +33,8 @@ SOON = timedelta(days=14)
 # A certificate takes longer to get than a subscription to prolong.
 CERTIFICATE_ENDS_SOON = timedelta(days=30)
 CERTIFICATES_KEPT_SECONDS = 60
+# How far the counting of calls may be behind, by more than its rounds take.
+LATE_SECONDS = 60
 # A key that was replaced and called within this time is one that somebody has not changed yet.
 STILL_USED = timedelta(days=1)
 
@@ -94,6 +97,17 @@ def _standing_still(may: MayDo, now: datetime) -> Iterator[Item]:
             how_long = text % {**process, "since": timesince(standstill.since, now)}
         advice = f"{how_long} {_('Look at its log, and whether its process runs.')}"
         yield Item("error", str(standstill.work.consequence), "bad", advice=advice)
+
+
+def _lag(may: MayDo, now: datetime) -> Iterator[Item]:
+    """Calls that the pages of usage do not show yet."""
+    lag = ingest_lag()
+    if lag is not None and lag.oldest is not None and lag.seconds(now) > LATE_SECONDS:
+        text = _("The oldest call that is not counted yet was made %(time)s ago.") % {
+            "time": timesince(lag.oldest, now)
+        }
+        url = reverse("admin:analytics_journalpart_changelist")
+        yield Item("hourglass_bottom", text, "warn", url, _("Look whether the worker runs, and into its log."))
 
 
 def _mails(may: MayDo, now: datetime) -> Iterator[Item]:
@@ -253,6 +267,7 @@ def _read_certificates() -> Iterator[tuple[datetime, int, str]]:
 
 _SOURCES: tuple[tuple[str, Callable[[MayDo, datetime], Iterator[Item]]], ...] = (
     ("apis.view_api", _gateway),
+    ("analytics.view_call", _lag),
     ("notifications.view_outboxmail", _mails),
     ("events.view_event", _events),
     ("webhooks.view_endpoint", _webhooks),
