@@ -20,6 +20,8 @@ from django.utils import timezone
 from accounts.roles import Role, give
 from analytics import rollups
 from analytics.ingest import ingest
+from analytics.models import CallKind, CountryQuarter
+from analytics.reports import codes
 from apis.models import API, Operation
 from service.setup import create_service
 from subscriptions import lifecycle
@@ -258,6 +260,39 @@ def test_bars_older_than_single_calls_lead_to_their_own_bars(called, page, setti
     called(record(1, at=NOON.timestamp()))
     links = list(links_of(page(**WEEK), "chart-calls-title").values())
     assert {urlsplit(link).path for link in links} == {reverse("usage:overview")}
+
+
+def test_response_codes_are_counted_from_single_calls(called, page):
+    calls = random_calls()
+    called(*calls, record(1000, api=None, response_code=404))
+    shown = Counter(str(call.response_code) for call in within(calls, "2026-03-02", "2026-03-08") if call.api == 2)
+    found = page("table", "code", **WEEK, api="2")
+    assert +Counter({row[0].split()[0]: int(row[1]) for row in table_of(found, "rows")[1:]}) == shown
+    link = urlsplit(next(url for text, url in links_of(found, "rows").items() if text == "429"))
+    assert (parse_qs(link.query)["code"], parse_qs(link.query)["api"]) == (["429"], ["2"])
+    assert [row[:2] for row in table_of(page("table", "code", **WEEK, api="0"), "rows")[1:]] == [["404 Not Found", "1"]]
+
+
+def test_of_very_many_calls_the_latest_tell_the_response_codes(called, page, monkeypatch):
+    monkeypatch.setattr(codes, "LATEST", 10)
+    called(*(record(n, response_code=500 if n < 20 else 200) for n in range(30)))
+    found = page("table", "code", **WEEK)
+    assert [row[:2] for row in table_of(found, "rows")[1:]] == [["200 OK", "10"]]
+    assert "since 4 March 2026" in text_of(found)
+
+
+def test_countries_are_told_by_name_and_by_api(called, page):
+    called(*(record(n) for n in range(5)), record(6, api=9))
+    kind = CallKind.objects.get(pk=CountryQuarter.objects.get(kind__api_id=1).kind_id)
+    kind.country = "DE"
+    kind.save()
+    found = {row[0]: row[1] for row in table_of(page(**WEEK), "by-country")[1:]}
+    assert found == {"Germany DE": "5", "Not known": "1"}
+    links = links_of(page("table", "country", **WEEK), "rows")
+    assert parse_qs(urlsplit(links["Germany"]).query)["country"] == ["DE"]
+    assert parse_qs(urlsplit(links["Not known"]).query)["country"] == ["none"]
+    assert [row[0] for row in table_of(page(**WEEK, api="9"), "by-country")[1:]] == ["Not known"]
+    assert table_of(page(**WEEK, operation="2"), "by-country") == []
 
 
 def test_what_is_gone_or_never_was_has_a_name(called, page):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from http.client import responses
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +31,10 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """`name` is its name in addresses, `field` that of CallKind; who lacks the permission does not see it."""
+    """`name` is its name in addresses, `field` that of CallKind, if roll-ups tell it.
+
+    Who lacks the permission does not see it.
+    """
 
     name: str
     field: str
@@ -81,6 +85,11 @@ def _countries(keys: Collection[str]) -> dict[str, Name]:
     return {key: Name(territories.get(key, key), key) for key in keys}
 
 
+def _codes(keys: Collection[int]) -> dict[int, Name]:
+    """With the phrases of RFC 9110, which are English."""
+    return {key: Name(str(key), responses.get(int(key), "")) for key in keys}
+
+
 _ALL = (
     Dimension("api", "api_id", _("API"), _("APIs"), _("No API"), "apis.view_api", _apis),
     Dimension(
@@ -111,6 +120,7 @@ _ALL = (
         known=_subscriptions,
     ),
     Dimension("user", "user_id", _("User"), _("Users"), _("No user"), "accounts.view_user", _users),
+    Dimension("code", "", _("Response code"), _("Response codes"), _("None"), "analytics.view_call", _codes),
     Dimension("country", "country", _("Country"), _("Countries"), _("Not known"), "analytics.view_call", _countries),
 )
 

@@ -48,8 +48,10 @@ def overview(request: HttpRequest, asked: Asked) -> HttpResponseBase:
         "headlines": [(one, asked.calls(**{"class": one.kind}) if one.kind else "") for one in headlines(now, before)],
         "charts": _charts(asked, totals, times),
         "classes": _classes(asked, now.line, before.line if before is not None else None),
+        "codes": asked.table("code"),
         "tables": _tables(asked, groups),
         "movers": _movers(asked, groups) if asked.choice.compares else [],
+        "compares": asked.choice.compares,
         "measures": MEASURES,
     }
     return render(request, "admin/usage/overview.html", context)

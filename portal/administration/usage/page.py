@@ -19,9 +19,13 @@ from django.utils.translation import gettext as _
 from analytics.export import Format
 from analytics.periods import Span
 from analytics.picker import Choice, choose, menu, moments
+from analytics.reports.breakdown import FIELDS
 from analytics.reports.totals import Selection
 from portal.administration.usage.dimensions import Dimension, Key, allowed
 from portal.administration.usage.filters import Filters, read
+
+# What the list of calls calls a country that is not known.
+NOT_KNOWN = "none"
 
 View = Callable[..., HttpResponseBase]
 
@@ -57,12 +61,13 @@ class Asked:
         return f"{reverse('admin:analytics_call_changelist')}?{urlencode(self.query | chosen)}"
 
     def narrowed(self, dimension: Dimension, key: Key) -> str:
-        """To one row of a table. Countries are told apart in the list of calls only."""
-        chosen = {dimension.name: str(key)}
-        return self.calls(**chosen) if dimension.name == "country" else self.overview(**chosen)
+        """To one row of a table. Countries and response codes are told apart in the list of calls only."""
+        if dimension.field not in FIELDS:
+            return self.calls_of(dimension, key)
+        return self.overview(**{dimension.name: str(key)})
 
     def calls_of(self, dimension: Dimension, key: Key) -> str:
-        return self.calls(**{dimension.name: str(key)})
+        return self.calls(**{dimension.name: str(key) or NOT_KNOWN})
 
     def bar(self, span: Span) -> str:
         """The calls of one bar or, where they are not kept any more, its own bars."""

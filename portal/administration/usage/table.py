@@ -1,21 +1,27 @@
 """All rows of one dimension: in any order, page by page, and as a file."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from analytics.charts.sparkline import sparkline
 from analytics.charts.units import COUNT
 from analytics.export import Format, download
 from analytics.reports.breakdown import Groups, breakdown, by_country
-from analytics.reports.totals import Selection, calls_by_bucket
+from analytics.reports.codes import LATEST, by_code
+from analytics.reports.totals import calls_by_bucket
 from portal.administration.usage.dimensions import Dimension, Key
 from portal.administration.usage.linked_rows import linked
 from portal.administration.usage.page import Asked, context_of, usage_page
@@ -34,8 +40,8 @@ def table(request: HttpRequest, asked: Asked, *, name: str) -> HttpResponseBase:
     order = request.GET.get("order", DEFAULT_ORDER)
     if order.removeprefix("-") not in ORDERS:
         order = DEFAULT_ORDER
-    before = _groups(asked.selection_before, dimension) if asked.selection_before is not None else None
-    found = rows(_groups(asked.selection, dimension), before)
+    groups, before, since = _groups(asked, dimension)
+    found = rows(groups, before)
     found = ordered(found, order, lambda: dimension.names([row.key for row in found]))
     if request.GET.get("format") in Format:
         day = f"{asked.choice.span.start.astimezone(asked.choice.zone):%Y-%m-%d}"
@@ -47,18 +53,30 @@ def table(request: HttpRequest, asked: Asked, *, name: str) -> HttpResponseBase:
     sparklines = _sparklines(asked, dimension, [row.key for row in shown])
     context = context_of(request, asked, _("Usage by %(dimension)s") % {"dimension": dimension.label}) | {
         "dimension": dimension,
+        "compares": before is not None,
+        "counted": _counted(since) if dimension.name == "code" else "",
         "rows": linked(asked, dimension, shown, sparklines),
         "has_sparklines": bool(sparklines),
         "page": page,
-        "columns": _columns(asked, order),
+        "columns": _columns(asked, order, compares=before is not None),
         "here": f"?{urlencode(asked.query | {'order': order})}",
         "kept": asked.query | {"order": order},
     }
     return render(request, "admin/usage/table.html", context)
 
 
-def _groups(selection: Selection, dimension: Dimension) -> Groups:
-    return by_country(selection) if dimension.name == "country" else breakdown(selection)[dimension.field]
+def _groups(asked: Asked, dimension: Dimension) -> tuple[Groups, Groups | None, datetime | None]:
+    """Now, before, and since when if not of the whole period."""
+    if dimension.name == "code":
+        fields = {one.field: value for one, value in asked.filters.values.items()}
+        now = by_code(asked.choice.span, fields)
+        before = by_code(asked.choice.before, fields) if asked.choice.compares and now.since is None else None
+        return now.groups, before.groups if before is not None and before.since is None else None, now.since
+    earlier = asked.selection_before
+    if dimension.name == "country":
+        return by_country(asked.selection), by_country(earlier) if earlier is not None else None, None
+    found = breakdown(asked.selection)[dimension.field]
+    return found, breakdown(earlier)[dimension.field] if earlier is not None else None, None
 
 
 def _sparklines(asked: Asked, dimension: Dimension, keys: Sequence[Key]) -> dict[Key, SafeString]:
@@ -74,10 +92,25 @@ def _in_words(values: Sequence[int]) -> str:
     return _("Calls over time: %(first)s at first, %(most)s at most, %(last)s in the end") % texts
 
 
-def _columns(asked: Asked, order: str) -> list[dict[str, Any]]:
+def _counted(since: datetime | None) -> str:
+    kept = ngettext(
+        "Counted from single calls, which are kept for %(days)d day.",
+        "Counted from single calls, which are kept for %(days)d days.",
+        settings.RAW_CALL_DAYS,
+    ) % {"days": settings.RAW_CALL_DAYS}
+    if since is None:
+        return kept
+    latest = _("There are many: these are the latest %(count)s, since %(time)s.") % {
+        "count": COUNT.exact(LATEST),
+        "time": date_format(timezone.localtime(since), "SHORT_DATETIME_FORMAT"),
+    }
+    return f"{kept} {latest}"
+
+
+def _columns(asked: Asked, order: str, *, compares: bool) -> list[dict[str, Any]]:
     """Their headings, and the address that orders by each, the other way if it does already."""
     labels = {"name": _("Name"), "calls": _("Calls")}
-    if asked.choice.compares:
+    if compares:
         labels["change"] = _("Change")
     labels |= {name: str(measure.label) for name, measure in MEASURES.items()}
     return [
