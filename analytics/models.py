@@ -1,6 +1,7 @@
 """Usage as ingested from the gateway's journal."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from subscriptions.models import Subscription
@@ -83,6 +84,13 @@ class Call(models.Model):
             models.Index(name="call_subscription_at", fields=["subscription_id", "-at"]),
             models.Index(name="call_at", fields=["at"]),
             models.Index(name="call_request_id", fields=["request_id"]),
+            # Developers look for their calls that went wrong, and for those with a key that is theirs no more.
+            models.Index(name="call_error_at", fields=["subscription_id", "-at"], condition=Q(response_code__gte=400)),
+            models.Index(
+                name="call_unknown_key_at",
+                fields=["key_prefix", "-at"],
+                condition=Q(subscription_id=None, error_reason="SubscriptionKeyInvalid"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ class Entry:
 
 ENTRIES = (
     Entry("portal:profile", _("Subscriptions")),
+    Entry("portal:usage", _("Usage")),
     Entry("portal:account", _("Profile")),
     Entry("portal:preferences", _("Language and time zone")),
     Entry("portal:security", _("Security"), also=("/account/",)),

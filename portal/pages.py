@@ -9,6 +9,7 @@ from portal.views import (
     account,
     catalogue,
     console,
+    failed_calls,
     feedback,
     health,
     home,
@@ -23,6 +24,8 @@ from portal.views import (
     signin_sso,
     subscriptions,
     teams,
+    usage,
+    why_refused,
 )
 from subscriptions.models import SubscriptionKey
 
@@ -76,6 +79,10 @@ urlpatterns = [
     path("products/<slug:product>/", products.product, name="product"),
     path("products/<slug:product>/subscribe/", products.subscribe, name="subscribe"),
     path("profile/", subscriptions.listed, name="profile"),
+    path("profile/usage/", usage.usage, name="usage"),
+    path("profile/usage/failed/", failed_calls.listed, name="failed_calls"),
+    path("profile/usage/failed/<uuid:request_id>/", failed_calls.one, name="failed_call"),
+    path("profile/usage/why/", why_refused.why_refused, name="why_refused"),
     path("profile/account/", account.account, name="account"),
     path("profile/security/", security.security, name="security"),
     path("profile/sessions/", security.sessions, name="sessions"),

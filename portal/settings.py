@@ -318,6 +318,7 @@ ACCOUNT_RATE_LIMITS = {
     "address_undo": "20/m/ip",
     # accounts.lock_out counts what else concerns an account, in a way that shuts nobody out of it.
     "request_login_code": "20/m/ip",
+    "why_refused": "30/m/user",
     "reset_password": "20/m/ip",
 }
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from analytics.explanation import Hop
+from analytics.models import Call as RecordedCall
 from apis.models import API, Operation
 from apis.url_templates import SegmentKind
 from portal.base_urls import base_urls, scheme_of_calls
@@ -21,6 +22,7 @@ from portal.console.content import Content
 from portal.console.diagnosis import Diagnosis, Key, Sent
 from portal.console.form import Form, blank
 from portal.console.forward import Answer, Ending, NoAnswer
+from portal.console.prefill import filled_from
 from portal.console.texts import texts
 from portal.console.trace import Trace
 from portal.http import PageRequest
@@ -149,6 +151,15 @@ def console_of(
         is_fresh=is_fresh,
         result=result,
     )
+
+
+def console_of_call(request: PageRequest, operation: Operation, call: RecordedCall) -> Console:
+    """The console filled in with what a call was made with."""
+    console = console_of(request, operation, filled_from(operation, call))
+    usable = [str(subscription.pk) for subscription in console.offer.usable]
+    if console.form.subscription not in usable:
+        console.form.subscription = usable[0] if usable else ""
+    return console
 
 
 def public_url(api: API) -> str:

@@ -11,9 +11,11 @@ from accounts.models import Viewer
 from apis.models import API, APIQuerySet, Operation, Parameter
 from portal.access import api_or_404, operation_or_404
 from portal.base_urls import base_urls
-from portal.console.page import Console, console_of
+from portal.console.page import Console, console_of, console_of_call
+from portal.console.prefill import PARAMETER as CALL_PARAMETER
 from portal.http import PageRequest, portal_settings_of
 from portal.search_query import search_query
+from portal.usage.failed import own_call
 from service.models import current
 from subscriptions.models import Product, visible_apis
 
@@ -59,7 +61,10 @@ def api(request: PageRequest, api: str) -> HttpResponse:
 @require_safe
 def operation(request: PageRequest, api: str, operation: str) -> HttpResponse:
     shown = operation_or_404(request.user, api, operation)
-    return operation_page(request, shown, console=console_of(request, shown))
+    call = own_call(request.user, request.GET.get(CALL_PARAMETER, ""))
+    if call is None or call.operation_id != shown.pk:
+        return operation_page(request, shown, console=console_of(request, shown))
+    return operation_page(request, shown, console=console_of_call(request, shown, call))
 
 
 def operation_page(request: PageRequest, shown: Operation, *, console: Console, status: int = 200) -> HttpResponse:

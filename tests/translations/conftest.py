@@ -65,6 +65,24 @@ def rows(db, alice, admin_user):
         api_id=api.pk,
         subscription_id=subscription.pk,
     )
+    failed = Call.objects.create(
+        at=timezone.now(),
+        request_id="00000000-0000-0000-0000-000000000001",
+        gateway="zz",
+        method="GET",
+        url="/zzyzx",
+        caller_address="192.0.2.1",
+        response_code=429,
+        error_source="rate-limit",
+        error_reason="RateLimitExceeded",
+        total_ms=1.5,
+        request_bytes=0,
+        response_bytes=10,
+        api_id=api.pk,
+        operation_id=operation.pk,
+        subscription_id=subscription.pk,
+        request_headers=[["zz", MADE_UP]],
+    )
     JournalPart.objects.create(name="zzyzx")
     OutboxMail.objects.create(message=b"zz", sender="zz@example.org", recipients=["zz@example.org"], subject=MADE_UP)
     return {
@@ -73,6 +91,7 @@ def rows(db, alice, admin_user):
         "product": product.name,
         "subscription_id": subscription.pk,
         "slot": "primary",
+        "request_id": failed.request_id,
         "issue_id": issue.pk,
         "comment_id": comment.pk,
         "team_id": team.pk,

@@ -37,6 +37,8 @@ NAMES = re.compile(
 NOT_READ = {
     "portal:llms": "for programs, in English",
     "portal:health": "for programs, in English",
+    "portal:usage_of_key": "for programs, in English",
+    "portal:usage_of_person": "for programs, in English",
     "portal:console_download": "what a backend sent",
     "portal:issue_attachment": "what somebody attached",
     "portal:cancel_call": "takes only what a script sends",

@@ -9,14 +9,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Team, TeamMembership, User
-from analytics import sums
-from analytics.models import PendingCalls, QuotaUse
-from analytics.rollups import settle
+from analytics.models import QuotaUse
 from gateway.catalogue import admission
 from portal.rest.throttling import ByCaller
 from subscriptions import keys, lifecycle
 from subscriptions.models import Subscription, SubscriptionKey
-from tests.analytics.conftest import record
+from tests.portal.usage.conftest import summed
 
 Slot = SubscriptionKey.Slot
 
@@ -43,12 +41,7 @@ def ask(key: str | None, query: str = "", **headers: str):
 
 def called(subscription: Subscription, *calls: tuple[datetime, int]) -> None:
     """Calls with their status, as the worker sums them."""
-    records = [
-        record(number, at=at.timestamp(), subscription=subscription.pk.bytes, response_code=status)
-        for number, (at, status) in enumerate(calls)
-    ]
-    PendingCalls.objects.create(calls=sums.encode([sums.brief(one) for one in records]))
-    settle()
+    summed(*((subscription, {"at": at.timestamp(), "response_code": status}) for at, status in calls))
 
 
 def test_a_program_learns_what_is_left_and_what_it_called(mine, key):
