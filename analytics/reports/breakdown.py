@@ -1,11 +1,10 @@
-"""What calls sum up to by API, operation, product, subscription and user, all from one reading of the roll-ups."""
+"""What calls sum up to by API, operation, product, subscription and user, for pages that show all of these."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from analytics.models import CallKind
-from analytics.reports.totals import Selection, Total, totals
+from analytics.reports.totals import Selection, Total, has_own_sums, totals
 
 FIELDS = ("api_id", "operation_id", "product_id", "subscription_id", "user_id")
 
@@ -61,31 +60,26 @@ class Line:
         self.cache_misses += total.cache_misses
 
 
-def breakdown(selection: Selection) -> dict[str, Groups]:
-    """By each of FIELDS. Two queries, and time by the number of kinds of calls."""
-    groups: dict[str, Groups] = {field: {} for field in FIELDS}
-    for values, total in _by_kind(selection):
-        for field, value in zip(FIELDS, values, strict=True):
-            found = groups[field]
-            if value not in found:
-                found[value] = Line()
-            found[value].add(total)
-    return groups
+def breakdown(selection: Selection, fields: Collection[str] = FIELDS) -> dict[str, Groups]:
+    """By each of these fields. What only the finest roll-ups tell is read from them once."""
+    groups: dict[str, Groups] = {}
+    together = [field for field in fields if not has_own_sums(selection, [field])]
+    for field in fields:
+        if field not in together:
+            groups |= _grouped(selection, [field])
+    return groups | (_grouped(selection, together) if together else {})
 
 
 def by_country(selection: Selection) -> Groups:
     """Raises ValueError where the selection is by more than the API."""
-    groups: Groups = {}
-    for (country,), total in totals(selection, ["country"]).items():
-        groups.setdefault(country, Line()).add(total)
+    return _grouped(selection, ["country"])["country"]
+
+
+def _grouped(selection: Selection, fields: list[str]) -> dict[str, Groups]:
+    groups: dict[str, Groups] = {field: {} for field in fields}
+    for key, total in totals(selection, fields).items():
+        for found, value in zip(groups.values(), key, strict=True):
+            if value not in found:
+                found[value] = Line()
+            found[value].add(total)
     return groups
-
-
-def _by_kind(selection: Selection) -> Iterator[tuple[tuple[int | UUID, ...], Total]]:
-    found: Mapping[tuple[int | UUID, ...], Total] = totals(selection, ["pk"])
-    # All of them: their numbers would be too many for the parameters of a query.
-    kinds = CallKind.objects.filter(selection.kinds).values_list("pk", *FIELDS)
-    for pk, *values in kinds:
-        total = found.get((pk,))
-        if total is not None:
-            yield tuple(values), total

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Case, F, Max, Min, Q, QuerySet, Sum, When
 
 from analytics import latency
-from analytics.models import CallKind
+from analytics.models import CallKind, UsageQuarter
 from analytics.periods import Span
 from analytics.rollups import DAYS, QUARTERS, Grain, RollupTable
 
@@ -149,6 +149,11 @@ def latencies(selection: Selection, buckets: Sequence[Span], *, backend: bool = 
         if position >= 0 and at < buckets[position].end:
             parts[position].append(histogram)
     return [latency.decode(histograms) for histograms in parts]
+
+
+def has_own_sums(selection: Selection, by: Sequence[str]) -> bool:
+    """Whether the answer is in smaller tables than those that tell all apart."""
+    return _table(QUARTERS, selection, by) is not UsageQuarter
 
 
 _Rows: TypeAlias = "QuerySet[Any]"

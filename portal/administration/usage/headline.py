@@ -1,11 +1,10 @@
 """The numbers at the top of the dashboard."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from analytics import latency
 from analytics.charts.units import BYTES, COUNT, MICROSECONDS, PERCENT
 from analytics.charts.usage import percentile_name
 from analytics.reports.breakdown import Line
@@ -25,10 +24,10 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """All calls of a period, and how their times are distributed."""
+    """All calls of a period, and their times by SHARES in microseconds."""
 
     line: Line
-    times: latency.Buckets
+    times: Mapping[float, float | None]
 
 
 def headlines(now: Period, before: Period | None) -> list[Headline]:
@@ -41,7 +40,7 @@ def headlines(now: Period, before: Period | None) -> list[Headline]:
         _headline(
             _("Latency, %(percentile)s") % {"percentile": percentile_name(share)},
             MICROSECONDS.short,
-            lambda period, share=share: latency.quantile(period.times, share),  # type: ignore[misc]
+            lambda period, share=share: period.times.get(share),  # type: ignore[misc]
             now,
             before,
             Good.DOWN,
@@ -56,13 +55,6 @@ def headlines(now: Period, before: Period | None) -> list[Headline]:
         _headline(_("Bandwidth"), BYTES.short, lambda period: period.line.bytes, now, before),
         _headline(_("Cache hits"), _percent, _hit_share, now, before, Good.UP),
     ]
-
-
-def merged(times: Sequence[latency.Buckets]) -> latency.Buckets:
-    found: latency.Buckets = {}
-    for one in times:
-        latency.merge(found, one)
-    return found
 
 
 def _headline(

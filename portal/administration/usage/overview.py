@@ -1,6 +1,6 @@
 """The first page of the dashboard: the numbers, what they were over time, who made them, what has changed most."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -22,9 +22,9 @@ from analytics.charts.usage import (
 )
 from analytics.export import Format, download
 from analytics.reports.breakdown import Groups, Line, breakdown, by_country
-from analytics.reports.totals import Total, by_bucket, latencies
+from analytics.reports.totals import SHARES, Total, by_bucket, latencies, percentiles
 from portal.administration.usage.changes import Good, change
-from portal.administration.usage.headline import Period, headlines, merged
+from portal.administration.usage.headline import Period, headlines
 from portal.administration.usage.linked_rows import linked
 from portal.administration.usage.over_time import over_time
 from portal.administration.usage.page import Asked, context_of, usage_page
@@ -42,7 +42,7 @@ def overview(request: HttpRequest, asked: Asked) -> HttpResponseBase:
     if request.GET.get("format") in Format:
         return download(over_time(asked.choice, totals, times), Format(request.GET["format"]))
     groups = _groups(asked)
-    now = Period(_sum(totals), merged(times))
+    now = Period(_sum(totals), _percentiles(times))
     before = _before(asked, groups)
     context = context_of(request, asked, _("Usage")) | {
         "headlines": [(one, asked.calls(**{"class": one.kind}) if one.kind else "") for one in headlines(now, before)],
@@ -72,10 +72,17 @@ def _before(asked: Asked, groups: Mapping[str, tuple[Groups, Groups | None]]) ->
     lines = groups["api_id"][1]
     if lines is None or asked.selection_before is None:
         return None
-    return Period(_sum(lines.values()), merged(latencies(asked.selection_before, [asked.choice.before])))
+    return Period(_sum(lines.values()), percentiles(asked.selection_before).get((), {}))
 
 
-def _sum(totals: Any) -> Line:
+def _percentiles(times: Iterable[latency.Buckets]) -> dict[float, float | None]:
+    buckets: latency.Buckets = {}
+    for one in times:
+        latency.merge(buckets, one)
+    return {share: latency.quantile(buckets, share) for share in SHARES}
+
+
+def _sum(totals: Iterable[Total | Line]) -> Line:
     line = Line()
     for total in totals:
         line.add(total)

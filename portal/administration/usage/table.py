@@ -75,8 +75,9 @@ def _groups(asked: Asked, dimension: Dimension) -> tuple[Groups, Groups | None, 
     earlier = asked.selection_before
     if dimension.name == "country":
         return by_country(asked.selection), by_country(earlier) if earlier is not None else None, None
-    found = breakdown(asked.selection)[dimension.field]
-    return found, breakdown(earlier)[dimension.field] if earlier is not None else None, None
+    field = dimension.field
+    found = breakdown(asked.selection, [field])[field]
+    return found, breakdown(earlier, [field])[field] if earlier is not None else None, None
 
 
 def _sparklines(asked: Asked, dimension: Dimension, keys: Sequence[Key]) -> dict[Key, SafeString]:
