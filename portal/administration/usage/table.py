@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from analytics.charts.sparkline import sparkline
 from analytics.charts.units import COUNT
@@ -112,7 +112,7 @@ def _columns(asked: Asked, order: str, *, compares: bool) -> list[dict[str, Any]
     """Their headings, and the address that orders by each, the other way if it does already."""
     labels = {"name": _("Name"), "calls": _("Calls")}
     if compares:
-        labels["change"] = _("Change")
+        labels["change"] = pgettext("of a number", "Change")
     labels |= {name: str(measure.label) for name, measure in MEASURES.items()}
     return [
         {
