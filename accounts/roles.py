@@ -13,7 +13,7 @@ from accounts.models import StaffRole, User
 from accounts.user_states import refuse_last_administrator
 
 # What a publisher may change: whole apps, and single models of others.
-PUBLISHED_APPS = {"apis", "applications", "backends", "feedback", "issues", "policies", "subscriptions"}
+PUBLISHED_APPS = {"alerts", "apis", "applications", "backends", "feedback", "issues", "policies", "subscriptions"}
 PUBLISHED_MODELS = {"notifications.announcement"}
 
 

@@ -12,6 +12,7 @@ MASK = "••••••"
 # Of these apps no administrator changes a row, or a program writes rows without end.
 UNWATCHED_APPS = {"admin", "analytics", "audit", "auditlog", "auth", "contenttypes", "events", "publisher", "sessions"}
 UNWATCHED = {
+    "alerts.alertchange",
     "account.emailconfirmation",
     "accounts.spenttoken",
     "notifications.mailing",

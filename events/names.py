@@ -38,6 +38,9 @@ TEAM_MEMBER_ROLE_CHANGED = "team.member_role_changed"
 QUOTA_APPROACHING = "quota.approaching"
 QUOTA_REACHED = "quota.reached"
 
+ALERT_FIRED = "alert.fired"
+ALERT_RESOLVED = "alert.resolved"
+
 ANNOUNCEMENT_PUBLISHED = "announcement.published"
 
 APPLICATION_SUBMITTED = "application.submitted"

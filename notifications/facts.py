@@ -16,6 +16,7 @@ from accounts.models import Team, TeamRole, User
 from apis.models import API
 from events.models import Event
 from feedback.models import Comment, Issue
+from notifications import alert_words
 from notifications.models import Announcement
 from service import models as service_models
 from service.models import Service
@@ -117,6 +118,7 @@ def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
         **_values_of_subscription(facts),
         **_values_of_announcement(facts),
         **_values_of_issue(facts),
+        **(_values_of_alert(data) if "alert" in data else {}),
     }
 
 
@@ -166,6 +168,10 @@ def _values_of_issue(facts: Facts) -> dict[str, str]:
         "page_url": _url("portal:issue", issue.api.name, issue.pk),
         "admin_url": _url("admin:feedback_issue_change", issue.pk),
     }
+
+
+def _values_of_alert(data: dict[str, Any]) -> dict[str, str]:
+    return {**alert_words.values_of(data), "admin_url": _url("admin:alerts_alertrule_change", data["alert"])}
 
 
 def _url(name: str, *arguments: Any) -> str:

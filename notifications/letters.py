@@ -17,7 +17,7 @@ from notifications import mailing, preferences
 from notifications.catalogue import TEMPLATES
 from notifications.facts import Facts, facts_of, values_of
 from notifications.mails import compose, compose_copy
-from notifications.publisher import Notification, recipients_of
+from notifications.publisher import Notification, recipients_of, with_people
 from subscriptions.models import Subscription
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,12 @@ def _publisher(notification: Notification) -> Receivers:
     return receivers
 
 
+def _listed(facts: Facts) -> Iterator[Receiver]:
+    """Those whom the event itself lists: the recipients of an alert rule, as they were when it fired."""
+    for email, user in with_people(facts.data.get("recipients", ())).items():
+        yield Receiver(email, user)
+
+
 def _publisher_of_own(notification: Notification) -> Receivers:
     """The publisher, where the developers themselves did it: what an administrator did is known to him."""
 
@@ -147,6 +153,8 @@ LETTERS: Mapping[str, tuple[tuple[str, Receivers], ...]] = {
         ("quotaLimitApproachingPublisherNotificationMessage", _publisher(Notification.QUOTA)),
         ("quotaReachedDeveloperNotificationMessage", _subscribers),
     ),
+    names.ALERT_FIRED: (("alertFiredPublisher", _listed),),
+    names.ALERT_RESOLVED: (("alertResolvedPublisher", _listed),),
     names.USER_SIGNED_UP: (("newDeveloperNotificationMessage", _active_person),),
     names.USER_WAITING: (("signUpRequestPublisherNotificationMessage", _publisher(Notification.SIGN_UP)),),
     names.USER_APPROVED: (("newDeveloperNotificationMessage", _person),),

@@ -86,24 +86,9 @@ def validate_addresses(text: str) -> None:
                 raise ValidationError(_("Line %(number)s is no e-mail address."), params={"number": number}) from error
 
 
-class PublisherNotification(models.Model):
-    """Who is told of one kind of event (Azure: notification, with recipientEmails and recipientUsers).
+class Recipients(models.Model):
+    """Whom the publisher wants to be told."""
 
-    A notification without a row goes to the service's administrator e-mail, but for the blind copies.
-    """
-
-    class Name(models.TextChoices):
-        REQUEST = "RequestPublisherNotificationMessage", _("Subscription requests (requiring approval)")
-        PURCHASE = "PurchasePublisherNotificationMessage", _("New subscriptions")
-        APPLICATION = "NewApplicationNotificationMessage", _("Application gallery requests")
-        SIGN_UP = "SignUpRequestPublisherNotificationMessage", _("Sign-up requests (requiring approval)")
-        BCC = "BCC", _("Blind copies of what developers get")
-        ISSUE = "NewIssuePublisherNotificationMessage", _("New issue or comment")
-        ACCOUNT_CLOSED = "AccountClosedPublisher", _("Close account message")
-        WEBHOOK = "WebhookSwitchedOffPublisher", _("Webhook switched off")
-        QUOTA = "QuotaLimitApproachingPublisherNotificationMessage", _("Approaching subscription quota limit")
-
-    name = models.CharField(_("notification"), max_length=60, unique=True, choices=Name.choices, editable=False)
     to_administrator = models.BooleanField(
         _("the administrator e-mail"), default=True, help_text=_("The one of the service's page.")
     )
@@ -121,6 +106,29 @@ class PublisherNotification(models.Model):
         related_name="+",
         limit_choices_to={"is_staff": True, "state": User.State.ACTIVE},
     )
+
+    class Meta:
+        abstract = True
+
+
+class PublisherNotification(Recipients):
+    """Who is told of one kind of event (Azure: notification, with recipientEmails and recipientUsers).
+
+    A notification without a row goes to the service's administrator e-mail, but for the blind copies.
+    """
+
+    class Name(models.TextChoices):
+        REQUEST = "RequestPublisherNotificationMessage", _("Subscription requests (requiring approval)")
+        PURCHASE = "PurchasePublisherNotificationMessage", _("New subscriptions")
+        APPLICATION = "NewApplicationNotificationMessage", _("Application gallery requests")
+        SIGN_UP = "SignUpRequestPublisherNotificationMessage", _("Sign-up requests (requiring approval)")
+        BCC = "BCC", _("Blind copies of what developers get")
+        ISSUE = "NewIssuePublisherNotificationMessage", _("New issue or comment")
+        ACCOUNT_CLOSED = "AccountClosedPublisher", _("Close account message")
+        WEBHOOK = "WebhookSwitchedOffPublisher", _("Webhook switched off")
+        QUOTA = "QuotaLimitApproachingPublisherNotificationMessage", _("Approaching subscription quota limit")
+
+    name = models.CharField(_("notification"), max_length=60, unique=True, choices=Name.choices, editable=False)
 
     class Meta:
         verbose_name = _("notification")

@@ -1,7 +1,9 @@
 """Whom the publisher's notifications go to."""
 
+from collections.abc import Iterable
+
 from accounts.models import User
-from notifications.models import PublisherNotification
+from notifications.models import PublisherNotification, Recipients
 from service.models import Service
 
 Notification = PublisherNotification.Name
@@ -23,12 +25,20 @@ def _by_default(name: str) -> bool:
 def recipients_of(name: Notification, service: Service | None) -> dict[str, User | None]:
     """Addresses, each once, with the administrator whose it is."""
     row = PublisherNotification.objects.filter(name=name).first()
-    found: list[str] = []
-    if service is not None and (row.to_administrator if row else _by_default(name)):
-        found.append(service.administrator_email)
     if row is not None:
-        found += [line.strip() for line in row.emails.splitlines() if line.strip()]
-        found += row.users.filter(is_staff=True, state=User.State.ACTIVE).values_list("email", flat=True)
+        return with_people(addresses_of(row, service))
+    return with_people([service.administrator_email] if service is not None and _by_default(name) else [])
+
+
+def addresses_of(row: Recipients, service: Service | None) -> list[str]:
+    found = [service.administrator_email] if service is not None and row.to_administrator else []
+    found += [line.strip() for line in row.emails.splitlines() if line.strip()]
+    found += row.users.filter(is_staff=True, state=User.State.ACTIVE).values_list("email", flat=True)
+    return list({address.lower(): address for address in found}.values())
+
+
+def with_people(found: Iterable[str]) -> dict[str, User | None]:
+    """Addresses, each once, with the administrator whose it is."""
     addresses = {address.lower(): address for address in found}
     administrators = User.objects.filter(is_staff=True, email__in=addresses)
     known = {user.email: user for user in administrators}

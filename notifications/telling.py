@@ -18,8 +18,12 @@ from webhooks import queue
 BATCH = 100
 TOLD_IS_KEPT = timedelta(days=30)
 FORGOTTEN_AT_ONCE = 10_000
-# What an event holds of a person who is gone, until it is told.
-_HELD_TO_BE_TOLD = {names.USER_CLOSED: ("email", "person")}
+# What an event holds of people until it is told.
+_HELD_TO_BE_TOLD = {
+    names.USER_CLOSED: ("email", "person"),
+    names.ALERT_FIRED: ("recipients",),
+    names.ALERT_RESOLVED: ("recipients",),
+}
 
 
 def tell_new() -> int:

@@ -1,6 +1,7 @@
 """What Django's admin finds when it looks for each app's `admin` module."""
 
 from portal.administration import (
+    alerts,
     announcements,
     audit,
     backends,
@@ -28,6 +29,7 @@ from portal.administration import (
 )
 
 __all__ = [
+    "alerts",
     "announcements",
     "audit",
     "backends",

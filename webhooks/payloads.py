@@ -24,6 +24,9 @@ _IDS = uuid.UUID("0d1c7a52-3a55-4c8e-9a5e-8f3f6c0b6d11")
 
 _STEP = ("subscription", "owner", "team", "product", "api", "by")
 _QUOTA = ("subscription", "owner", "team", "product", "percent", "used", "quota", "unit", "resets_at")
+_ALERT = (
+    "alert", "alert_name", "metric", "value", "threshold", "window_minutes", "calls", "api", "product", "subscription",
+)  # fmt: skip
 FIELDS: Mapping[str, tuple[str, ...]] = {
     names.SUBSCRIPTION_REQUESTED: _STEP,
     names.SUBSCRIPTION_ACTIVATED: _STEP,
@@ -59,6 +62,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     names.TEAM_MEMBER_ROLE_CHANGED: ("team", "user", "role", "by"),
     names.QUOTA_APPROACHING: _QUOTA,
     names.QUOTA_REACHED: _QUOTA,
+    names.ALERT_FIRED: _ALERT,
+    names.ALERT_RESOLVED: _ALERT,
     names.ANNOUNCEMENT_PUBLISHED: ("announcement", "api", "product", "subject", "by"),
     names.APPLICATION_SUBMITTED: ("user", "title"),
     names.APPLICATION_APPROVED: ("user", "title", "by"),

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.catalogue.base import Category, MailTemplate
 
 _DEVELOPER = ("developer", "developer_email", "admin_url")
+_ALERT = ("alert", "subscription", "measure", "value", "threshold", "period", "watched", "note", "when", "admin_url")
 _DECISION = ("approve_url", "reject_url")
 
 TEMPLATES = (
@@ -114,5 +115,32 @@ TEMPLATES = (
             _("[See the webhook]({{ page_url }})"),
         ),
         ("webhook", "reason", "page_url"),
+    ),
+    MailTemplate(
+        "alertFiredPublisher",
+        _("Alert (to the recipients of the rule)"),
+        _("When the value that an alert rule watches has left its limits."),
+        Category.PUBLISHER,
+        _("Alert: {{ alert }}"),
+        (
+            _("{{ watched }}: {{ measure }} {{ value }}. The alert rule “{{ alert }}” fires at {{ threshold }}."),
+            _("It looks back {{ period }}, and fires since {{ when }}."),
+            _("{{#subscription}}It is the subscription “{{ subscription }}”.{{/subscription}}"),
+            _("{{#note}}What to do: {{ note }}{{/note}}"),
+            _("[See the alert]({{ admin_url }})"),
+        ),
+        _ALERT,
+    ),
+    MailTemplate(
+        "alertResolvedPublisher",
+        _("Alert is over (to the recipients of the rule)"),
+        _("When the value that an alert rule watches is good again."),
+        Category.PUBLISHER,
+        _("Over: {{ alert }}"),
+        (
+            _("{{ watched }}: {{ measure }} {{ value }}. The alert “{{ alert }}” is over since {{ when }}."),
+            _("[See the alert]({{ admin_url }})"),
+        ),
+        _ALERT,
     ),
 )

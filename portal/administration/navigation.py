@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from alerts.models import AlertRule
 from feedback.models import Issue
 from portal.administration.counting import bounded_count, in_words
 from subscriptions.models import Subscription
@@ -62,6 +63,7 @@ _MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
         _("Running"),
         [
             (_("Calls"), "swap_vert", "analytics", "call"),
+            (_("Alerts"), "notification_important", "alerts", "alertrule"),
             (_("Journal"), "receipt_long", "analytics", "journalpart"),
             (_("Audit log"), "history", "audit", "entry"),
             (_("Service"), "settings", "service", "service"),
@@ -74,6 +76,7 @@ _MENU: list[tuple[Promise, list[tuple[Promise, str, str, str]]]] = [
 _WAITING: dict[str, Callable[[], QuerySet[Any]]] = {
     "subscription": lambda: Subscription.objects.filter(state=Subscription.State.SUBMITTED),
     "issue": lambda: Issue.objects.filter(state=Issue.State.PROPOSED),
+    "alertrule": lambda: AlertRule.objects.filter(is_enabled=True, state=AlertRule.State.FIRING),
     "user": lambda: User.objects.filter(waiting_since__isnull=False),
 }
 

@@ -11,7 +11,7 @@ from subscriptions.models import Product
 def working_processes(settings, tmp_path):
     """Publisher and worker have just done their work."""
     settings.DATA_DIR = tmp_path
-    for work in ("publisher", "usage", "mail"):
+    for work in ("publisher", "usage", "alerts", "mail"):
         heartbeat.beat(work)
 
 

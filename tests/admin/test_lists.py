@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts import invitations, teams
 from accounts.models import CustomField, Group, User
+from alerts.models import AlertRule
 from analytics.models import Call, JournalPart
 from apis.models import API, Operation, Parameter, Representation, Response
 from backends.models import Backend, PoolMember
@@ -27,6 +28,7 @@ from tests.analytics.conftest import record
 from webhooks.models import Delivery, Endpoint
 
 LISTS = [
+    "alerts/alertrule",
     "audit/entry",
     "socialaccount/socialapp",
     "notifications/announcement",
@@ -94,6 +96,7 @@ def make_rows(number: int) -> None:
         CustomField.objects.create(label=name)
         for scope in ({"product": product}, {"api": api}, {}):
             subscription = lifecycle.create(display_name=name, by=user, owner=user, **scope)
+        AlertRule.objects.create(name=name, threshold=5, api=api)
         make_call(api_id=api.pk, operation_id=operation.pk, subscription_id=subscription.pk, user_id=user.pk)
         JournalPart.objects.create(name=name)
         event = Event.objects.create(name="user.closed", by=user)

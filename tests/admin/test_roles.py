@@ -11,6 +11,7 @@ from accounts import invitations, teams
 from accounts.models import CustomField, Group, User
 from accounts.roles import Role, give, role_of
 from accounts.user_states import LastAdministrator
+from alerts.models import AlertRule
 from audit.acts import acting
 from audit.models import Entry
 from backends.models import Backend
@@ -76,6 +77,7 @@ def rows(service, operation, unlimited, alice, bob):
     lifecycle.subscribe(user=alice, product=unlimited, display_name="Request")
     lifecycle.create(display_name="Alone", by=alice, product=unlimited)
     make_call()
+    AlertRule.objects.create(name="Weather fails", threshold=5, state="firing")
     PortalSettings.objects.create()
     endpoint = Endpoint(name="w", url="https://hooks.example/", events=["*"])
     put_new_secret(endpoint)
@@ -120,6 +122,7 @@ def _value(name: str, part: str) -> object:
 
 APPS = {
     "accounts",
+    "alerts",
     "apis",
     "backends",
     "notifications",

@@ -24,6 +24,7 @@ class Work:
 WORKS = (
     Work("publisher", "publisher", _("Changes do not reach the gateway."), "apis.view_api", timedelta(seconds=30)),
     Work("usage", "worker", _("Calls are not counted."), "analytics.view_call", timedelta(minutes=1)),
+    Work("alerts", "worker", _("Alert rules are not looked at."), "alerts.view_alertrule", timedelta(minutes=5)),
     # A round can send many mails, to a slow server.
     Work("mail", "worker", _("Mails are not sent."), "notifications.view_outboxmail", timedelta(minutes=5)),
 )
