@@ -128,9 +128,3 @@ def _stand(row: Subscription, quota: Quota, use: QuotaUse | None, now: datetime)
         renewal_period_seconds=quota.renewal_period_seconds,
         refills_at=end,
     )
-
-
-def nearly_used(now: datetime, *, most: int) -> tuple[int, list[Stand]]:
-    """How many subscriptions have used most of their quota, and so many of those that have used the most."""
-    found = with_percent(quotas(), now).filter(percent__gte=NEARLY).select_related("owner", "team", "product")
-    return found.count(), list(stands(found.order_by("-percent", "pk")[:most], now))

@@ -7,6 +7,7 @@ from portal.views.preferences import choose_language
 
 urlpatterns = [
     path("admin/usage/", include("portal.administration.usage.urls")),
+    path("admin/insights/", include("portal.administration.insights.urls")),
     path("admin/", admin.site.urls),
     path("account/", include("accounts.urls")),
     # By this name the administration's menu finds it.

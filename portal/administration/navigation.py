@@ -81,6 +81,24 @@ _WAITING: dict[str, Callable[[], QuerySet[Any]]] = {
 }
 
 
+# Title, icon, the page's name and what one has to be allowed to see, of pages that are no lists.
+_INSIGHTS: list[tuple[Promise, str, str, tuple[str, ...]]] = [
+    (
+        _("Sign-up to first call"),
+        "filter_alt",
+        "insights:funnel",
+        ("accounts.view_user", "subscriptions.view_subscription", "analytics.view_call"),
+    ),
+    (_("Quotas"), "data_usage", "insights:quotas", ("subscriptions.view_subscription", "analytics.view_call")),
+    (
+        _("Nobody calls"),
+        "visibility_off",
+        "insights:uncalled",
+        ("apis.view_api", "subscriptions.view_subscription", "analytics.view_call"),
+    ),
+]
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """What the person may see; groups without an entry are left out."""
     groups: list[dict[str, Any]] = [
@@ -97,6 +115,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ]
         if items:
             groups.append({"title": title, "items": items})
+    insights = [
+        {"title": title, "icon": icon, "link": reverse(name)}
+        for title, icon, name, permissions in _INSIGHTS
+        if request.user.has_perms(permissions)
+    ]
+    if insights:
+        groups.append({"title": gettext("Insights"), "items": insights})
     return groups
 
 

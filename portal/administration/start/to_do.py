@@ -13,13 +13,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
+from alerts.models import AlertRule
 from analytics.lag import ingest_lag
-from analytics.quota_watch import Stand, nearly_used
+from analytics.quota_watch import APPROACHING, Stand, nearly_used
 from backends.certificates import facts
 from backends.credentials import credentials_of
 from backends.models import Backend
 from events.models import Event
 from gateway.configuration.sealed import SealedError
+from notifications import alert_words
 from notifications.models import OutboxMail
 from portal.administration.counting import bounded_count, in_words
 from portal.administration.start import gateway
@@ -183,6 +185,21 @@ def _people(may: MayDo, now: datetime) -> Iterator[Item]:
     yield Item("person_add", _counted(text, count), url=url, rows=rows)
 
 
+def _alerts(may: MayDo, now: datetime) -> Iterator[Item]:
+    firing = AlertRule.objects.filter(is_enabled=True, state=AlertRule.State.FIRING)
+    rows = [
+        Row(
+            rule.name,
+            reverse("admin:alerts_alertrule_change", args=[rule.pk]),
+            [alert_words.amount(rule.metric, rule.value), _ago(rule.state_since, now)],
+        )
+        for rule in firing.order_by("-state_since")[:SHOWN_ROWS]
+    ]
+    if rows:
+        url = f"{reverse('admin:alerts_alertrule_changelist')}?state__exact={AlertRule.State.FIRING}"
+        yield Item("notification_important", _("Alerts that fire"), "bad", url, rows=rows)
+
+
 def _ending_subscriptions(may: MayDo, now: datetime) -> Iterator[Item]:
     """Active ones that end soon, the next ones first."""
     soon = Subscription.objects.filter(state=Subscription.State.ACTIVE, expires_at__range=(now, now + SOON))
@@ -207,7 +224,8 @@ def _quotas(may: MayDo, now: datetime) -> Iterator[Item]:
     ]
     if rows:
         advice = _("Past that their calls are refused.")
-        yield Item("data_usage", _("Quotas that are nearly used"), "warn", advice=advice, rows=rows)
+        url = f"{reverse('insights:quotas')}?level={APPROACHING}"
+        yield Item("data_usage", _("Quotas that are nearly used"), "warn", url, advice, rows)
 
 
 def _how_much(stand: Stand) -> str:
@@ -268,6 +286,7 @@ def _read_certificates() -> Iterator[tuple[datetime, int, str]]:
 _SOURCES: tuple[tuple[str, Callable[[MayDo, datetime], Iterator[Item]]], ...] = (
     ("apis.view_api", _gateway),
     ("analytics.view_call", _lag),
+    ("alerts.view_alertrule", _alerts),
     ("notifications.view_outboxmail", _mails),
     ("events.view_event", _events),
     ("webhooks.view_endpoint", _webhooks),

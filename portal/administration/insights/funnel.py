@@ -1,0 +1,131 @@
+"""How far those who signed up have come, and who is stuck where."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from analytics.export import Column, Format, Kind, Table, download
+from analytics.funnel import Journey, Line, Step, journeys, stuck_at
+from analytics.funnel import funnel as funnel_of
+from analytics.picker import Period, choose, menu
+from portal.administration.insights.page import context_of, insights_page, number_in, page_of
+from subscriptions.models import Subscription
+
+STEPS = {
+    Step.SIGNED_UP: gettext_lazy("Signed up"),
+    Step.CONFIRMED: gettext_lazy("Confirmed the address"),
+    Step.SUBSCRIBED: gettext_lazy("Has a subscription that works"),
+    Step.CALLED: gettext_lazy("Called for the first time"),
+    Step.SUCCEEDED: gettext_lazy("Called with success"),
+}
+MISSING = {
+    Step.SIGNED_UP: gettext_lazy("have not confirmed the address"),
+    Step.CONFIRMED: gettext_lazy("have no subscription"),
+    Step.SUBSCRIBED: gettext_lazy("have never called"),
+    Step.CALLED: gettext_lazy("never had success"),
+}
+COLUMNS = (
+    Column("user_id", Kind.INTEGER),
+    Column("email"),
+    Column("furthest_step"),
+    Column("signed_up_at", Kind.MOMENT),
+    Column("confirmed_at", Kind.MOMENT),
+    Column("subscribed_at", Kind.MOMENT),
+    Column("first_call_at", Kind.MOMENT),
+    Column("first_success_at", Kind.MOMENT),
+)
+_PEOPLE_AT_ONCE = 1000
+
+
+@insights_page("accounts.view_user", "subscriptions.view_subscription", "analytics.view_call")
+def funnel(request: HttpRequest) -> HttpResponseBase:
+    choice = choose(request.GET, timezone.now(), timezone.get_current_timezone(), default=Period.MONTH)
+    found = journeys(choice.span)
+    if request.GET.get("format") in Format:
+        day = f"{choice.span.start.astimezone(choice.zone):%Y-%m-%d}"
+        return download(Table(f"funnel-from-{day}", COLUMNS, _exported(found)), Format(request.GET["format"]))
+    lines = funnel_of(found)
+    step = Step(number_in(request, "step", MISSING, _step_of_most(lines)))
+    page = page_of(request, stuck_at(found, step))
+    kept = {name: value for name, value in choice.query.items() if name != "compare"}
+    context = context_of(request, _("From sign-up to the first call"), kept | {"step": str(int(step))}) | {
+        "picker": menu(choice, {"step": str(int(step))}),
+        "hide_comparison": True,
+        "lines": [_shown(line) for line in lines],
+        "chosen": step,
+        "missing": MISSING[step],
+        "steps": [(one, MISSING[one], lines[one].stuck) for one in MISSING],
+        "page": page,
+        "people": list(_people(list(page.object_list))),
+    }
+    return render(request, "admin/insights/funnel.html", context)
+
+
+def _step_of_most(lines: Sequence[Line]) -> Step:
+    """Where most people are stuck."""
+    return max(MISSING, key=lambda step: lines[step].stuck)
+
+
+def _shown(line: Line) -> dict[str, Any]:
+    return {
+        "name": STEPS[line.step],
+        "people": line.people,
+        "percent": 100 * line.share,
+        "percent_of_step_before": 100 * line.share_of_step_before if line.step is not Step.SIGNED_UP else None,
+        # From 0 to 100, as wide as a bar is.
+        "width": round(100 * line.share),
+        "time": _in_words(line.median_time.total_seconds()) if line.median_time is not None else "",
+    }
+
+
+def _in_words(seconds: float) -> str:
+    for size, words in (
+        (86_400, _("%(count)s days")),
+        (3600, _("%(count)s hours")),
+        (60, _("%(count)s minutes")),
+    ):
+        if seconds >= size:
+            return words % {"count": _number(seconds / size)}
+    return _("%(count)s seconds") % {"count": _number(seconds)}
+
+
+def _number(value: float) -> str:
+    rounded = round(value, 1)
+    return number_format(rounded, 0 if rounded == int(rounded) else 1)
+
+
+def _people(found: Sequence[Journey]) -> Iterator[dict[str, Any]]:
+    """With who waits for an administrator, which is no fault of theirs."""
+    people = User.objects.in_bulk([journey.user for journey in found])
+    asked = Subscription.objects.filter(owner__in=people, state=Subscription.State.SUBMITTED)
+    requests: dict[int | None, UUID] = dict(asked.order_by("-created_at").values_list("owner", "pk"))
+    for journey in found:
+        person = people.get(journey.user)
+        if person is not None:
+            since = max(moment for moment in journey.moments if moment is not None)
+            yield {
+                "person": person,
+                "since": since,
+                "waits": person.state == User.State.PENDING and person.waiting_since is not None,
+                "blocked": person.state == User.State.BLOCKED,
+                "request": requests.get(person.pk),
+            }
+
+
+def _exported(found: Sequence[Journey]) -> Iterator[list[Any]]:
+    for start in range(0, len(found), _PEOPLE_AT_ONCE):
+        part = found[start : start + _PEOPLE_AT_ONCE]
+        emails = dict(User.objects.filter(pk__in=[one.user for one in part]).values_list("pk", "email"))
+        for journey in part:
+            moments: list[datetime | None] = list(journey.moments)
+            yield [journey.user, emails.get(journey.user), journey.furthest.name.lower(), *moments]
