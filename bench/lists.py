@@ -47,6 +47,11 @@ PAGES = [
     "notifications/outboxmail/?q=person077777@example.org",
     "notifications/outboxmail/?q=nothing",
     "analytics/call/",
+    "insights/funnel/?period=30d",
+    "insights/funnel/?period=30d&step=3&page=9",
+    "insights/quotas/",
+    "insights/quotas/?level=80",
+    "insights/uncalled/",
     "autocomplete/?app_label=subscriptions&model_name=subscription&field_name=owner&term=person77",
 ]
 
@@ -93,6 +98,7 @@ def fill() -> None:
             "state": "CASE WHEN i % 1000 = 0 THEN 'blocked' ELSE 'active' END",
             "note": "''",
             "registered_at": at,
+            "confirmed_at": "CASE WHEN i % 10 > 0 THEN " + at + " END",
         },
     )
     _insert(
@@ -109,8 +115,22 @@ def fill() -> None:
             "terms_accepted": "''",
             "allow_tracing": no,
             "created_at": at,
+            "started_at": "CASE WHEN i % 5 > 0 THEN " + at + " END",
         },
     )
+    with connection.cursor() as cursor:
+        # Half of them called, and a third with success.
+        text = "id::text" if is_postgresql else "id"
+        cursor.execute(
+            "INSERT INTO analytics_firstcall (subscription_id, called_at, succeeded_at) "
+            f"SELECT id, created_at, CASE WHEN {text} < '5' THEN created_at END "
+            f"FROM subscriptions_subscription WHERE {text} < '8'"
+        )
+        cursor.execute(
+            "INSERT INTO analytics_quotause (subscription_id, product_id, period_start, calls, bytes) "
+            "SELECT id, product_id, created_at, length(display_name) * 5 + owner_id % 40, 0 "
+            f"FROM subscriptions_subscription WHERE {text} < '8'"
+        )
     kind = ContentType.objects.get_for_model(API).pk
     _insert(
         "audit_entry",
@@ -152,7 +172,7 @@ def fill() -> None:
         cursor.execute("ANALYZE")
 
 
-def measure() -> None:
+def measure(only: str) -> None:
     from django.conf import settings
     from django.db import connection
     from django.test import Client
@@ -165,7 +185,7 @@ def measure() -> None:
     browser = Client()
     browser.force_login(User.objects.get(email="admin@example.org"), backend=settings.AUTHENTICATION_BACKENDS[0])
     print(f"| Page ({connection.vendor}) | ms | queries |\n| --- | --- | --- |")
-    for page in PAGES:
+    for page in (page for page in PAGES if page.startswith(only)):
         durations = []
         for _ in range(TIMES + 1):
             with CaptureQueriesContext(connection) as queries:
@@ -181,9 +201,10 @@ def measure() -> None:
 if __name__ == "__main__":
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--filled", action="store_true", help="the database is filled already")
+    parser.add_argument("--only", default="", help="pages whose address begins so")
     arguments = parser.parse_args()
     django.setup()
     if not arguments.filled:
         call_command("migrate", verbosity=0)
         fill()
-    measure()
+    measure(arguments.only)

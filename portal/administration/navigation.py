@@ -106,6 +106,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     ]
     if request.user.has_perm("analytics.view_call"):
         groups[0]["items"].append({"title": gettext("Usage"), "icon": "monitoring", "link": reverse("usage:overview")})
+    insights = [
+        {"title": title, "icon": icon, "link": reverse(name)}
+        for title, icon, name, permissions in _INSIGHTS
+        if request.user.has_perms(permissions)
+    ]
+    if insights:
+        groups.append({"title": gettext("Insights"), "items": insights})
     for title, entries in _MENU:
         items = [
             _entry(*entry)
@@ -115,13 +122,6 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ]
         if items:
             groups.append({"title": title, "items": items})
-    insights = [
-        {"title": title, "icon": icon, "link": reverse(name)}
-        for title, icon, name, permissions in _INSIGHTS
-        if request.user.has_perms(permissions)
-    ]
-    if insights:
-        groups.append({"title": gettext("Insights"), "items": insights})
     return groups
 
 

@@ -50,6 +50,11 @@ DEVELOPER_PAGES = [
 ADMINISTRATION_PAGES = [
     "/admin/usage/?period=day",
     "/admin/usage/by/api/?period=day",
+    "/admin/alerts/alertrule/",
+    "/admin/alerts/alertrule/add/",
+    "/admin/insights/funnel/",
+    "/admin/insights/quotas/",
+    "/admin/insights/uncalled/",
     "/admin/subscriptions/product/add/",
     "/admin/subscriptions/subscription/add/",
 ]
