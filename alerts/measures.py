@@ -11,6 +11,7 @@ from django.db.models import Q
 from alerts.models import AlertRule, Unknown
 from analytics import latency, quotas, sums
 from analytics.call_classes import FAILED
+from analytics.lag import ingest_lag
 from analytics.models import PendingCalls
 from analytics.periods import QUARTER, Span, end_of_quarter
 from analytics.records import QUARTER_SECONDS
@@ -21,7 +22,7 @@ from portal import heartbeat
 from publisher.reading import one_moment
 
 SHARE = 0.95
-# The worker stores calls each second; a worker that has not for so long stands still.
+# The worker stores calls each second. One that has not for so long stands still; one that lets calls wait is behind.
 PATIENCE = timedelta(minutes=2)
 # More than so many wait only if nobody adds them to the roll-ups.
 MOST_WAITING = 1_000_000
@@ -49,9 +50,10 @@ def read(rules: Iterable[AlertRule], now: datetime) -> dict[int, Reading]:
 
 
 def is_counted(now: datetime) -> bool:
-    """Whether calls reach the database: if not, that there are none says nothing."""
-    last = heartbeat.last_beat("usage")
-    return last is not None and now - last <= PATIENCE
+    """Whether calls reach the database in time: if not, that there are none says nothing."""
+    last, lag = heartbeat.last_beat("usage"), ingest_lag()
+    is_in_time = lag is None or lag.seconds(now) <= PATIENCE.total_seconds()
+    return last is not None and now - last <= PATIENCE and is_in_time
 
 
 def _waiting() -> Waiting | None:

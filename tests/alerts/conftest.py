@@ -15,7 +15,7 @@ __all__ = ["start_gateway", "write"]
 @pytest.fixture(autouse=True)
 def counted(settings, tmp_path):
     """Says that the worker has stored calls, last at that moment."""
-    settings.DATA_DIR = tmp_path / "data"
+    settings.DATA_DIR, settings.JOURNAL_DIR = tmp_path / "data", str(tmp_path)
 
     def beat(at):
         heartbeat.beat("usage")

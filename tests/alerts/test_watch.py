@@ -9,6 +9,7 @@ from django.db import connection
 from alerts import handling, watch
 from alerts.measures import Reading
 from alerts.models import AlertChange, AlertRule
+from analytics.ingest import ingest
 from analytics.models import QuotaUse
 from apis.models import API
 from events.models import Event
@@ -17,7 +18,7 @@ from notifications.models import OutboxMail
 from policies.models import ProductPolicy
 from subscriptions import lifecycle
 from subscriptions.models import Product
-from tests.analytics.conftest import NOON
+from tests.analytics.conftest import NOON, record
 from webhooks.models import Delivery, Endpoint
 
 pytestmark = pytest.mark.django_db
@@ -144,6 +145,16 @@ class TestSilence:
         assert events() == []
         counted(at(31))
         assert look(31) == "firing"
+
+    def test_says_nothing_while_calls_wait_in_the_journal_for_long(self, call, write, tmp_path):
+        call(1, count=5)
+        assert look(14) == "ok"
+        write(record(number=10_000, at=at(16).timestamp()))
+        assert look(17) == "ok"
+        assert look(31) == "ok"
+        assert AlertRule.objects.get().unknown == "standstill"
+        ingest(tmp_path)
+        assert look(31.5) == "firing", "one call is fewer than five"
 
     def test_is_not_over_while_calls_are_not_counted(self, call, counted):
         assert look(0) == "firing"
