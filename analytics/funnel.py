@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from allauth.account.models import EmailAddress
 from django.db.models import Exists, Min, OuterRef, QuerySet
@@ -32,8 +32,7 @@ Moments = tuple[datetime, datetime | None, datetime | None, datetime | None, dat
 """When somebody came to each step; None where he has not, or nobody knows when."""
 
 
-@dataclass(frozen=True, slots=True)
-class Journey:
+class Journey(NamedTuple):
     user: int
     furthest: Step
     moments: Moments
@@ -74,9 +73,16 @@ _NOTHING: _Later = (None, None, None)
 
 
 def _journey(pk: int, signed_up: datetime, confirmed_at: datetime | None, is_confirmed: bool, later: _Later) -> Journey:
-    moments = (signed_up, confirmed_at, *later)
-    furthest = max(step for step in Step if moments[step] is not None)
-    return Journey(pk, max(furthest, Step.CONFIRMED) if is_confirmed else furthest, moments)
+    subscribed_at, called_at, succeeded_at = later
+    if succeeded_at is not None:
+        furthest = Step.SUCCEEDED
+    elif called_at is not None:
+        furthest = Step.CALLED
+    elif subscribed_at is not None:
+        furthest = Step.SUBSCRIBED
+    else:
+        furthest = Step.CONFIRMED if is_confirmed or confirmed_at is not None else Step.SIGNED_UP
+    return Journey(pk, furthest, (signed_up, confirmed_at, *later))
 
 
 def _reached(span: Span) -> dict[int, _Later]:
