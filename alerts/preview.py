@@ -9,7 +9,7 @@ from alerts.measures import judged, selection_of
 from alerts.models import AlertRule, Unknown
 from analytics import latency
 from analytics.periods import QUARTER, Span, end_of_quarter
-from analytics.reports.totals import by_quarter, latencies
+from analytics.reports.totals import by_start, latencies
 from notifications.alert_words import Metric
 
 DAYS = 7
@@ -80,7 +80,8 @@ def _looks(rule: AlertRule, now: datetime) -> Iterator[tuple[datetime, float | N
 
 def _quarters(rule: AlertRule, span: Span) -> dict[datetime, _Quarter]:
     selection = selection_of(rule, span)
-    found = {at: _Quarter(total.calls, total.failed) for at, total in sorted(by_quarter(selection).items())}
+    totals = by_start(selection, lambda at: at)
+    found = {at: _Quarter(total.calls, total.failed) for at, total in sorted(totals.items())}
     if rule.metric == Metric.P95:
         spans = [Span(at, at + QUARTER) for at in found]
         for quarter, times in zip(found.values(), latencies(selection, spans), strict=True):

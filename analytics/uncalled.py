@@ -1,12 +1,12 @@
 """What nobody calls: APIs, operations, products and subscriptions without a call since a day."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Max, OuterRef, QuerySet, Subquery
 
-from analytics.models import APIQuarter, CallKind, ProductQuarter, UsageDay
+from analytics.models import APIDay, CallKind, OperationDay, ProductDay
 from apis.models import API, Operation
 from subscriptions.models import Product, Subscription, SubscriptionKey
 
@@ -18,20 +18,20 @@ def day_before(now: datetime, days: int) -> datetime:
 
 def apis(since: datetime) -> QuerySet[API]:
     """Those that are as old at least."""
-    return API.objects.filter(created_at__lt=since).exclude(pk__in=_called(APIQuarter, "api_id", since))
+    return API.objects.filter(created_at__lt=since).exclude(pk__in=_called(APIDay, "api_id", since))
 
 
 def operations(since: datetime) -> QuerySet[Operation]:
     """Of APIs that are called otherwise."""
-    of_called = Operation.objects.filter(api__created_at__lt=since, api__in=_called(APIQuarter, "api_id", since))
-    uncalled = of_called.exclude(pk__in=_called(UsageDay, "operation_id", since))
+    of_called = Operation.objects.filter(api__created_at__lt=since, api__in=_called(APIDay, "api_id", since))
+    uncalled = of_called.exclude(pk__in=_called(OperationDay, "operation_id", since))
     return uncalled.select_related("api").order_by("api__display_name", "position", "pk")
 
 
 def products(since: datetime) -> QuerySet[Product]:
     """Published ones that have an API which could be called."""
     callable_ones = Product.objects.published().filter(pk__in=Product.apis.through.objects.values("product"))
-    return callable_ones.exclude(pk__in=_called(ProductQuarter, "product_id", since)).order_by("display_name", "pk")
+    return callable_ones.exclude(pk__in=_called(ProductDay, "product_id", since)).order_by("display_name", "pk")
 
 
 def subscriptions(since: datetime) -> QuerySet[Subscription]:
@@ -49,7 +49,8 @@ def _called(table: type[Any], field: str, since: datetime) -> QuerySet[Any]:
     return called
 
 
-def last_called(table: type[Any], field: str, ids: Iterable[int]) -> dict[int, datetime]:
-    """The beginning of the period of the last call of each, as far back as roll-ups go."""
+def last_called(table: type[Any], field: str, ids: Iterable[int]) -> dict[int, date]:
+    """The day of UTC of the last call of each, as far back as roll-ups go."""
     found = table.objects.filter(kind__in=CallKind.objects.filter(**{f"{field}__in": list(ids)})).order_by()
-    return dict(found.values_list(f"kind__{field}").annotate(Max("at")))
+    latest = found.values_list(f"kind__{field}").annotate(Max("at"))
+    return {pk: at.astimezone(UTC).date() for pk, at in latest}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from django.core.paginator import Page
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from analytics import uncalled as usage
-from analytics.models import APIQuarter, ProductQuarter, UsageDay
+from analytics.models import APIDay, OperationDay, ProductDay
 from apis.models import API
 from portal.administration.insights.page import context_of, insights_page, number_in, page_of
 from subscriptions.models import Product, Subscription
@@ -56,7 +56,7 @@ def uncalled(request: HttpRequest) -> HttpResponseBase:
         "chosen": days,
         "since": since,
         "apis": _part(apis, list(_apis(apis.object_list))),
-        "operations": _part(operations, list(_with_last(operations.object_list, UsageDay, "operation_id"))),
+        "operations": _part(operations, list(_with_last(operations.object_list, OperationDay, "operation_id"))),
         "products": _part(products, list(_products(products.object_list))),
         "subscriptions": _part(subscriptions, list(subscriptions.object_list)),
     }
@@ -67,19 +67,19 @@ def _part(page: Page[Any], rows: list[Any]) -> dict[str, Any]:
     return {"page": page, "rows": rows, "count": page.paginator.count}
 
 
-def _with_last(rows: Iterable[Any], table: type[Any], field: str) -> Iterator[tuple[Any, datetime | None]]:
+def _with_last(rows: Iterable[Any], table: type[Any], field: str) -> Iterator[tuple[Any, date | None]]:
     found = list(rows)
     last = usage.last_called(table, field, [row.pk for row in found])
     return ((row, last.get(row.pk)) for row in found)
 
 
-def _apis(rows: Iterable[API]) -> Iterator[tuple[API, datetime | None, Subscribers]]:
-    for api, last in _with_last(rows, APIQuarter, "api_id"):
+def _apis(rows: Iterable[API]) -> Iterator[tuple[API, date | None, Subscribers]]:
+    for api, last in _with_last(rows, APIDay, "api_id"):
         yield api, last, _subscribers(Subscription.objects.opening(api))
 
 
-def _products(rows: Iterable[Product]) -> Iterator[tuple[Product, datetime | None, Subscribers]]:
-    for product, last in _with_last(rows, ProductQuarter, "product_id"):
+def _products(rows: Iterable[Product]) -> Iterator[tuple[Product, date | None, Subscribers]]:
+    for product, last in _with_last(rows, ProductDay, "product_id"):
         yield product, last, _subscribers(Subscription.objects.filter(product=product))
 
 
