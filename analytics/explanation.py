@@ -5,14 +5,20 @@ The console says the same of calls that it has just made, knowing less of the re
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from analytics.models import Call
+from gateway.catalogue.call_limits import KILOBYTE
+from gateway.configuration.snapshot import Quota
+from portal.limits import calls_per_period
 from subscriptions.models import Subscription
 
 
@@ -70,7 +76,7 @@ def explain(call: Call, subscription: Subscription | None) -> Explanation | None
 
 def of_reason(reason: str) -> Words:
     """What the gateway's word for it means (Azure: LastError.Reason)."""
-    return _REASONS.get(reason) or Words(
+    return REASONS.get(reason) or Words(
         Hop.GATEWAY,
         _("The gateway ended the call: %(reason)s") % {"reason": reason},
         _("Give the publisher the request id."),
@@ -103,12 +109,18 @@ def of_backend(status: int) -> Words:
 
 
 def _detail(call: Call, subscription: Subscription | None) -> str:
+    cause: Any = call.cause
+    match cause:
+        case {"kind": "limit"}:
+            return _of_limit(cause, call.at)
+        case {"kind": "key", "reason": "inactive", "state": state}:
+            return f"{_of_state(state)} {_of_state_now(subscription, state)}".strip()
+        case {"kind": "key", "reason": reason, "ended_at": ended_at} if reason in _ENDED:
+            return str(_ENDED[reason]) % {"moment": _moment(datetime.fromisoformat(ended_at))}
+        case {"reason": reason}:
+            return str(cause.get("detail") or _CAUSES.get(reason, ""))
     if call.error_reason == "SubscriptionKeyInvalid":
-        if call.subscription_id is None:
-            return _("No subscription has this key.")
-        if subscription is not None:
-            state = subscription.get_state_display()
-            return _("The subscription of the key is in this state now: %(state)s.") % {"state": state}
+        return str(_CAUSES["unknown"]) if call.subscription_id is None else _of_state_now(subscription, "")
     if call.error_reason == "BackendConnectionFailure" and call.backend_code is not None:
         return _("It began an answer with status %(status)s, which broke off; what had come was passed on.") % {
             "status": call.backend_code
@@ -116,7 +128,65 @@ def _detail(call: Call, subscription: Subscription | None) -> str:
     return ""
 
 
-_REASONS: Mapping[str, Words] = {
+def _of_limit(cause: Mapping[str, Any], at: datetime) -> str:
+    """`at` is when the limit refused a call."""
+    is_of_calls = cause["counts"] == "calls"
+    limit = calls_per_period(
+        Quota(
+            calls=cause["limit"] if is_of_calls else None,
+            renewal_period_seconds=cause["period_seconds"],
+            kilobytes=None if is_of_calls else cause["limit"] // KILOBYTE,
+        )
+    )
+    told = str(_LIMITS[cause["scope"]]) % {"limit": limit}
+    wait = cause.get("retry_after_seconds")
+    if wait is None:
+        return told
+    return f"{told} " + _("Calls pass again from %(moment)s.") % {"moment": _moment(at + timedelta(seconds=wait))}
+
+
+def _of_state(state: str) -> str:
+    if state == "owner":
+        return _("The account of the subscription's owner was not active.")
+    return _("The subscription of the key was in this state: %(state)s.") % {"state": _name_of(state)}
+
+
+def _of_state_now(subscription: Subscription | None, before: str) -> str:
+    """Nothing where it is as it was."""
+    if subscription is None or subscription.state == before:
+        return ""
+    return _("The subscription of the key is in this state now: %(state)s.") % {"state": _name_of(subscription.state)}
+
+
+def _name_of(state: str) -> str:
+    return str(dict(Subscription.State.choices).get(state, state))
+
+
+def _moment(moment: datetime) -> str:
+    return date_format(localtime(moment), "DATETIME_FORMAT")
+
+
+_LIMITS: Mapping[str, Promise] = {
+    "product": gettext_lazy("The limit that the product has for all calls: %(limit)s."),
+    "api": gettext_lazy("The limit that the product has for this API: %(limit)s."),
+    "operation": gettext_lazy("The limit that the product has for this operation: %(limit)s."),
+}
+_ENDED: Mapping[str, Promise] = {
+    "expired": gettext_lazy("The subscription of the key expired at %(moment)s."),
+    "replaced": gettext_lazy("The key was replaced by a new one, and worked until %(moment)s."),
+}
+_CAUSES: Mapping[str, Promise] = {
+    "unknown": gettext_lazy("No subscription has this key."),
+    "differing": gettext_lazy("Several keys were sent that differ."),
+    "too-long": gettext_lazy("What was sent is too long for a key."),
+    "not-in-product": gettext_lazy("The product of the key's subscription does not contain this API."),
+    "other-api": gettext_lazy("The key's subscription is for another API."),
+    "no-api": gettext_lazy("No API has a URL suffix that the path begins with."),
+    "no-operation": gettext_lazy("The API has no operation with this method and this path."),
+    "dot-segments": gettext_lazy("The path has a segment “.” or “..”, which no operation can have."),
+    "scheme": gettext_lazy("The API is not to be called by this scheme: look whether it wants HTTPS."),
+}
+REASONS: Mapping[str, Words] = {
     "SubscriptionKeyNotFound": Words(
         Hop.GATEWAY,
         gettext_lazy("This API needs a subscription key"),
