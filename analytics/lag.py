@@ -10,6 +10,9 @@ from analytics.models import JournalPart
 from gateway.journal.lag import waiting
 from gateway.journal.parts import parts
 
+# By more than the rounds of the ingest take; from then on pages say that calls come in late.
+LATE_SECONDS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class IngestLag:

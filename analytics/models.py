@@ -80,8 +80,9 @@ class Call(models.Model):
         verbose_name = _("call")
         verbose_name_plural = _("calls")
         indexes = [
-            # Pages ask for a subscription's latest calls.
+            # Pages ask for a subscription's latest calls, or an API's; see `call_search`.
             models.Index(name="call_subscription_at", fields=["subscription_id", "-at"]),
+            models.Index(name="call_api_at", fields=["api_id", "-at"]),
             models.Index(name="call_at", fields=["at"]),
             models.Index(name="call_request_id", fields=["request_id"]),
             # Developers look for their calls that went wrong, and for those with a key that is theirs no more.

@@ -1,11 +1,13 @@
 """Who comes in: the administration has no sign-in of its own, the portal's rate-limited one serves both."""
 
+from typing import cast
+
 # These two register models that are taken away below: what is registered later could not be.
 import allauth.account.admin  # noqa: F401
 import django.contrib.auth.admin  # noqa: F401
 from allauth.account.models import EmailAddress, EmailConfirmation
 from django.contrib import admin
-from django.contrib.auth import logout, views
+from django.contrib.auth import logout
 from django.contrib.auth.models import Group as PermissionGroup
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,6 +19,8 @@ from django.views.decorators.http import require_POST
 
 from accounts import second_factors
 from accounts.models import User
+from portal.http import PageRequest
+from portal.signing_in import page_of, to_sign_in
 
 
 @never_cache
@@ -31,7 +35,8 @@ def sign_in(request: HttpRequest, extra_context: object = None) -> HttpResponse:
         return render(request, "admin/turned_away.html", {"needs_second_factor": True}, status=403)
     if request.user.is_authenticated:
         return render(request, "admin/turned_away.html", status=403)
-    return views.redirect_to_login(target)
+    page = cast(PageRequest, request)
+    return to_sign_in(page, back_to=page_of(page) if page.htmx else target)
 
 
 def may_enter(request: HttpRequest) -> bool:

@@ -209,24 +209,15 @@ def test_records_are_only_looked_at(admin, name):
 
 
 def shown_calls(browser, **query) -> set[str]:
-    return {call.url for call in browser.get("/admin/analytics/call/", query).context["cl"].result_list}
+    return {row.call.url for row in browser.get("/admin/analytics/call/", query).context["rows"]}
 
 
 def test_calls_of_the_last_day_are_shown_unless_one_asks_for_more(admin):
     for url, age in (("/now", timedelta()), ("/yesterday", timedelta(hours=30)), ("/old", timedelta(days=30))):
         make_call(url=url, at=timezone.now() - age)
     assert shown_calls(admin) == {"/now"}
-    assert shown_calls(admin, period="week") == {"/now", "/yesterday"}
-    assert shown_calls(admin, period="all") == {"/now", "/yesterday", "/old"}
-
-
-def test_calls_are_found_by_outcome_and_request_id(admin):
-    for url, code in (("/good", 204), ("/refused", 429), ("/broken", 502)):
-        make_call(url=url, response_code=code)
-    assert shown_calls(admin, outcome="success") == {"/good"}
-    assert shown_calls(admin, outcome="caller") == {"/refused"}
-    assert shown_calls(admin, outcome="server") == {"/broken"}
-    assert shown_calls(admin, q=str(Call.objects.get(url="/broken").request_id)) == {"/broken"}
+    assert shown_calls(admin, period="7d") == {"/now", "/yesterday"}
+    assert shown_calls(admin, period="90d") == {"/now", "/yesterday", "/old"}
 
 
 def test_call_outlives_what_it_names(admin):
@@ -238,7 +229,7 @@ def test_call_outlives_what_it_names(admin):
 def test_call_is_one_row_of_what_one_looks_for(admin, operation):
     at = datetime.now(UTC).replace(microsecond=0)
     make_call(at=at, api_id=operation.api_id, operation_id=operation.pk, url="/" + "a" * 500, response_code=429)
-    page = admin.get("/admin/analytics/call/").content.decode()
+    page = admin.get("/admin/analytics/call/").content.decode().partition("<tbody")[2]
     shown = (f"{at:%Y-%m-%d %H:%M:%S} UTC", "429", "1.5 ms", "AzureML Demo API", "Status", "192.0.2.1", "a" * 500)
     places = [page.index(text) for text in shown]
     assert places == sorted(places)

@@ -1,8 +1,10 @@
 """The administration's scripts: parameters follow the URL template, and URLs are shown while one types."""
 
 import re
+from uuid import uuid4
 
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -120,6 +122,17 @@ def test_backend_and_pool_of_it_are_added(demo, admin):
         admin.get_by_role("link", name="Delete backend").click()
         admin.get_by_role("button", name="Yes").click()
     expect(admin.get_by_role("link", name="Orders")).to_have_count(0)
+
+
+def test_live_calls_show_a_call_soon_after_it_was_made(demo, admin):
+    admin.goto(f"{demo['Portal']}/admin/analytics/call/tail/")
+    url = f"/nowhere-{uuid4().hex}"
+    requests.get(demo["Gateway"] + url, timeout=30)
+    expect(admin.get_by_text(f"GET {url}")).to_be_visible(timeout=30_000)
+    admin.get_by_role("link", name="Pause").click()
+    expect(admin.get_by_role("link", name="Go on")).to_be_focused()
+    admin.get_by_role("link", name="Go on").click()
+    expect(admin.get_by_role("link", name="Pause")).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from alerts.models import AlertRule
-from analytics.lag import ingest_lag
+from analytics.lag import LATE_SECONDS, ingest_lag
 from analytics.quota_watch import APPROACHING, Stand, nearly_used
 from backends.certificates import facts
 from backends.credentials import credentials_of
@@ -35,8 +35,6 @@ SOON = timedelta(days=14)
 # A certificate takes longer to get than a subscription to prolong.
 CERTIFICATE_ENDS_SOON = timedelta(days=30)
 CERTIFICATES_KEPT_SECONDS = 60
-# How far the counting of calls may be behind, by more than its rounds take.
-LATE_SECONDS = 60
 # A key that was replaced and called within this time is one that somebody has not changed yet.
 STILL_USED = timedelta(days=1)
 
