@@ -127,7 +127,7 @@ HOSTILE = [
     "?api=0",
     "?api=%D9%A3",
     "?status=1000",
-    "?before=1",
+    "?before=9223372036854775807",
     "?before=abc",
     "?period=%00&from=x&to=%3Cscript%3E",
 ]
