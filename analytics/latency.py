@@ -6,8 +6,10 @@ and Lee, VLDB 2019).
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from math import ceil, log
+from struct import unpack
 from sys import byteorder
 
 RELATIVE_ERROR = 0.02
@@ -16,6 +18,7 @@ _PER_LOG = 1 / log(_GROWTH)
 # About 18,000 years; what would be longer counts as this long.
 _LAST_BUCKET = 2**10 - 1
 _MOST_IN_A_PAIR = 2**16 - 1
+_WORTH_COUNTING_BYTES = 16 * 2**10
 
 Buckets = dict[int, int]
 """How many times fell into each bucket."""
@@ -61,10 +64,17 @@ def encode(buckets: Mapping[int, int]) -> bytes:
 
 def decode(parts: Iterable[bytes]) -> Buckets:
     """The merged histogram of all these encodings."""
-    pairs = _as_stored(array("H", b"".join(parts)))
+    joined = b"".join(parts)
     buckets: Buckets = {}
-    for number, count in zip(pairs[::2], pairs[1::2], strict=True):
-        buckets[number] = buckets.get(number, 0) + count
+    if len(joined) < _WORTH_COUNTING_BYTES:
+        pairs = _as_stored(array("H", joined))
+        for number, count in zip(pairs[::2], pairs[1::2], strict=True):
+            buckets[number] = buckets.get(number, 0) + count
+        return buckets
+    # Most pairs are there many times; `struct` reads the low half first, whatever the processor does.
+    for pair, times in Counter(unpack(f"<{len(joined) // 4}I", joined)).items():
+        number = pair & 0xFFFF
+        buckets[number] = buckets.get(number, 0) + (pair >> 16) * times
     return buckets
 
 

@@ -103,6 +103,16 @@ def make_catalogue() -> tuple[list[tuple[int, int]], list[Caller]]:
     return [(operation.api_id, operation.pk) for operation in operations], callers
 
 
+def make_partitions(end: datetime, *, days: int) -> None:
+    """Of the days of single calls, as a database has them that has been up for so long."""
+    from analytics import partitions
+
+    if partitions.are_used():
+        partitions.drop_before(end.date())
+        for number in range(1, days + 1):
+            partitions.make((end - timedelta(days=number)).date())
+
+
 def store(drawn: Iterable[Group], *, with_calls: bool) -> None:
     """Straight into the tables, as ingest and worker would."""
     from django.db import transaction

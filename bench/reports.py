@@ -1,90 +1,82 @@
-"""How fast reports are over a busy month: `python -m bench.reports [calls]`.
+"""How fast reports are: `DATABASE_URL=… DATA_DIR=… python -m bench.reports [part of a report's name]`.
 
-Fills a new database (SQLite, or a test database beside the one of DATABASE_URL) with
-`bench.usage_data`, without the rows of single calls unless `--calls` is given, and prints the
-median time of each report and the size of the roll-ups; with `--explain` the plan of each query
-of the slowest too.
+On a database that `bench.fill` has filled. Prints the sizes of its tables, and of each report the median
+time of five and the processor time of this process; with `--explain` the plan of each of its queries too.
 """
 
 import os
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from itertools import islice
 from statistics import median
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import django
+
+from bench.usage_data import last_midnight
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
 ROUNDS = 5
-BATCH = 5000
-BATCHES_AT_ONCE = 20
 
 
 def main() -> None:
-    numbers = [argument for argument in sys.argv[1:] if argument.isdigit()]
-    with tempfile.TemporaryDirectory(prefix="bench-reports-") as folder:
-        os.environ.update(SECRET_KEY="s" * 40, KEY_ENCRYPTION_KEY="k" * 40, DATA_DIR=folder)
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-        import django
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="?", default="", help="reports with this in their name")
+    parser.add_argument("--explain", action="store_true", help="print the plans of their queries")
+    arguments = parser.parse_args()
+    django.setup()
+    print_sizes()
+    print("| Report | ms | of this process |\n| --- | --- | --- |")
+    for name, report in reports(last_midnight(datetime.now(UTC))).items():
+        if arguments.only in name:
+            print_time(name, report)
+            if arguments.explain:
+                explain(report)
 
-        django.setup()
-        measure(int(numbers[0]) if numbers else 1_000_000)
+
+def print_sizes() -> None:
+    """Of every table of usage, its indexes, and what that is for a million of the calls of which it tells."""
+    from django.apps import apps
+    from django.db.models import F, Sum
+
+    from analytics.models import TotalDay
+
+    count = F("success") + F("blocked") + F("failed") + F("other")
+    calls = TotalDay.objects.aggregate(calls=Sum(count))["calls"]
+    print(f"{calls:,} calls in {TotalDay.objects.count()} days\n")
+    print("| Table | rows | MB | of indexes | bytes a row |\n| --- | --- | --- | --- | --- |")
+    for model in apps.get_app_config("analytics").get_models():
+        rows = model._default_manager.count()
+        if rows:
+            whole, of_indexes = _bytes(model._meta.db_table)
+            print(
+                f"| {model.__name__} | {rows:,} | {whole / 1e6:,.1f} | {of_indexes / 1e6:,.1f} | {whole / rows:,.0f} |"
+            )
+    print()
 
 
-def measure(count: int) -> None:
+def _bytes(table: str) -> tuple[int, int]:
+    """With its partitions, and those of its indexes."""
     from django.db import connection
 
-    from bench.usage_data import last_midnight, month
-
-    connection.creation.create_test_db(verbosity=0, autoclobber=True)
-    try:
-        end = last_midnight(datetime.now(UTC))
-        began = time.perf_counter()
-        stored = fill(month(count, end), with_calls="--calls" in sys.argv)
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
-        print(f"{connection.vendor}: {stored:,} calls, filled in {time.perf_counter() - began:.0f} s")
-        print_sizes(stored)
-        slowest = max((timed(name, report), name, report) for name, report in reports(end).items())
-        if "--explain" in sys.argv:
-            explain(slowest[2])
-    finally:
-        connection.creation.destroy_test_db(connection.settings_dict["NAME"], verbosity=0)
-
-
-def fill(records: Iterator[Any], *, with_calls: bool) -> int:
-    """Straight into the tables, as ingest and worker would."""
-    from django.db import transaction
-
-    from analytics import rollups, rows, sums
-    from analytics.records import call
-
-    stored = 0
-    while some := list(islice(records, BATCH * BATCHES_AT_ONCE)):
-        with transaction.atomic():
-            rollups.add(sums.of(map(sums.brief, some)))
-            if with_calls:
-                rows.insert_calls([call(record, "bench", str) for record in some])
-        stored += len(some)
-    return stored
-
-
-def print_sizes(calls: int) -> None:
-    from django.db import connection
-
-    from analytics.rollups import GRAINS
-
-    for grain in GRAINS:
-        table, rows = grain.model._meta.db_table, grain.model.objects.count()
-        size = ""
+    with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_total_relation_size(%s)", [table])
-                size = f", {cursor.fetchone()[0] / rows:.0f} bytes each with indexes"
-        print(f"  {table}: {rows:,} rows, {rows / calls:.3f} for a call{size}")
+            cursor.execute(
+                "SELECT sum(pg_total_relation_size(relid)), sum(pg_indexes_size(relid)) FROM pg_partition_tree(%s)",
+                [table],
+            )
+        else:
+            cursor.execute(
+                "SELECT sum(pgsize), sum(CASE WHEN name <> %s THEN pgsize ELSE 0 END) FROM dbstat"
+                " WHERE aggregate = TRUE AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = %s)",
+                [table, table],
+            )
+        whole, of_indexes = cursor.fetchone()
+    return int(whole or 0), int(of_indexes or 0)
 
 
 def reports(end: datetime) -> dict[str, Callable[[], object]]:
@@ -93,15 +85,20 @@ def reports(end: datetime) -> dict[str, Callable[[], object]]:
     from analytics.periods import Step, buckets, last_days
     from analytics.reports import azure
     from analytics.reports.azure import Query
-    from analytics.reports.totals import Selection, by_bucket, percentiles, totals
+    from analytics.reports.breakdown import breakdown
+    from analytics.reports.totals import Selection, by_bucket, latencies, percentiles, totals
+    from apis.models import Operation
 
     zone = ZoneInfo("Asia/Kolkata")
     period = last_days(end, zone, days=30)
     month = f"timestamp ge {period.start.isoformat()} and timestamp lt {period.end.isoformat()}"
     mine = UUID(int=5, version=4)
-    everything, one_api = Selection(period), Selection(period, Q(api_id=1), frozenset({"api_id"}))
+    operation, api = Operation.objects.order_by("pk").values_list("pk", "api_id")[0]
+    quarter = last_days(end, zone, days=90)
+    quarter_days = buckets(quarter, Step.DAY, zone)
+    everything, one_api = Selection(period), Selection(period, Q(api_id=api), frozenset({"api_id"}))
     one = Selection(period, Q(subscription_id=mine), frozenset({"subscription_id"}))
-    operation = Selection(period, Q(operation_id=101), frozenset({"operation_id"}))
+    one_operation = Selection(period, Q(operation_id=operation), frozenset({"operation_id"}))
     days, hours = buckets(period, Step.DAY, zone), buckets(period, Step.HOUR, zone)
     return {
         "byApi": lambda: azure.by_api(Query(month)),
@@ -110,11 +107,15 @@ def reports(end: datetime) -> dict[str, Callable[[], object]]:
         "bySubscription": lambda: azure.by_subscription(Query(month)),
         "byUser": lambda: azure.by_user(Query(month)),
         "byTime, PT1H": lambda: azure.by_time(Query(month), "PT1H"),
-        "byTime of an API, P1D": lambda: azure.by_time(Query(f"{month} and apiId eq 1"), "P1D"),
+        "byTime of an API, P1D": lambda: azure.by_time(Query(f"{month} and apiId eq {api}"), "P1D"),
         "total": lambda: totals(everything),
         "days of the viewer": lambda: by_bucket(everything, days),
+        "days of the viewer, 90 days": lambda: by_bucket(Selection(quarter), quarter_days),
+        "times by day of the viewer": lambda: latencies(everything, days),
+        "times by day of the viewer, 90 days": lambda: latencies(Selection(quarter), quarter_days),
+        "breakdown by everything": lambda: breakdown(everything),
         "hours of one API": lambda: by_bucket(one_api, hours),
-        "hours of one operation": lambda: by_bucket(operation, hours),
+        "hours of one operation": lambda: by_bucket(one_operation, hours),
         "hours of one subscription": lambda: by_bucket(one, hours),
         "one subscription by operation": lambda: totals(one, ["operation_id"]),
         "percentiles of all": lambda: percentiles(everything),
@@ -124,15 +125,14 @@ def reports(end: datetime) -> dict[str, Callable[[], object]]:
     }
 
 
-def timed(name: str, report: Callable[[], object]) -> float:
-    def once() -> float:
-        began = time.perf_counter()
+def print_time(name: str, report: Callable[[], object]) -> None:
+    whole, own = [], []
+    for _ in range(ROUNDS):
+        began, worked = time.perf_counter(), time.process_time()
         report()
-        return time.perf_counter() - began
-
-    seconds = median(once() for _ in range(ROUNDS))
-    print(f"  {name}: {seconds * 1000:,.0f} ms")
-    return seconds
+        whole.append(time.perf_counter() - began)
+        own.append(time.process_time() - worked)
+    print(f"| {name} | {median(whole) * 1000:,.0f} | {median(own) * 1000:,.0f} |", flush=True)
 
 
 def explain(report: Callable[[], object]) -> None:
@@ -143,19 +143,19 @@ def explain(report: Callable[[], object]) -> None:
     connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = True
     with CaptureQueriesContext(connection) as captured:
         report()
-    words = "EXPLAIN (ANALYZE, BUFFERS)" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
     for query in captured.captured_queries:
         if query["sql"].startswith("SELECT"):
-            print_plan(f"{words} {query['sql']}")
+            print_plan(query["sql"])
 
 
-def print_plan(statement: str) -> None:
+def print_plan(query: str) -> None:
     from django.db import connection
 
+    words = "EXPLAIN (ANALYZE, BUFFERS)" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
     with connection.cursor() as cursor:
-        cursor.execute(statement)
+        cursor.execute(f"{words} {query}")
         plan: Iterable[Any] = cursor.fetchall()
-    print(f"\n{statement[:2000]}")
+    print(f"\n{query[:2000]}")
     for row in plan:
         print("   ", row[-1])
 

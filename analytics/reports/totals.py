@@ -4,7 +4,7 @@ Whole days of UTC come from the sums by day, what is left at both ends from quar
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
@@ -86,17 +86,19 @@ class Selection:
 
 def totals(selection: Selection, by: Sequence[str] = ()) -> dict[Key, Total]:
     """By fields of CallKind."""
-    found: dict[Key, Total] = {}
+    groups: dict[Key, list[Sequence[Any]]] = {}
     for rows in _pieces(selection, by):
-        for key, total in _read(rows, [f"kind__{name}" for name in by]):
-            found.setdefault(key, Total()).add(total)
-    return found
+        for values in _sums(rows, [f"kind__{name}" for name in by]):
+            groups.setdefault(tuple(values[: len(by)]), []).append(values[len(by) :])
+    return {key: _summed(parts) for key, parts in groups.items()}
 
 
-def by_start(selection: Selection, start_of: Callable[[datetime], _Group]) -> dict[_Group, Total]:
-    """Quarters that `start_of` gives the same are summed up."""
+def by_start(
+    selection: Selection, start_of: Callable[[datetime], _Group], grains: Sequence[Grain] = QUARTERS
+) -> dict[_Group, Total]:
+    """Quarters, or days, that `start_of` gives the same are summed up."""
     groups: dict[_Group, list[Sequence[Any]]] = {}
-    table = _table(QUARTERS, selection, ())
+    table = _table(grains, selection, ())
     for at, *values in _rows(table, selection, selection.span).values_list("at").annotate(**_AGGREGATES):
         groups.setdefault(start_of(at), []).append(values)
     return {start: _summed(rows) for start, rows in groups.items()}
@@ -110,7 +112,7 @@ def by_bucket(selection: Selection, buckets: Sequence[Span]) -> list[Total]:
         number = bisect_right(starts, at) - 1
         return number if number >= 0 and at < buckets[number].end else -1
 
-    found = by_start(selection, place)
+    found = by_start(selection, place, _grains_of(selection.span, *buckets))
     return [found.get(number, Total()) for number in range(len(buckets))]
 
 
@@ -130,7 +132,8 @@ def percentiles(
 def calls_by_bucket(selection: Selection, buckets: Sequence[Span], by: str) -> dict[int | UUID | str, list[int]]:
     """How many calls there were in each of these spans, which follow one another, by a field of CallKind."""
     position = Case(*(When(at__lt=bucket.end, then=number) for number, bucket in enumerate(buckets)))
-    rows = _rows(_table(QUARTERS, selection, (by,)), selection, Span(buckets[0].start, buckets[-1].end))
+    span = Span(buckets[0].start, buckets[-1].end)
+    rows = _rows(_table(_grains_of(*buckets), selection, (by,)), selection, span)
     keys = rows.annotate(position=position).values_list(f"kind__{by}", "position")
     found: dict[int | UUID | str, list[int]] = {}
     for key, number, count in keys.annotate(calls=Sum(F("success") + F("blocked") + F("failed") + F("other"))):
@@ -141,7 +144,8 @@ def calls_by_bucket(selection: Selection, buckets: Sequence[Span], by: str) -> d
 def latencies(selection: Selection, buckets: Sequence[Span], *, backend: bool = False) -> list[latency.Buckets]:
     """How the times of calls are distributed in each of these spans, which follow one another."""
     column = "backend_histogram" if backend else "total_histogram"
-    rows = _rows(_table(QUARTERS, selection, ()), selection, selection.span).values_list("at", column)
+    table = _table(_grains_of(selection.span, *buckets), selection, ())
+    rows = _rows(table, selection, selection.span).values_list("at", column)
     parts: list[list[bytes]] = [[] for _ in buckets]
     starts = [bucket.start for bucket in buckets]
     for at, histogram in rows:
@@ -172,6 +176,12 @@ def _pieces(selection: Selection, by: Sequence[str]) -> Iterator[_Rows]:
             yield _rows(quarters, selection, end)
 
 
+def _grains_of(*spans: Span) -> Sequence[Grain]:
+    """Days will do where all begin and end at midnight of UTC."""
+    moments = (moment for span in spans for moment in (span.start, span.end))
+    return QUARTERS if any((moment - FIRST) % _DAY for moment in moments) else DAYS
+
+
 def _table(grains: Sequence[Grain], selection: Selection, by: Sequence[str]) -> RollupTable:
     """The smallest that tells apart what is asked for. Raises ValueError where there is none."""
     asked = selection.fields.union(by)
@@ -186,23 +196,22 @@ def _rows(table: RollupTable, selection: Selection, span: Span) -> _Rows:
     return rows.filter(kind__in=CallKind.objects.filter(selection.kinds)) if selection.fields else rows
 
 
-def _read(rows: _Rows, by: Sequence[str]) -> Iterator[tuple[Any, Total]]:
+def _sums(rows: _Rows, by: Sequence[str]) -> Iterator[Sequence[Any]]:
+    """The values of these fields, and _AGGREGATES."""
     if not by:
         row = rows.aggregate(**_AGGREGATES)
         if row["success__"] is not None:
-            yield (), _total(row)
+            yield [row[name] for name in _AGGREGATES]
         return
     # All at once: a cursor on the server would keep PostgreSQL from working in parallel.
-    for row in rows.values(*by).annotate(**_AGGREGATES):
-        yield tuple(row[name] for name in by), _total(row)
-
-
-def _total(row: Mapping[str, Any]) -> Total:
-    return _summed([[row[name] for name in _AGGREGATES]])
+    yield from rows.values_list(*by).annotate(**_AGGREGATES)
 
 
 def _summed(rows: Sequence[Sequence[Any]]) -> Total:
     """Of rows that hold _AGGREGATES. PostgreSQL's sums of bigint are decimals."""
+    if len(rows) == 1:
+        (row,) = rows
+        return Total(*map(int, row[: len(_COUNTS)]), *row[len(_COUNTS) :])
     columns = list(zip(*rows, strict=True))
     counts = [int(sum(column)) for column in columns[: len(_COUNTS)]]
     known = [[value for value in column if value is not None] for column in columns[len(_COUNTS) :]]

@@ -66,3 +66,9 @@ def test_no_times_have_no_percentile():
 def test_a_histogram_is_small():
     thousand = histogram(10_000 + 37 * number for number in range(1000))
     assert len(latency.encode(thousand)) <= 160
+
+
+def test_many_histograms_are_merged_as_a_few_are():
+    few = [latency.encode({number: number % 5 + 1, 300: 70_000}) for number in range(100)]
+    many = few * 100
+    assert latency.decode(many) == {number: count * 100 for number, count in latency.decode(few).items()}
