@@ -4,6 +4,7 @@ import importlib
 import random
 import threading
 import uuid
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -11,11 +12,12 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import F, Sum
 
-from analytics import latency, rollups, sums
+from analytics import finished_parts, latency, rollups, sums
 from analytics.ingest import ingest
 from analytics.models import (
     APIDay,
     APIQuarter,
+    Call,
     CallKind,
     CountryDay,
     OperationDay,
@@ -27,6 +29,7 @@ from analytics.models import (
     UsageDay,
     UsageQuarter,
 )
+from gateway.journal.parts import parts
 from tests.analytics.conftest import NOON, record
 
 pytestmark = pytest.mark.django_db
@@ -188,3 +191,34 @@ def random_record(draw: random.Random):
 
 def rows_of(table) -> list[tuple]:
     return list(table.objects.order_by("at", "kind").values_list("at", "kind", *rollups.SUM_FIELDS))
+
+
+def test_a_clock_that_steps_changes_where_calls_count_and_never_whether(write, tmp_path):
+    day = 24 * 3600
+    steps = [0, 1, -day, 2, 3600, -3600, 400 * day, 3, -40 * 365 * day, 4, 30 * day, -1, 5]
+    calls = [record(number, at=NOON.timestamp() + step) for number, step in enumerate(steps)]
+    for start in range(0, len(calls), 4):
+        write(*calls[start : start + 4], name="a")
+        write(*reversed(calls[start : start + 4]), name="b")
+        ingest(tmp_path)
+        rollups.settle()
+    quarters = Counter(int(call.at // 900) * 900 for call in calls for _ in "ab")
+    stored = UsageQuarter.objects.values_list("at", "success")
+    assert {int(at.timestamp()): count for at, count in stored} == quarters
+    assert [calls_in(table) for table in TABLES] == [2 * len(steps)] * len(TABLES)
+    assert Call.objects.count() == 2 * len(steps)
+    assert {at.timestamp() for at in Call.objects.values_list("at", flat=True)} == {call.at for call in calls}
+
+
+def test_parts_that_come_back_are_not_counted_again(write, tmp_path):
+    """As from a backup of the gateway's disk."""
+    write(record(1), record(2))
+    (part,) = parts(tmp_path)
+    content = part.file.read_bytes()
+    ingest(tmp_path)
+    finished_parts.retire(tmp_path)
+    assert parts(tmp_path) == []
+    part.file.write_bytes(content)
+    assert ingest(tmp_path) == 0
+    rollups.settle()
+    assert [calls_in(table) for table in TABLES] == [2] * len(TABLES)

@@ -33,6 +33,7 @@ PROCESSES = {
     "publisher": "manage.py publish",
     "web": "granian",
 }
+ROLLUPS = ("usagequarter", "usageday", "apiquarter", "productquarter", "countryquarter")
 # A quota that counts every call, so that its count can be held against them.
 SET_QUOTA = """
 from policies.models import ProductPolicy
@@ -141,9 +142,20 @@ def check(callers: Callers, running: Running, rows: Callable[[str], list[tuple]]
     assert {number: recorded[number] for number in callers.answered} == callers.answered
     assert recorded.keys() <= callers.answered.keys() | callers.broken
     assert callers.statuses[200] > ANSWERS_BETWEEN_KILLS
+    wait_until(partial(sums_are_those_of_the_calls, rows), seconds=INGEST_SECONDS)
     ((counted,),) = rows("SELECT max(calls) FROM analytics_quotause")
     admitted = sum(status == 200 for status in recorded.values())
     assert admitted <= counted <= len(recorded) + len(callers.broken)
+
+
+def sums_are_those_of_the_calls(rows: Callable[[str], list[tuple]]) -> bool:
+    """In each roll-up, once none waits."""
+    if rows("SELECT count(*) FROM analytics_pendingcalls") != [(0,)]:
+        return False
+    stored = rows("SELECT count(*), sum(response_bytes) FROM analytics_call")
+    sums = "sum(success + blocked + failed + other), sum(response_bytes)"
+    found = [rows(f"SELECT {sums} FROM analytics_{table}") for table in ROLLUPS]
+    return all(one == stored for one in found)
 
 
 def number_of(url: str) -> int:
