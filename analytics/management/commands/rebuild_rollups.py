@@ -1,0 +1,18 @@
+"""Gives reports what the rows of single calls tell and roll-ups do not, after an upgrade."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from analytics.rebuild import days_with_calls, rebuild
+
+
+class Command(BaseCommand):
+    help = "Make the roll-ups of days anew that tell of fewer calls than there are rows. Can be repeated."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        rebuilt = {day: rebuild(day) for day in days_with_calls()}
+        for day, calls in rebuilt.items():
+            if calls:
+                self.stdout.write(f"{day}: {calls:,} calls")
+        self.stdout.write(f"{sum(1 for calls in rebuilt.values() if calls)} of {len(rebuilt)} days were made anew.")
