@@ -81,10 +81,10 @@ def test_a_kill_in_the_midst_of_summing_neither_loses_nor_doubles(write, tmp_pat
         write(record(number * 900), record(number * 900 + 1, api=2))
         ingest(tmp_path)
     killed_at("rollups", name, times, "settle")
-    assert (PendingCalls.objects.count(), counted()) == (3, [0] * 5)
+    assert (PendingCalls.objects.count(), counted()) == (3, [0] * len(rollups.GRAINS))
     while rollups.settle():
         pass
-    assert (PendingCalls.objects.count(), counted()) == (0, [6] * 5)
+    assert (PendingCalls.objects.count(), counted()) == (0, [6] * len(rollups.GRAINS))
 
 
 @pytest.mark.parametrize(
@@ -101,5 +101,5 @@ def test_a_kill_in_the_midst_of_the_ingest_neither_loses_nor_doubles(write, tmp_
     assert ingest(tmp_path) == 0
     rollups.settle()
     assert Call.objects.count() == 20
-    assert counted() == [20] * 5
+    assert counted() == [20] * len(rollups.GRAINS)
     assert SubscriptionQuarter.objects.get().calls == 20

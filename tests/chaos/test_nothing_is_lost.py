@@ -33,7 +33,11 @@ PROCESSES = {
     "publisher": "manage.py publish",
     "web": "granian",
 }
-ROLLUPS = ("usagequarter", "usageday", "apiquarter", "productquarter", "countryquarter")
+ROLLUPS = [
+    f"{of}{period}"
+    for of in ("usage", "operation", "api", "product", "country", "total")
+    for period in ("quarter", "day")
+]
 # A quota that counts every call, so that its count can be held against them.
 SET_QUOTA = """
 from policies.models import ProductPolicy
