@@ -214,7 +214,7 @@ def _code(text: str) -> Q:
     if re.fullmatch("[1-9][0-9]{2}", text, re.ASCII):
         return Q(response_code=int(text))
     raise UnreadableError(
-        gettext("“%(text)s” is no status: write 429, or 4xx for all from 400.") % {"text": shortened(text)}
+        gettext("“%(text)s” is no status: write 429, or 4xx for all from 400 to 499.") % {"text": shortened(text)}
     )
 
 
