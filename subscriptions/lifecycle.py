@@ -4,7 +4,7 @@ Portal, admin and management API all call these functions.
 """
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -28,6 +28,8 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     State.CANCELLED: frozenset(),
     State.EXPIRED: frozenset(),
 }
+# Each one that a developer makes has keys, and a mail to the publisher.
+SUBSCRIPTIONS_PER_HOUR = 50
 ENDED = frozenset({State.REJECTED, State.CANCELLED, State.EXPIRED})
 EVENTS = {
     State.SUBMITTED: names.SUBSCRIPTION_REQUESTED,
@@ -51,6 +53,12 @@ class SubscriptionsLimitReached(LifecycleError):
         )
 
 
+class TooManySubscriptions(LifecycleError):
+    def __init__(self) -> None:
+        text = _("You can make %(count)d subscriptions an hour. Make this one later.")
+        super().__init__(text % {"count": SUBSCRIPTIONS_PER_HOUR})
+
+
 class WrongState(LifecycleError):
     def __init__(self, subscription: Subscription, wanted: str) -> None:
         states = {"state": State(subscription.state).label.lower(), "wanted": State(wanted).label.lower()}
@@ -69,7 +77,7 @@ def subscribe(
     """Subscribe a user, or a team of his, to a product: active at once, or submitted where approval is needed.
 
     Raises LifecycleError where the product takes no subscriptions, its terms (as they are now)
-    were not accepted, he does not own the team, or the limit of user or team is reached.
+    were not accepted, he does not own the team, the limit of user or team is reached, or he has made very many.
     """
     with transaction.atomic():
         locked = lock_product(product)
@@ -81,6 +89,7 @@ def subscribe(
             raise LifecycleError(_("Read and accept the terms of use first."))
         refuse_foreign_team(user, team)
         refuse_over_limit(team or user, locked)
+        _refuse_haste(user)
         return _create(
             Subscription(
                 owner=None if team else user,
@@ -106,6 +115,7 @@ def subscribe_to_api(
                 _("%(name)s takes no subscriptions of its own: subscribe to a product.") % {"name": locked.display_name}
             )
         refuse_foreign_team(user, team)
+        _refuse_haste(user)
         return _create(
             Subscription(
                 owner=None if team else user,
@@ -192,6 +202,16 @@ def refuse_foreign_team(user: User, team: Team | None) -> None:
     Team.objects.select_for_update().filter(pk=team.pk).first()
     if not Team.objects.owned_by(user).filter(pk=team.pk).exists():
         raise LifecycleError(_("Only an owner of a team acts for it."))
+
+
+def _refuse_haste(user: User) -> None:
+    """Whoever subscribes and cancels in turns would fill the database and the publisher's mailbox."""
+    if user.is_staff:
+        return
+    since = timezone.now() - timedelta(hours=1)
+    lately = SubscriptionEvent.objects.filter(by=user, at__gt=since, subscription__created_at__gt=since)
+    if lately.values("subscription").distinct().count() >= SUBSCRIPTIONS_PER_HOUR:
+        raise TooManySubscriptions
 
 
 def refuse_over_limit(owner: User | Team, product: Product) -> None:

@@ -156,7 +156,9 @@ def test_a_subscription_that_the_gateway_does_not_know_yet(gateway, mine, produc
 
 
 def test_many_are_asked_about_fifty_at_a_time(gateway, alice, product):
-    many = [lifecycle.subscribe(user=alice, product=product, display_name=f"No. {number}") for number in range(120)]
+    many = [
+        lifecycle.create(by=None, owner=alice, product=product, display_name=f"No. {number}") for number in range(120)
+    ]
     for one in many:
         gateway.tell(one, limit("rate", 5, 1, 41))
     found = standing_of(many, NOW)

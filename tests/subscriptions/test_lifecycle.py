@@ -33,6 +33,21 @@ def test_a_subscription_is_active_at_once_and_has_two_different_keys(alice, make
     assert keys.reveal(subscription, keys.Slot.PRIMARY) != keys.reveal(subscription, keys.Slot.SECONDARY)
 
 
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_nobody_floods_the_publisher_with_subscriptions(alice, admin_user, make_product, is_cancelled, monkeypatch):
+    monkeypatch.setattr(lifecycle, "SUBSCRIPTIONS_PER_HOUR", 2)
+    product = make_product(approval_required=True)
+    for _ in range(2):
+        made = lifecycle.subscribe(user=alice, product=product, display_name="Mine")
+        if is_cancelled:
+            lifecycle.change_state(made, State.CANCELLED, by=alice)
+    with pytest.raises(lifecycle.TooManySubscriptions):
+        lifecycle.subscribe(user=alice, product=product, display_name="Mine")
+    lifecycle.create(display_name="Hers", owner=alice, by=admin_user)
+    Subscription.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    lifecycle.subscribe(user=alice, product=product, display_name="Mine")
+
+
 def test_a_product_that_needs_approval_gives_a_submitted_subscription(alice, admin_user, make_product):
     subscription = lifecycle.subscribe(user=alice, product=make_product(approval_required=True), display_name="Mine")
     assert (subscription.state, subscription.started_at) == (State.SUBMITTED, None)
