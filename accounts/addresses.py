@@ -33,6 +33,13 @@ def has_confirmed(user: User, email: str) -> bool:
     return bool(confirmed.exists())
 
 
+def is_address_of(user: User, email: str) -> bool:
+    """Whether the user has the address, confirmed or not."""
+    lower = email.lower()
+    has: bool = user.email.lower() == lower or EmailAddress.objects.filter(user=user, email=lower).exists()
+    return has
+
+
 def drop_unproved(user: User) -> None:
     """End the ways in of an account that never confirmed its address: they may be a stranger's, who waits there.
 

@@ -179,8 +179,7 @@ def _url(name: str, *arguments: Any) -> str:
 
 
 def moment(at: datetime) -> str:
-    local = timezone.localtime(at)
-    return f"{formats.date_format(local, 'DATETIME_FORMAT')} {local.tzname()}"
+    return str(formats.date_format(timezone.localtime(at), "DATETIME_FORMAT"))
 
 
 def _moment(text: Any) -> str:

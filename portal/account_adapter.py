@@ -6,15 +6,18 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.core import context
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts import address_changes, devices, lock_out, sign_up, team_sign_up
+from accounts.addresses import is_address_of
 from accounts.claims import apply_claims
 from accounts.models import User
 from events import names
@@ -108,6 +111,12 @@ class AccountAdapter(DefaultAccountAdapter):
             elsewhere = delegation.to_own_site(request, kwargs["redirect_url"] or "")
             if elsewhere is not None:
                 return elsewhere
+        if kwargs["email"] and not is_address_of(user, kwargs["email"]):
+            # A code went there, and the account has lost the address before it was entered.
+            self.add_message(
+                request, messages.ERROR, message=_("This code does not work any more. Ask for another one.")
+            )
+            return redirect("account_login")
         if user.state == User.State.PENDING:
             return None
         answer: HttpResponse | None = super().pre_login(request, user, **kwargs)

@@ -1,5 +1,6 @@
 """Taking back that somebody changed an account's e-mail address."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -57,6 +58,10 @@ def test_owner_takes_the_change_back(alice, thief, link):
     assert list(EmailAddress.objects.values_list("email", "verified", "primary")) == [("alice@example.org", True, True)]
 
 
+def test_mail_says_once_in_which_time_zone_the_change_was_made(alice, link):
+    assert re.search(r"\nWhen: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n", mail.outbox[-1].body)
+
+
 def test_thief_is_signed_out_and_his_password_opens_nothing(alice, thief, link):
     assert thief.get("/profile/").status_code == 200
     Client().post(link)
@@ -100,6 +105,16 @@ def test_thief_comes_back_by_nothing_that_he_added(alice, link, way_in):
     assert not Authenticator.objects.exists()
     assert not SocialAccount.objects.exists()
     assert not alice.claimed_memberships.exists()
+
+
+def test_code_that_the_thief_asked_for_before_signs_nobody_in_afterwards(alice, link):
+    browser = Client()
+    browser.post("/account/login/code/", {"email": "thief@example.org"})
+    code = re.search(r"^([0-9A-Z-]{6,})$", mail.outbox[-1].body, re.M)[1]
+    Client().post(link)
+    answer = browser.post("/account/login/code/confirm/", {"code": code}, follow=True)
+    assert "This code does not work any more" in answer.text
+    assert browser.get("/profile/").status_code == 302
 
 
 def test_what_the_owner_had_long_before_stays(alice, link, way_in):
