@@ -22,7 +22,7 @@ from accounts.claims import apply_claims
 from accounts.models import User
 from events import names
 from events.recording import record
-from notifications import account_mails, bounces
+from notifications import account_mails, bounces, outbox
 from portal import delegation
 from portal.http import caller_address, is_here
 from portal.identity_adapter import claims_of
@@ -55,6 +55,13 @@ class AccountAdapter(DefaultAccountAdapter):
         known = {"portal_url": settings.PORTAL_URL, "service": current()}
         message: EmailMessage = super().render_mail(template_prefix, email, {**context, **known}, headers)
         return message
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Allauth's; who asks for a mail to an address without an account waits as long as for one that is sent."""
+        if template_prefix == "account/email/unknown_account":
+            outbox.write_and_drop(self.render_mail(template_prefix, email, context))
+        else:
+            super().send_mail(template_prefix, email, context)
 
     def clean_email(self, email: str) -> str:
         """Refuse what the column cannot hold."""

@@ -283,7 +283,7 @@ TEMPLATES = (
     MailTemplate(
         "unknownAccountNotificationMessage",
         _("No account"),
-        _("To an address that has no account, when somebody asks for a link for it."),
+        _("Written and not sent, so that time does not tell whether an address that asks for a link has an account."),
         Category.SECURITY,
         _("No account at {{ organization }}"),
         (

@@ -5,8 +5,11 @@ import re
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from notifications.models import OutboxMail
 from tests.accounts.conftest import NEW
 
 FORMS = {
@@ -44,6 +47,20 @@ def test_known_and_unknown_addresses_take_the_same_time(form, alice, monkeypatch
         Client().post(url, {**values, field: address})
         counts.append(len(hashed))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("url", ["/account/login/code/", "/account/password/reset/"])
+def test_mail_is_written_for_unknown_addresses_too_and_not_sent(url, alice):
+    written = []
+    for address in (alice.email, "nobody@example.org"):
+        mail.outbox.clear()
+        with CaptureQueriesContext(connection) as queries:
+            Client().post(url, {"email": address})
+        written.append([one["sql"] for one in queries if "notifications_mailtext" in one["sql"].lower()])
+        assert [message.to for message in mail.outbox] == ([[address]] if address == alice.email else [])
+    assert len(written[0]) == len(written[1]) == 1
+    assert any('INSERT INTO "notifications_outboxmail"' in one["sql"] for one in queries)
+    assert not OutboxMail.objects.exists()
 
 
 def test_owner_is_told_that_there_is_an_account(alice):
