@@ -23,7 +23,7 @@ class RequestCodeForm(RequestLoginCodeForm):
     _user: User | None
 
     def clean_email(self) -> str:
-        email = _counted("sign_in_code", super().clean_email())
+        email = _counted("sign_in_code", get_adapter().clean_email(super().clean_email()))
         if self._user is not None and not has_confirmed(self._user, email):
             self._user = None
             _ask_again_to_confirm(email)

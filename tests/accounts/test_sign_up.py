@@ -8,6 +8,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+from accounts import teams
 from accounts.models import User
 from tests.accounts.conftest import NEW
 
@@ -154,3 +155,19 @@ def test_next_leads_to_this_site_only(place, alice):
 def test_rules_of_passwords_are_one_sentence():
     page = Client().get("/account/signup/").text
     assert "At least 10 characters. Not only digits. Not a common password. Unlike your name and address." in page
+
+
+@pytest.mark.parametrize("url", ["/account/signup/", "/account/login/code/", "/account/password/reset/"])
+def test_address_that_mail_programs_would_read_as_another_one_is_refused(url):
+    encoded = "=?utf-8?q?dora=40elsewhere.example=3e?=@example.org"
+    answer = Client().post(url, {**NEW, "email": encoded})
+    assert (answer.status_code, "without “=?”" in answer.text) == (200, True)
+    assert not User.objects.filter(email=encoded).exists()
+    assert not mail.outbox
+
+
+def test_nobody_invites_an_address_that_would_be_read_as_another_one(alice, signed_in):
+    team = teams.create(name="Crew", by=alice)
+    answer = signed_in(alice).post(f"/profile/teams/{team.pk}/invite/", {"email": "=?x?q?a?=@b.org", "role": "member"})
+    assert "without “=?”" in answer.text
+    assert not team.invitations.exists()
