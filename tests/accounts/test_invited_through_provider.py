@@ -6,6 +6,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialApp
 from django.core import mail
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from accounts import invitations
 from accounts.models import Group, Invitation, User
 from portalsettings.models import PortalSettings
 from tests.accounts import openid_provider
+from tests.subscriptions.parallel import at_once
 
 SIGN_UP = "/account/3rdparty/signup/"
 FORM = {"first_name": "Dora", "last_name": "Doe"}
@@ -108,6 +110,23 @@ def test_invitation_makes_one_account_for_two_who_come_back(provider, link):
     first.post(SIGN_UP, FORM)
     second.post(SIGN_UP, FORM)
     assert User.objects.filter(last_name="Doe").count() == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
+@pytest.mark.django_db(transaction=True)
+def test_two_who_come_back_at_the_same_time_get_one_account(provider, link):
+    clients = [Client(), Client()]
+    for client in clients:
+        _go(provider, link, client, "dora@example.org")
+    statuses: list[int] = []
+    outcomes = at_once(
+        *(lambda client=client: statuses.append(client.post(SIGN_UP, FORM).status_code) for client in clients)
+    )
+    assert outcomes == ["done", "done"]
+    assert statuses.count(302) == 1
+    assert User.objects.filter(last_name="Doe").count() == 1
+    assert SocialAccount.objects.count() == 1
 
 
 def test_address_that_got_an_account_on_the_way_is_not_entered(provider, link):
