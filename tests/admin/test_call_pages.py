@@ -320,7 +320,7 @@ def test_paused_tail_asks_no_more(admin):
     assert "hx-trigger" in poll(admin).text
     paused = poll(admin, paused=1).text
     assert "hx-trigger" not in paused
-    assert "Go on" in paused
+    assert "Resume" in paused
 
 
 def test_screen_readers_are_told_of_news_now_and_then(admin):

@@ -1,5 +1,7 @@
 """Who comes into the administration, and by which door."""
 
+from urllib.parse import quote
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -18,7 +20,7 @@ PAGES = [
 @pytest.mark.parametrize("path", PAGES)
 def test_stranger_signs_in_by_the_portal_s_page(path):
     response = Client().get(path, follow=True)
-    assert response.redirect_chain[-1][0] == f"/account/login/?next={path}"
+    assert response.redirect_chain[-1][0] == f"/account/login/?next={quote(path, safe='')}"
 
 
 @pytest.mark.parametrize("path", PAGES)

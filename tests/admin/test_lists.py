@@ -125,7 +125,7 @@ def test_questions_of_a_list_do_not_grow_with_its_rows(admin, name):
     few = queries_of(admin, url)
     make_rows(10)
     assert queries_of(admin, url) <= few
-    assert few <= 14
+    assert few <= 15
 
 
 @pytest.mark.parametrize("name", LISTS)

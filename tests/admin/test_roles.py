@@ -77,7 +77,7 @@ def rows(service, operation, unlimited, alice, bob):
     lifecycle.subscribe(user=alice, product=unlimited, display_name="Request")
     lifecycle.create(display_name="Alone", by=alice, product=unlimited)
     make_call()
-    AlertRule.objects.create(name="Weather fails", threshold=5, state="firing")
+    AlertRule.objects.create(name="Weather fails", threshold=5, state="firing", state_since=timezone.now())
     PortalSettings.objects.create()
     endpoint = Endpoint(name="w", url="https://hooks.example/", events=["*"])
     put_new_secret(endpoint)

@@ -7,19 +7,20 @@ import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest.mock import Mock
-from uuid import UUID
 
 import pytest
 from django.core.cache import cache
-from django.db.models import BigIntegerField
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Role, give
+from analytics import rollups
 from analytics import tasks as analytics
 from analytics.lag import IngestLag
-from analytics.models import CallKind, ProductQuarter, QuotaUse
+from analytics.models import QuotaUse
+from analytics.records import QUARTER_SECONDS
+from analytics.sums import NOBODY, Sums
 from backends.credentials import put_credentials
 from backends.models import Backend
 from events.models import Event
@@ -226,14 +227,14 @@ def test_errors_lead_to_their_calls(admin, api, operation):
 
 
 def test_calls_of_the_day_are_shown_as_a_line(admin, api):
-    kind = CallKind.objects.create(api_id=api.pk, operation_id=0, product_id=0, subscription_id=UUID(int=0), user_id=0)
-    sums = {field.name: 0 for field in ProductQuarter._meta.fields if isinstance(field, BigIntegerField)}
-    for hours, success, failed in ((1, 3, 2), (30, 100, 0)):
-        ProductQuarter.objects.create(
-            at=(timezone.now() - timedelta(hours=hours)).replace(minute=0, second=0, microsecond=0),
-            kind=kind,
-            **sums | {"id": None, "success": success, "failed": failed},
-        )
+    kind = (NOBODY, api.pk, 0, 0, 0, "")
+    now = int(timezone.now().timestamp())
+    rollups.add(
+        {
+            ((now - 3600) // QUARTER_SECONDS, kind): Sums(classes=[3, 0, 2, 0]),
+            ((now - 30 * 3600) // QUARTER_SECONDS, kind): Sums(classes=[100, 0, 0, 0]),
+        }
+    )
     text = page(admin)
     assert '<svg class="sparkline"' in text
     total = admin.get(START).context["trend"].total

@@ -408,7 +408,7 @@ def test_a_page_asks_as_much_however_much_there_is(called, publisher):
     called(*random_calls(20))
     few = count()
     called(*random_calls(500, subscription=MINE.bytes))
-    assert count() == few <= 45
+    assert count() == few <= 60
 
 
 def test_charts_are_well_formed_and_nothing_is_inline(called, page, publisher):
