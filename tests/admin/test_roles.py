@@ -6,6 +6,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin as django_admin
 from django.urls import URLPattern, URLResolver, reverse
+from django.utils import timezone
 
 from accounts import invitations, teams
 from accounts.models import CustomField, Group, User
