@@ -117,7 +117,7 @@ def test_found_open_session_cannot_change_the_address(alice):
 
 
 def test_administration_uses_the_same_sign_in_page(alice, admin_user):
-    assert Client().get("/admin/login/?next=/admin/")["Location"] == "/account/login/?next=/admin/"
+    assert Client().get("/admin/login/?next=/admin/")["Location"] == "/account/login/?next=%2Fadmin%2F"
     assert _sign_in(alice).get("/admin/", follow=True).status_code == 403
     assert _sign_in(admin_user).get("/admin/").status_code == 200
 

@@ -224,12 +224,9 @@ def backend(session_backend: Backend) -> Backend:
     return session_backend
 
 
-@pytest.fixture(scope="session")
-def start_gateway(tmp_path_factory, session_backend: Backend) -> Iterator[Callable[..., Gateway]]:
-    """`start_gateway(BODY_TIMEOUT_SECONDS=1)`: one more gateway in front of the backend.
-
-    `again` is one that has ended: the new one has its data and its port.
-    """
+@contextlib.contextmanager
+def starting(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[Callable[..., Gateway]]:
+    """Gateways that end with the block. Idle ones are not free: there are many modules."""
     with contextlib.ExitStack() as started:
 
         def start(
@@ -243,7 +240,7 @@ def start_gateway(tmp_path_factory, session_backend: Backend) -> Iterator[Callab
                 again.hang_up()
                 settings["GATEWAY_PORT"] = again.port
             configuration = configuration or echo_snapshot(
-                f"http://127.0.0.1:{session_backend.port}/base",
+                f"http://127.0.0.1:{backend.port}/base",
                 refusing=f"http://127.0.0.1:{free_port()}/",
                 unknown="http://no-such-host.invalid/",
             )
@@ -255,9 +252,26 @@ def start_gateway(tmp_path_factory, session_backend: Backend) -> Iterator[Callab
         yield start
 
 
+@pytest.fixture(scope="module")
+def start_gateway(tmp_path_factory, session_backend: Backend) -> Iterator[Callable[..., Gateway]]:
+    """`start_gateway(BODY_TIMEOUT_SECONDS=1)`: one more gateway in front of the backend.
+
+    `again` is one that has ended: the new one has its data and its port.
+    """
+    with starting(tmp_path_factory, session_backend) as start:
+        yield start
+
+
 @pytest.fixture(scope="session")
-def session_gateway(start_gateway) -> Gateway:
-    return start_gateway()
+def start_lasting_gateway(tmp_path_factory, session_backend: Backend) -> Iterator[Callable[..., Gateway]]:
+    """For gateways that the tests of many modules share."""
+    with starting(tmp_path_factory, session_backend) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def session_gateway(start_lasting_gateway) -> Gateway:
+    return start_lasting_gateway()
 
 
 @pytest.fixture
@@ -267,8 +281,8 @@ def gateway(session_gateway: Gateway, backend: Backend) -> Iterator[Gateway]:
 
 
 @pytest.fixture(scope="session")
-def session_impatient(start_gateway) -> Gateway:
-    return start_gateway(
+def session_impatient(start_lasting_gateway) -> Gateway:
+    return start_lasting_gateway(
         HEAD_TIMEOUT_SECONDS=0.4,
         BODY_TIMEOUT_SECONDS=0.4,
         IDLE_TIMEOUT_SECONDS=0.4,
@@ -292,8 +306,8 @@ def client(gateway: Gateway) -> Client:
 
 
 @pytest.fixture(scope="session")
-def session_configurable(start_gateway) -> Gateway:
-    return start_gateway(with_backends())
+def session_configurable(start_lasting_gateway) -> Gateway:
+    return start_lasting_gateway(with_backends())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gateway.configuration.snapshot import (
 )
 from gateway.configuration.snapshot import Subscription as Key
 from tests.gateway.cable import Cable
-from tests.gateway.conftest import free_port, wait_for
+from tests.gateway.conftest import Gateway, free_port, wait_for
 from tests.gateway.raw import TIMEOUT_SECONDS, Backend, Client
 from tests.gateway.redis_server import RedisServer
 
@@ -72,11 +72,16 @@ def forgetful_redis(tmp_path):
 
 @pytest.fixture
 def start(start_gateway, backend):
-    def start_one(redis, **settings):
-        gateway = start_gateway(limited(backend.port), REDIS_URL=redis.url, **settings)
-        return gateway.wait_for_log("shared counters available")
+    started: list[Gateway] = []
 
-    return start_one
+    def start_one(redis, **settings):
+        started.append(start_gateway(limited(backend.port), REDIS_URL=redis.url, **settings))
+        return started[-1].wait_for_log("shared counters available")
+
+    yield start_one
+    # Otherwise they would look for their Redis until the last test of this module.
+    for gateway in started:
+        gateway.kill()
 
 
 def statuses(gateways, calls: int, key: int = 1) -> list[int]:
