@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import msgspec
 import pyarrow.dataset
 import pytest
 from django.core.management import CommandError, call_command
@@ -66,6 +67,8 @@ def test_files_by_day_hold_every_call_with_all_that_is_known_of_it(called, folde
     assert export(folder) == [f"date=2026-03-04/{name}", f"date=2026-03-05/{name}"]
     rows = exported(folder)
     assert [str(row.pop("date")) for row in rows] == ["2026-03-04", "2026-03-05"]
+    # PostgreSQL puts the keys of an object in an order of its own.
+    assert msgspec.json.decode(rows[0].pop("cause")) == msgspec.to_builtins(LIMIT)
     assert rows[0] == {
         "at": NOON + timedelta(seconds=1),
         "request_id": str(uuid.UUID(int=1)),
@@ -89,10 +92,6 @@ def test_files_by_day_hold_every_call_with_all_that_is_known_of_it(called, folde
         "country": "",
         "region": "west",
         "key_prefix": "3132333435363738",
-        "cause": (
-            '{"kind":"limit","policy":"rate-limit","scope":"product","scope_id":3,"counts":"calls","limit":5,'
-            '"period_seconds":60,"retry_after_seconds":41}'
-        ),
     }
     assert [rows[1][name] for name in ("subscription_id", "user_id", "backend_ms", "backend_code")] == [None] * 4
 
