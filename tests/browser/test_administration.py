@@ -130,8 +130,8 @@ def test_live_calls_show_a_call_soon_after_it_was_made(demo, admin):
     requests.get(demo["Gateway"] + url, timeout=30)
     expect(admin.get_by_text(f"GET {url}")).to_be_visible(timeout=30_000)
     admin.get_by_role("link", name="Pause").click()
-    expect(admin.get_by_role("link", name="Go on")).to_be_focused()
-    admin.get_by_role("link", name="Go on").click()
+    expect(admin.get_by_role("link", name="Resume")).to_be_focused()
+    admin.get_by_role("link", name="Resume").click()
     expect(admin.get_by_role("link", name="Pause")).to_be_focused()
 
 
