@@ -212,6 +212,14 @@ class UsageDay(Rollup):
         verbose_name_plural = _("usage in days")
 
 
+class SubscriptionDay(Rollup):
+    """By day, subscription and user: a third of the rows where subscriptions call three operations."""
+
+    class Meta(Rollup.Meta):
+        verbose_name = _("usage of a subscription in a day")
+        verbose_name_plural = _("usage of subscriptions in days")
+
+
 class OperationQuarter(Rollup):
     """By quarter of an hour, for charts over long periods: tells operations and their APIs apart only."""
 

@@ -26,6 +26,7 @@ from analytics.models import (
     ProductDay,
     ProductQuarter,
     Rollup,
+    SubscriptionDay,
     TotalDay,
     TotalQuarter,
     UsageDay,
@@ -80,6 +81,7 @@ class Grain:
 _ALL = frozenset({"pk", "subscription_id", "api_id", "operation_id", "product_id", "user_id"})
 _OPERATION, _COUNTRY = frozenset({"api_id", "operation_id"}), frozenset({"api_id", "country"})
 _API, _PRODUCT = frozenset({"api_id"}), frozenset({"product_id"})
+_SUBSCRIPTION = frozenset({"subscription_id", "user_id"})
 
 _USAGE_QUARTERS = Grain(UsageQuarter, QUARTER_SECONDS, _ALL)
 _OPERATION_QUARTERS = Grain(OperationQuarter, QUARTER_SECONDS, _OPERATION, _USAGE_QUARTERS)
@@ -103,6 +105,7 @@ DAYS = (
     Grain(APIDay, DAY_SECONDS, _API, _API_QUARTERS),
     Grain(OperationDay, DAY_SECONDS, _OPERATION, _OPERATION_QUARTERS),
     Grain(CountryDay, DAY_SECONDS, _COUNTRY, _COUNTRY_QUARTERS),
+    Grain(SubscriptionDay, DAY_SECONDS, _SUBSCRIPTION, _USAGE_QUARTERS),
     Grain(UsageDay, DAY_SECONDS, _ALL, _USAGE_QUARTERS),
 )
 """In the same order."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from django.test import Client
+from django.utils import timezone, translation
 from playwright.sync_api import Browser, sync_playwright
 
 from accounts.models import User
@@ -31,6 +32,13 @@ def plain_static_files(settings):
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def nobody_s_language_and_zone():
+    """A thread keeps those of its last request; the next test begins without."""
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(autouse=True)

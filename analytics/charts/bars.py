@@ -20,8 +20,7 @@ _PATTERNS: dict[str, SafeString] = {
 
 
 def stacked_bars(chart: Chart) -> SafeString:
-    most = max((sum(value or 0 for value in chart.values_at(at)) for at in range(len(chart.slots))), default=0)
-    return render(chart, _draw, most)
+    return render(chart, _draw, max(chart.sums, default=0))
 
 
 def _draw(chart: Chart, top: float) -> SafeString:

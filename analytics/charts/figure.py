@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -33,7 +34,7 @@ class Series:
     """Stands beside the name in the legend, such as the total."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chart:
     """`name` tells it from others of the page, as part of HTML ids."""
 
@@ -52,14 +53,24 @@ class Chart:
     def values_at(self, position: int) -> list[Value]:
         return [one.values[position] for one in self.series]
 
+    @cached_property
+    def cells(self) -> list[list[str]]:
+        """The table's: for each slot the values as they are read, and their sum if there is a `total`."""
+        columns = [[self.unit.exact(value) for value in one.values] for one in self.series]
+        if self.total:
+            columns.append([self.unit.exact(value) for value in self.sums])
+        return list(map(list, zip(*columns, strict=True)))
+
+    @cached_property
+    def sums(self) -> list[float]:
+        return [sum(value or 0 for value in self.values_at(position)) for position in range(len(self.slots))]
+
     def described(self, position: int) -> str:
         """A slot in words: when it was, and each value that is not zero."""
-        values = self.values_at(position)
-        parts = [
-            f"{one.name}: {self.unit.exact(value)}" for one, value in zip(self.series, values, strict=True) if value
-        ]
+        cells, values = self.cells[position], self.values_at(position)
+        parts = [f"{one.name}: {cell}" for one, cell, value in zip(self.series, cells, values, strict=False) if value]
         if self.total or not parts:
-            parts.insert(0, f"{self.total or self.title}: {self.unit.exact(sum(value or 0 for value in values))}")
+            parts.insert(0, f"{self.total or self.title}: {self.unit.exact(self.sums[position])}")
         return ", ".join([self.slots[position].label, *parts])
 
 
@@ -72,14 +83,6 @@ def render(chart: Chart, draw: Callable[[Chart, float], SafeString], most: float
             "drawing": draw(chart, marks[-1]),
             "axis": [chart.unit.short(mark, like=marks[-1]) for mark in reversed(marks)],
             "has_links": any(slot.link for slot in chart.slots),
-            "rows": [_row(chart, position) for position in range(len(chart.slots))],
+            "rows": zip(chart.slots, chart.cells, strict=True),
         }
     return render_to_string("analytics/_chart.html", context)
-
-
-def _row(chart: Chart, position: int) -> dict[str, object]:
-    values = chart.values_at(position)
-    cells = [chart.unit.exact(value) for value in values]
-    if chart.total:
-        cells.append(chart.unit.exact(sum(value or 0 for value in values)))
-    return {"slot": chart.slots[position], "cells": cells}

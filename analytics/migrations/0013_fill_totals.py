@@ -60,6 +60,11 @@ def summed(rows):
 
 
 def fill(apps, schema_editor):
+    fill_tables(apps, FILLED)
+
+
+def fill_tables(apps, filled):
+    """`filled` are sources, targets and the fields that the target tells apart."""
     kinds = apps.get_model("analytics", "CallKind").objects
     ids = {}
 
@@ -68,7 +73,7 @@ def fill(apps, schema_editor):
             ids[key] = kinds.get_or_create(**key_fields(key))[0].pk
         return ids[key]
 
-    for source, target, fields in FILLED:
+    for source, target, fields in filled:
         names = [f"kind__{field}" for field in fields]
         rows = apps.get_model("analytics", source).objects.order_by("at").values("at", *names, *SUMS, *LEAST, *GREATEST, *HISTOGRAMS)
         model = apps.get_model("analytics", target)

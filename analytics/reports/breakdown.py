@@ -1,20 +1,39 @@
-"""What calls sum up to by API, operation, product, subscription and user, for pages that show all of these."""
+"""What calls sum up to by API, operation, product, subscription, user and country, for pages that show many."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from analytics.reports.totals import Selection, Total, has_own_sums, totals
+from django.db.models import F, Sum
+
+from analytics.reports.totals import Selection, Total, has_own_sums, sums
 
 FIELDS = ("api_id", "operation_id", "product_id", "subscription_id", "user_id")
 
-Groups = dict[int | UUID | str, "Line"]
+Key: TypeAlias = int | UUID | str
+Groups: TypeAlias = "dict[Key, Line]"
 """By a field's value; zeros stand for none."""
+
+_CALLS = {"calls__": Sum(F("success") + F("blocked") + F("failed") + F("other"))}
+_LINE = {
+    "success__": Sum("success"),
+    "blocked__": Sum("blocked"),
+    "failed__": Sum("failed"),
+    "other__": Sum("other"),
+    "bytes__": Sum("request_bytes") + Sum("response_bytes"),
+    "total_sum__": Sum("total_sum"),
+    "backend_calls__": Sum("backend_calls"),
+    "backend_sum__": Sum("backend_sum"),
+    "cache_hits__": Sum("cache_hits"),
+    "cache_misses__": Sum("cache_misses"),
+}
 
 
 @dataclass(slots=True)
 class Line:
-    """Sums of some calls; times are in microseconds."""
+    """Sums of some calls, in the order of _LINE; times are in microseconds."""
 
     success: int = 0
     blocked: int = 0
@@ -60,26 +79,33 @@ class Line:
         self.cache_misses += total.cache_misses
 
 
-def breakdown(selection: Selection, fields: Collection[str] = FIELDS) -> dict[str, Groups]:
-    """By each of these fields. What only the finest roll-ups tell is read from them once."""
-    groups: dict[str, Groups] = {}
+def breakdown(selection: Selection, fields: Sequence[str] = FIELDS) -> dict[str, Groups]:
+    """By each of these fields. Raises ValueError for the country where the selection is by more than the API."""
+    found: dict[str, dict[Key, list[Sequence[Any]]]] = {field: {} for field in fields}
+    for field, key, values in _sums(selection, fields, _LINE):
+        found[field].setdefault(key, []).append(values)
+    return {field: {key: _line(parts) for key, parts in groups.items()} for field, groups in found.items()}
+
+
+def calls(selection: Selection, fields: Sequence[str] = FIELDS) -> dict[str, Counter[Key]]:
+    """How many there were by each of these fields; else as `breakdown`, and sooner."""
+    found: dict[str, Counter[Key]] = {field: Counter() for field in fields}
+    for field, key, (count,) in _sums(selection, fields, _CALLS):
+        found[field][key] += int(count)
+    return found
+
+
+def _sums(
+    selection: Selection, fields: Sequence[str], columns: Mapping[str, Any]
+) -> Iterator[tuple[str, Key, Sequence[Any]]]:
+    """The field, its value, and these sums. What only the finest roll-ups tell is read from them once."""
     together = [field for field in fields if not has_own_sums(selection, [field])]
-    for field in fields:
-        if field not in together:
-            groups |= _grouped(selection, [field])
-    return groups | (_grouped(selection, together) if together else {})
+    for by in [*([field] for field in fields if field not in together), *([together] if together else [])]:
+        for row in sums(selection, by, columns):
+            for field, key in zip(by, row, strict=False):
+                yield field, key, row[len(by) :]
 
 
-def by_country(selection: Selection) -> Groups:
-    """Raises ValueError where the selection is by more than the API."""
-    return _grouped(selection, ["country"])["country"]
-
-
-def _grouped(selection: Selection, fields: list[str]) -> dict[str, Groups]:
-    groups: dict[str, Groups] = {field: {} for field in fields}
-    for key, total in totals(selection, fields).items():
-        for found, value in zip(groups.values(), key, strict=True):
-            if value not in found:
-                found[value] = Line()
-            found[value].add(total)
-    return groups
+def _line(parts: Sequence[Sequence[Any]]) -> Line:
+    """PostgreSQL's sums of bigint are decimals."""
+    return Line(*map(int, parts[0] if len(parts) == 1 else map(sum, zip(*parts, strict=True))))

@@ -4,7 +4,7 @@ Whole days of UTC come from the sums by day, what is left at both ends from quar
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
@@ -87,10 +87,22 @@ class Selection:
 def totals(selection: Selection, by: Sequence[str] = ()) -> dict[Key, Total]:
     """By fields of CallKind."""
     groups: dict[Key, list[Sequence[Any]]] = {}
-    for rows in _pieces(selection, by):
-        for values in _sums(rows, [f"kind__{name}" for name in by]):
-            groups.setdefault(tuple(values[: len(by)]), []).append(values[len(by) :])
+    for values in sums(selection, by, _AGGREGATES):
+        groups.setdefault(tuple(values[: len(by)]), []).append(values[len(by) :])
     return {key: _summed(parts) for key, parts in groups.items()}
+
+
+def sums(selection: Selection, by: Sequence[str], columns: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+    """The values of these fields of CallKind, and the aggregates of Rollup; the same fields may come several times."""
+    names = [f"kind__{name}" for name in by]
+    for rows in _pieces(selection, by):
+        if names:
+            # All at once: a cursor on the server would keep PostgreSQL from working in parallel.
+            yield from rows.values_list(*names).annotate(**columns)
+        else:
+            row = rows.aggregate(**columns)
+            if any(value is not None for value in row.values()):
+                yield [row[name] for name in columns]
 
 
 def by_start(
@@ -194,17 +206,6 @@ def _table(grains: Sequence[Grain], selection: Selection, by: Sequence[str]) -> 
 def _rows(table: RollupTable, selection: Selection, span: Span) -> _Rows:
     rows: _Rows = table._default_manager.filter(at__gte=span.start, at__lt=span.end).order_by()
     return rows.filter(kind__in=CallKind.objects.filter(selection.kinds)) if selection.fields else rows
-
-
-def _sums(rows: _Rows, by: Sequence[str]) -> Iterator[Sequence[Any]]:
-    """The values of these fields, and _AGGREGATES."""
-    if not by:
-        row = rows.aggregate(**_AGGREGATES)
-        if row["success__"] is not None:
-            yield [row[name] for name in _AGGREGATES]
-        return
-    # All at once: a cursor on the server would keep PostgreSQL from working in parallel.
-    yield from rows.values_list(*by).annotate(**_AGGREGATES)
 
 
 def _summed(rows: Sequence[Sequence[Any]]) -> Total:

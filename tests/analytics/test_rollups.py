@@ -24,6 +24,7 @@ from analytics.models import (
     OperationQuarter,
     PendingCalls,
     ProductDay,
+    SubscriptionDay,
     TotalDay,
     TotalQuarter,
     UsageDay,
@@ -34,7 +35,7 @@ from tests.analytics.conftest import NOON, record
 
 pytestmark = pytest.mark.django_db
 TABLES = tuple(grain.model for grain in rollups.GRAINS)
-FILLED = (OperationQuarter, TotalQuarter, OperationDay, APIDay, ProductDay, CountryDay, TotalDay)
+FILLED = (OperationQuarter, TotalQuarter, OperationDay, APIDay, ProductDay, CountryDay, TotalDay, SubscriptionDay)
 CALLS = F("success") + F("blocked") + F("failed") + F("other")
 
 
@@ -98,7 +99,7 @@ def test_a_quarter_is_added_to_over_many_runs_and_late_calls_reach_theirs(write,
         rollups.settle()
     assert list(UsageQuarter.objects.order_by("at").values_list("success", flat=True)) == [3, 1, 1]
     assert list(UsageDay.objects.order_by("at").values_list("success", flat=True)) == [4, 1]
-    assert CallKind.objects.count() == 5, "what tells all apart, operations, APIs, products, and nothing"
+    assert CallKind.objects.count() == 6, "what tells all apart, subscriptions, operations, APIs, products, and nothing"
 
 
 def test_a_crash_while_calls_are_added_neither_loses_nor_doubles(write, tmp_path, monkeypatch):
@@ -165,7 +166,7 @@ def test_old_sums_go_after_their_days(write, tmp_path):
     assert {calls_in(table) for table in TABLES} == {1}
 
 
-def test_sums_by_operation_api_product_and_of_all_are_filled_from_the_finer_ones(write, tmp_path):
+def test_sums_by_operation_api_product_subscription_and_of_all_are_filled_from_the_finer_ones(write, tmp_path):
     draw = random.Random(5)
     write(*(random_record(draw) for _ in range(200)))
     ingest(tmp_path)
@@ -173,7 +174,8 @@ def test_sums_by_operation_api_product_and_of_all_are_filled_from_the_finer_ones
     expected = {table: rows_of(table) for table in TABLES}
     for table in FILLED:
         table.objects.all().delete()
-    importlib.import_module("analytics.migrations.0013_fill_totals").fill(apps, None)
+    for migration in ("0013_fill_totals", "0018_fill_sums_of_subscriptions_by_day"):
+        importlib.import_module(f"analytics.migrations.{migration}").fill(apps, None)
     assert {table: rows_of(table) for table in TABLES} == expected
 
 
@@ -184,6 +186,7 @@ def random_record(draw: random.Random):
         operation=draw.choice([3, 4, None]),
         product=draw.choice([5, 6, None]),
         subscription=uuid.UUID(int=draw.randrange(1, 4)).bytes,
+        user=draw.choice([7, 8, None]),
         total_seconds=draw.lognormvariate(-3, 1),
         backend_seconds=draw.choice([None, draw.lognormvariate(-3, 1)]),
     )

@@ -76,10 +76,6 @@ def _percent(share: float | None) -> str:
     return PERCENT.short(share * 100 if share is not None else None)
 
 
-def _service_time(period: Period) -> float | None:
-    return period.line.mean_backend_time
-
-
 def _hit_share(period: Period) -> float | None:
     asked = period.line.cache_hits + period.line.cache_misses
     return period.line.cache_hits / asked if asked else None

@@ -21,14 +21,14 @@ from analytics.charts.usage import (
     percentiles_chart,
 )
 from analytics.export import Format, download
-from analytics.reports.breakdown import Groups, Line, breakdown, by_country
-from analytics.reports.totals import SHARES, Total, by_bucket, latencies, percentiles
+from analytics.reports.breakdown import FIELDS, Groups, Line, breakdown, calls
+from analytics.reports.totals import SHARES, Total, by_bucket, latencies, percentiles, totals
 from portal.administration.usage.changes import Good, change
 from portal.administration.usage.headline import Period, headlines
 from portal.administration.usage.linked_rows import linked
 from portal.administration.usage.over_time import over_time
 from portal.administration.usage.page import Asked, context_of, usage_page
-from portal.administration.usage.tables import DEFAULT_ORDER, MEASURES, Row, movers, ordered, rows
+from portal.administration.usage.tables import MEASURES, Before, movers, top
 
 TOP = 10
 MOVERS = 5
@@ -38,15 +38,15 @@ _MOVING = ("api", "operation", "subscription")
 @usage_page
 def overview(request: HttpRequest, asked: Asked) -> HttpResponseBase:
     buckets = asked.choice.buckets
-    totals, times = by_bucket(asked.selection, buckets), latencies(asked.selection, buckets)
+    sums, times = by_bucket(asked.selection, buckets), latencies(asked.selection, buckets)
     if request.GET.get("format") in Format:
-        return download(over_time(asked.choice, totals, times), Format(request.GET["format"]))
+        return download(over_time(asked.choice, sums, times), Format(request.GET["format"]))
     groups = _groups(asked)
-    now = Period(_sum(totals), _percentiles(times))
-    before = _before(asked, groups)
+    now = Period(_sum(sums), _percentiles(times))
+    before = _before(asked)
     context = context_of(request, asked, _("Usage")) | {
         "headlines": [(one, asked.calls(**{"class": one.kind}) if one.kind else "") for one in headlines(now, before)],
-        "charts": _charts(asked, totals, times),
+        "charts": _charts(asked, sums, times),
         "classes": _classes(asked, now.line, before.line if before is not None else None),
         "codes": asked.table("code"),
         "tables": _tables(asked, groups),
@@ -57,22 +57,19 @@ def overview(request: HttpRequest, asked: Asked) -> HttpResponseBase:
     return render(request, "admin/usage/overview.html", context)
 
 
-def _groups(asked: Asked) -> dict[str, tuple[Groups, Groups | None]]:
-    """Now and before, by the field of the dimension."""
-    now = breakdown(asked.selection)
-    before = breakdown(asked.selection_before) if asked.selection_before is not None else None
-    if asked.filters.tell_countries:
-        now["country"] = by_country(asked.selection)
-        if before is not None and asked.selection_before is not None:
-            before["country"] = by_country(asked.selection_before)
+def _groups(asked: Asked) -> dict[str, tuple[Groups, Before]]:
+    """Now, and how many calls there were before, by the field of the dimension."""
+    fields = [*FIELDS, "country"] if asked.filters.tell_countries else FIELDS
+    now = breakdown(asked.selection, fields)
+    before = calls(asked.selection_before, fields) if asked.selection_before is not None else None
     return {field: (lines, before[field] if before is not None else None) for field, lines in now.items()}
 
 
-def _before(asked: Asked, groups: Mapping[str, tuple[Groups, Groups | None]]) -> Period | None:
-    lines = groups["api_id"][1]
-    if lines is None or asked.selection_before is None:
+def _before(asked: Asked) -> Period | None:
+    selection = asked.selection_before
+    if selection is None:
         return None
-    return Period(_sum(lines.values()), percentiles(asked.selection_before).get((), {}))
+    return Period(_sum(totals(selection).values()), percentiles(selection).get((), {}))
 
 
 def _percentiles(times: Iterable[latency.Buckets]) -> dict[float, float | None]:
@@ -82,22 +79,22 @@ def _percentiles(times: Iterable[latency.Buckets]) -> dict[float, float | None]:
     return {share: latency.quantile(buckets, share) for share in SHARES}
 
 
-def _sum(totals: Iterable[Total | Line]) -> Line:
+def _sum(found: Iterable[Total]) -> Line:
     line = Line()
-    for total in totals:
+    for total in found:
         line.add(total)
     return line
 
 
-def _charts(asked: Asked, totals: list[Total], times: list[latency.Buckets]) -> Iterator[SafeString]:
+def _charts(asked: Asked, sums: list[Total], times: list[latency.Buckets]) -> Iterator[SafeString]:
     choice = asked.choice
     places = slots(choice.buckets, choice.step, choice.zone, choice.now, asked.bar)
-    yield calls_chart(totals, places)
+    yield calls_chart(sums, places)
     yield percentiles_chart(times, places)
-    yield bandwidth_chart(totals, places)
-    yield means_chart(totals, places)
-    if any(total.cache_hits or total.cache_misses for total in totals):
-        yield cache_chart(totals, places)
+    yield bandwidth_chart(sums, places)
+    yield means_chart(sums, places)
+    if any(total.cache_hits or total.cache_misses for total in sums):
+        yield cache_chart(sums, places)
 
 
 def _classes(asked: Asked, now: Line, before: Line | None) -> list[dict[str, Any]]:
@@ -122,24 +119,23 @@ def _classes(asked: Asked, now: Line, before: Line | None) -> list[dict[str, Any
     ]
 
 
-def _tables(asked: Asked, groups: Mapping[str, tuple[Groups, Groups | None]]) -> Iterator[dict[str, Any]]:
+def _tables(asked: Asked, groups: Mapping[str, tuple[Groups, Before]]) -> Iterator[dict[str, Any]]:
     for name, dimension in asked.dimensions.items():
         if dimension.field in groups and dimension not in asked.filters.values:
-            found = [row for row in rows(*groups[dimension.field]) if row.line.calls]
-            top = ordered(found, DEFAULT_ORDER, dict)[:TOP]
+            now, before = groups[dimension.field]
             yield {
                 "name": name,
                 "dimension": dimension,
-                "rows": linked(asked, dimension, top),
-                "count": len(found),
+                "rows": linked(asked, dimension, top(now, before, TOP)),
+                "count": sum(line.calls > 0 for line in now.values()),
                 "all": asked.table(name),
             }
 
 
-def _movers(asked: Asked, groups: Mapping[str, tuple[Groups, Groups | None]]) -> Iterator[dict[str, Any]]:
+def _movers(asked: Asked, groups: Mapping[str, tuple[Groups, Before]]) -> Iterator[dict[str, Any]]:
     for name in _MOVING:
         dimension = asked.dimensions.get(name)
         if dimension is not None and dimension not in asked.filters.values:
-            found: list[Row] = movers(rows(*groups[dimension.field]), MOVERS)
-            if found:
+            now, before = groups[dimension.field]
+            if found := movers(now, before or {}, MOVERS):
                 yield {"dimension": dimension, "rows": linked(asked, dimension, found)}

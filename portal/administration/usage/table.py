@@ -19,13 +19,13 @@ from django.utils.translation import ngettext, pgettext
 from analytics.charts.sparkline import sparkline
 from analytics.charts.units import COUNT
 from analytics.export import Format, download
-from analytics.reports.breakdown import Groups, breakdown, by_country
+from analytics.reports.breakdown import Groups, breakdown, calls
 from analytics.reports.codes import LATEST, by_code
 from analytics.reports.totals import calls_by_bucket
 from portal.administration.usage.dimensions import Dimension, Key
 from portal.administration.usage.linked_rows import linked
 from portal.administration.usage.page import Asked, context_of, usage_page
-from portal.administration.usage.tables import DEFAULT_ORDER, MEASURES, ORDERS, exported, ordered, rows
+from portal.administration.usage.tables import DEFAULT_ORDER, MEASURES, ORDERS, Before, exported, ordered, rows
 
 ROWS = 50
 # These have roll-ups of their own, small enough to be read for each row.
@@ -65,19 +65,18 @@ def table(request: HttpRequest, asked: Asked, *, name: str) -> HttpResponseBase:
     return render(request, "admin/usage/table.html", context)
 
 
-def _groups(asked: Asked, dimension: Dimension) -> tuple[Groups, Groups | None, datetime | None]:
+def _groups(asked: Asked, dimension: Dimension) -> tuple[Groups, Before, datetime | None]:
     """Now, before, and since when if not of the whole period."""
     if dimension.name == "code":
         fields = {one.field: value for one, value in asked.filters.values.items()}
         now = by_code(asked.choice.span, fields)
         before = by_code(asked.choice.before, fields) if asked.choice.compares and now.since is None else None
-        return now.groups, before.groups if before is not None and before.since is None else None, now.since
-    earlier = asked.selection_before
-    if dimension.name == "country":
-        return by_country(asked.selection), by_country(earlier) if earlier is not None else None, None
-    field = dimension.field
+        if before is None or before.since is not None:
+            return now.groups, None, now.since
+        return now.groups, {key: line.calls for key, line in before.groups.items()}, None
+    field, earlier = dimension.field, asked.selection_before
     found = breakdown(asked.selection, [field])[field]
-    return found, breakdown(earlier, [field])[field] if earlier is not None else None, None
+    return found, calls(earlier, [field])[field] if earlier is not None else None, None
 
 
 def _sparklines(asked: Asked, dimension: Dimension, keys: Sequence[Key]) -> dict[Key, SafeString]:

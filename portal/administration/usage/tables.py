@@ -1,8 +1,10 @@
 """Tables of usage by one dimension: a row for each API, operation and so on, with its change."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from heapq import nsmallest
+from typing import Any, TypeAlias
 
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
@@ -14,6 +16,9 @@ from analytics.reports.breakdown import Groups, Line
 from portal.administration.usage.changes import Change, change
 from portal.administration.usage.dimensions import Dimension, Key, Name
 
+Before: TypeAlias = Mapping[Key, int] | None
+"""How many calls there were in the period before, where it is compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -21,7 +26,8 @@ class Row:
 
     key: Key
     line: Line
-    before: Line | None
+    before: int | None
+    """How many calls there were in the period before; None where it is not compared."""
     name: Name = field(default_factory=lambda: Name(""))
     share: float = 0
     """Of the calls of the busiest row."""
@@ -35,15 +41,15 @@ class Row:
 
     @property
     def calls_before(self) -> str:
-        return COUNT.exact(self.before.calls if self.before is not None else None)
+        return COUNT.exact(self.before)
 
     @property
     def change(self) -> Change | None:
-        return change(self.line.calls, self.before.calls) if self.before is not None else None
+        return change(self.line.calls, self.before)
 
     @property
     def difference(self) -> int:
-        return self.line.calls - self.before.calls if self.before is not None else 0
+        return self.line.calls - self.before if self.before is not None else 0
 
     @property
     def share_width(self) -> str:
@@ -84,20 +90,36 @@ ORDERS = ("name", *_ORDERS)
 DEFAULT_ORDER = "-calls"
 
 
-def rows(now: Groups, before: Groups | None) -> list[Row]:
-    """Without names: a few are shown, and all would be many."""
+def rows(now: Groups, before: Before, keys: Iterable[Key] | None = None) -> list[Row]:
+    """Of these keys, or of all. Without names: a few are shown, and all would be many."""
     busiest = max((line.calls for line in now.values()), default=0)
-    keys = now.keys() | (before or {}).keys()
     nothing = Line()
     return [
         Row(
             key,
             now.get(key, nothing),
-            before.get(key, nothing) if before is not None else None,
+            before.get(key, 0) if before is not None else None,
             share=now[key].calls / busiest if busiest and key in now else 0,
         )
-        for key in keys
+        for key in (now.keys() | (before or {}).keys() if keys is None else keys)
     ]
+
+
+def top(now: Groups, before: Before, count: int) -> list[Row]:
+    """Those with the most calls."""
+    calls = {key: line.calls for key, line in now.items() if line.calls}
+    return rows(now, before, _first(calls, count))
+
+
+def movers(now: Groups, before: Mapping[Key, int], count: int) -> list[Row]:
+    """Whose calls have changed most, up or down."""
+    changes = Counter({key: line.calls for key, line in now.items()})
+    changes.subtract(before)
+    return rows(now, before, _first({key: abs(change) for key, change in changes.items() if change}, count))
+
+
+def _first(values: Mapping[Key, int], count: int) -> list[Key]:
+    return nsmallest(count, values, key=lambda key: (-values[key], str(key)))
 
 
 def ordered(found: Sequence[Row], order: str, names: Callable[[], Mapping[Key, Name]]) -> list[Row]:
@@ -110,12 +132,6 @@ def ordered(found: Sequence[Row], order: str, names: Callable[[], Mapping[Key, N
     first = sorted(found, key=lambda row: (-row.line.calls, str(row.key)))
     known_rows = [row for row in first if value(row) is not None]
     return sorted(known_rows, key=value, reverse=is_descending) + [row for row in first if value(row) is None]
-
-
-def movers(found: Sequence[Row], count: int) -> list[Row]:
-    """Whose calls have changed most, up or down."""
-    changed = [row for row in found if row.difference]
-    return sorted(changed, key=lambda row: (-abs(row.difference), str(row.key)))[:count]
 
 
 def exported(name: str, dimension: Dimension, found: Sequence[Row], names: Mapping[Key, Name]) -> Table:
@@ -145,7 +161,7 @@ def _exported_row(row: Row, name: Name) -> list[Any]:
         name.text,
         name.note,
         line.calls,
-        row.before.calls if row.before is not None else None,
+        row.before,
         line.success,
         line.blocked,
         line.failed,
