@@ -19,6 +19,7 @@ PER_ACCOUNT = "50/h/key"
 PER_KNOWN_DEVICE = "10/5m/key"
 MAILS_PER_ACCOUNT_AND_ADDRESS = "3/5m/key"
 MAILS_PER_ACCOUNT = "30/h/key"
+MAILS_PER_STRANGER = "3/d/key"
 
 
 class TooManyAttempts(Exception):
@@ -67,6 +68,15 @@ def mail_attempt(request: HttpRequest, action: str, email: str) -> None:
         return
     Attempt().count(request, action, MAILS_PER_ACCOUNT_AND_ADDRESS, f"{account} {_address(request)}")
     Attempt().count(request, action, MAILS_PER_ACCOUNT, account)
+
+
+def may_mail_stranger(request: HttpRequest, email: str) -> bool:
+    """Count a mail to an address that has no account, whoever asks for it: its owner may have nothing to do with us."""
+    try:
+        Attempt().count(request, "stranger", MAILS_PER_STRANGER, email.lower())
+    except TooManyAttempts:
+        return False
+    return True
 
 
 def forgive(request: HttpRequest, email: str) -> None:

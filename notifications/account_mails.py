@@ -61,7 +61,6 @@ def _write(
         email,
         {
             "sign_in_url": settings.PORTAL_URL + reverse("account_login"),
-            "sign_up_url": settings.PORTAL_URL + reverse("account_signup"),
             "reset_url": settings.PORTAL_URL + reverse("account_reset_password"),
             "when": moment(at if isinstance(at, datetime) else timezone.now()),
             "administrator_email": service.administrator_email if service else "",

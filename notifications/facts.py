@@ -113,7 +113,6 @@ def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
         "device": str(data.get("device", "")),
         "profile_url": _url("portal:profile"),
         "sign_in_url": _url("account_login"),
-        "sign_up_url": _url("account_signup"),
         "reset_url": _url("account_reset_password"),
         **_values_of_subscription(facts),
         **_values_of_announcement(facts),

@@ -16,7 +16,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts import address_changes, devices, lock_out, sign_up, team_sign_up
+from accounts import address_changes, devices, lock_out, sign_up, team_sign_up, unknown_accounts
 from accounts.addresses import is_address_of, refuse_encoded_words
 from accounts.claims import apply_claims
 from accounts.models import User
@@ -57,11 +57,19 @@ class AccountAdapter(DefaultAccountAdapter):
         return message
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Allauth's; who asks for a mail to an address without an account waits as long as for one that is sent."""
-        if template_prefix == "account/email/unknown_account":
-            outbox.write_and_drop(self.render_mail(template_prefix, email, context))
-        else:
+        """Allauth's; a mail that an address without an account is not to get is written all the same, for the time."""
+        if template_prefix != unknown_accounts.MAIL:
             super().send_mail(template_prefix, email, context)
+            return
+        context = {**context, "signup_url": unknown_accounts.sign_up_url(email)}
+        if unknown_accounts.is_told(context["request"], email):
+            super().send_mail(template_prefix, email, context)
+        else:
+            outbox.write_and_drop(self.render_mail(template_prefix, email, context))
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """Allauth's, whose links would begin with the request's Host header."""
+        self.send_mail("account/email/account_already_exists", email, {})
 
     def clean_email(self, email: str) -> str:
         """Refuse what the column cannot hold, and what a mail would not reach."""

@@ -61,6 +61,15 @@ class PortalSettings(models.Model):
         default=False,
         help_text=_("Whoever is not signed in sees the pages for signing in and nothing else."),
     )
+    unknown_account_mails = models.BooleanField(
+        _("tell addresses without an account"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "Whoever asks for a new password or a sign-in code with an address that has no account gets a mail that "
+            "says so. The page looks the same either way."
+        ),
+    )
     notice = models.TextField(
         _("notice"),
         blank=True,

@@ -283,16 +283,17 @@ TEMPLATES = (
     MailTemplate(
         "unknownAccountNotificationMessage",
         _("No account"),
-        _("Written and not sent, so that time does not tell whether an address that asks for a link has an account."),
+        _("To an address without an account, when somebody asks for a new password or a sign-in code with it."),
         Category.SECURITY,
         _("No account at {{ organization }}"),
         (
             HELLO,
             _(
-                "somebody, probably you, asked for a link for {{ email }}, but there is no account with this address. "
-                "Perhaps you signed up with another one, or not yet:"
+                "somebody, probably you, asked for a new password or a sign-in code for {{ email }}. "
+                "There is no account with this address; perhaps you signed up with another one."
             ),
-            _("[Sign up]({{ sign_up_url }})"),
+            _("{{#sign_up_url}}No account yet? [Sign up]({{ sign_up_url }}){{/sign_up_url}}"),
+            _("If it was not you, you need not do anything."),
         ),
         ("email", "sign_up_url"),
         ("account/email/unknown_account",),

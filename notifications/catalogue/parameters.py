@@ -60,7 +60,9 @@ PARAMETERS: Mapping[str, Parameter] = {
     "confirm_url": Parameter(_("Link that confirms the address"), "https://portal.example.org/account/confirm/"),
     "reset_url": Parameter(_("Link where one sets a password"), "https://portal.example.org/account/password/reset/"),
     "sign_in_url": Parameter(_("Page where one signs in"), "https://portal.example.org/account/login/"),
-    "sign_up_url": Parameter(_("Page where one signs up"), "https://portal.example.org/account/signup/"),
+    "sign_up_url": Parameter(
+        _("Page where one signs up; empty where the address may not"), "https://portal.example.org/account/signup/"
+    ),
     "invitation_url": Parameter(_("Link of the invitation"), "https://portal.example.org/invitation/"),
     "code": Parameter(_("Code that is to be typed"), "ABC-DEF"),
     "webhook": Parameter(_("Name of the webhook"), "CRM"),

@@ -74,7 +74,7 @@ class PortalSettingsAdmin(ModelAdmin):
     fieldsets = [
         (_("Sign-up"), {"fields": ["sign_up", "teams_invite_people", "allowed_domains", "approval_required"]}),
         (_("Terms of use"), {"fields": ["terms", "terms_consent", "terms_required"]}),
-        (_("Visitors"), {"fields": ["sign_in_required", "notice"]}),
+        (_("Visitors"), {"fields": ["sign_in_required", "unknown_account_mails", "notice"]}),
         (_("Issues"), {"fields": ["issues"]}),
         (_("Administrators"), {"fields": ["second_factor_required"]}),
         (_("Delegation"), {"fields": ["delegation_url", "shown_key", "delegates_sign_in", "delegates_subscriptions"]}),

@@ -9,7 +9,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from notifications.models import OutboxMail
+from notifications.models import MailText, OutboxMail
+from portalsettings.models import PortalSettings
 from tests.accounts.conftest import NEW
 
 FORMS = {
@@ -49,8 +50,67 @@ def test_known_and_unknown_addresses_take_the_same_time(form, alice, monkeypatch
     assert counts[0] == counts[1]
 
 
-@pytest.mark.parametrize("url", ["/account/login/code/", "/account/password/reset/"])
-def test_mail_is_written_for_unknown_addresses_too_and_not_sent(url, alice):
+ASKS_FOR_MAIL = pytest.mark.parametrize("url", ["/account/login/code/", "/account/password/reset/"])
+
+
+@ASKS_FOR_MAIL
+def test_unknown_address_is_told_that_it_has_no_account_in_the_language_of_the_page(url):
+    Client().post(url, {"email": "nobody@example.org"}, headers={"Accept-Language": "de"})
+    (told,) = mail.outbox
+    assert (told.to, told.subject) == (["nobody@example.org"], "Kein Konto bei Contoso")
+    assert "/account/signup/" in told.body
+
+
+def test_publisher_words_the_mail_to_unknown_addresses(service):
+    MailText.objects.create(
+        template="unknownAccountNotificationMessage", language="", subject="Who are you?", body="Not {{ email }}."
+    )
+    Client().post("/account/password/reset/", {"email": "nobody@example.org"})
+    assert mail.outbox[0].subject == "Who are you?"
+    assert "Not nobody@example.org." in mail.outbox[0].body
+
+
+@pytest.mark.parametrize("rules", [{"sign_up": "invitation"}, {"allowed_domains": "example.com"}])
+def test_unknown_address_that_may_not_sign_up_is_not_led_there(rules):
+    PortalSettings.objects.create(**rules)
+    Client().post("/account/password/reset/", {"email": "nobody@example.org"})
+    assert "no account" in mail.outbox[0].body
+    assert "/account/signup/" not in mail.outbox[0].body
+
+
+def test_stranger_is_told_three_times_a_day_and_the_page_stays_the_same():
+    def ask(number: int) -> str:
+        answer = Client(REMOTE_ADDR=f"203.0.113.{number}").post(
+            "/account/password/reset/", {"email": "nobody@example.org"}, follow=True
+        )
+        return re.sub(r'name="csrfmiddlewaretoken" value="[^"]+"', "", answer.text)
+
+    assert len({ask(number) for number in range(5)}) == 1
+    assert len(mail.outbox) == 3
+
+
+@ASKS_FOR_MAIL
+def test_blocked_account_is_not_called_unknown(url, alice):
+    alice.state = "blocked"
+    alice.save()
+    Client().post(url, {"email": alice.email})
+    assert not mail.outbox
+
+
+def test_links_in_mails_to_strangers_begin_with_the_portals_address(alice, settings):
+    settings.PORTAL_URL, settings.ALLOWED_HOSTS = "https://portal.example.org", ["inside.example.org"]
+    client = Client(headers={"Host": "inside.example.org"})
+    client.post("/account/password/reset/", {"email": "nobody@example.org"})
+    client.post("/account/signup/", {**NEW, "email": alice.email})
+    assert len(mail.outbox) == 2
+    for told in mail.outbox:
+        assert "https://portal.example.org/account/" in told.body
+        assert "inside.example.org" not in told.body
+
+
+@ASKS_FOR_MAIL
+def test_mail_is_written_for_unknown_addresses_where_none_is_wanted_and_not_sent(url, alice):
+    PortalSettings.objects.create(unknown_account_mails=False)
     written = []
     for address in (alice.email, "nobody@example.org"):
         mail.outbox.clear()
@@ -69,11 +129,6 @@ def test_owner_is_told_that_there_is_an_account(alice):
     assert "/account/password/reset/" in mail.outbox[0].body
     alice.refresh_from_db()
     assert alice.full_name == "Alice"
-
-
-def test_strangers_get_no_mail_from_a_reset(alice):
-    Client().post("/account/password/reset/", {"email": "nobody@example.org"})
-    assert not mail.outbox
 
 
 def test_blocked_account_looks_like_any_other_to_a_stranger(alice):
