@@ -9,7 +9,7 @@ from allauth.account.internal.flows.email_verification import consume_email_veri
 from allauth.account.models import EmailAddress
 from allauth.core import context
 
-from accounts import lock_out
+from accounts import lock_out, under_way
 from accounts.addresses import drop_unproved, has_confirmed, owner_of
 from accounts.models import User
 
@@ -27,6 +27,8 @@ class RequestCodeForm(RequestLoginCodeForm):
         if self._user is not None and not has_confirmed(self._user, email):
             self._user = None
             _ask_again_to_confirm(email)
+        if self._user is not None:
+            under_way.begin(context.request, self._user)
         return email
 
 

@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import address_changes, invitations, invited_sign_up
+from accounts import address_changes, invitations, invited_sign_up, under_way
 from accounts.addresses import owner_of
 from accounts.forms import NameForm
 from accounts.invitation_form import InvitationForm
@@ -87,6 +87,8 @@ def accept_terms(request: HttpRequest) -> HttpResponse:
     stage = LoginStageController.enter(request, TermsStage.key)
     if stage is None:
         return redirect("account_login")
+    if under_way.is_outdated(request, stage.login.user):
+        return under_way.end(request)
     if request.method == "POST" and "decline" in request.POST:
         declined: HttpResponse = stage.abort()
         return declined
@@ -105,6 +107,8 @@ def complete_profile(request: HttpRequest) -> HttpResponse:
     stage = LoginStageController.enter(request, ProfileStage.key)
     if stage is None:
         return redirect("account_login")
+    if under_way.is_outdated(request, stage.login.user):
+        return under_way.end(request)
     if request.method == "POST" and "decline" in request.POST:
         declined: HttpResponse = stage.abort()
         return declined

@@ -3,11 +3,12 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.mail import EmailMessage
 from django.db import transaction
@@ -16,7 +17,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts import address_changes, devices, lock_out, sign_up, team_sign_up, unknown_accounts
+from accounts import address_changes, devices, lock_out, sign_up, team_sign_up, under_way, unknown_accounts
 from accounts.addresses import is_address_of, refuse_encoded_words
 from accounts.claims import apply_claims
 from accounts.models import User
@@ -127,12 +128,17 @@ class AccountAdapter(DefaultAccountAdapter):
             elsewhere = delegation.to_own_site(request, kwargs["redirect_url"] or "")
             if elsewhere is not None:
                 return elsewhere
-        if kwargs["email"] and not is_address_of(user, kwargs["email"]):
-            # A code went there, and the account has lost the address before it was entered.
+        by_code = _is_by_code(request, user)
+        if (by_code and under_way.is_outdated(request, user)) or (
+            kwargs["email"] and not is_address_of(user, kwargs["email"])
+        ):
+            # Since the code went there, the account has got another password or lost the address, or was blocked.
             self.add_message(
                 request, messages.ERROR, message=_("This code does not work any more. Ask for another one.")
             )
             return redirect("account_login")
+        if not by_code:
+            under_way.begin(request, user)
         if user.state == User.State.PENDING:
             return None
         answer: HttpResponse | None = super().pre_login(request, user, **kwargs)
@@ -167,8 +173,11 @@ class AccountAdapter(DefaultAccountAdapter):
         """Called by allauth when a new password was set by a mail."""
         lock_out.forgive(request, credentials["email"])
 
-    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
-        """Remember whether this is the account's first sign-in, before it is noted as its last one."""
+    def login(self, request: HttpRequest, user: User) -> None:
+        """The end of all steps. Remembers whether it is the account's first sign-in, before it is noted as its last."""
+        if under_way.is_outdated(request, user):
+            raise ImmediateHttpResponse(under_way.end(request))
+        under_way.forget(request)
         self._is_first_sign_in = user.last_login is None
         super().login(request, user)
 
@@ -199,3 +208,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("portal:security")
+
+
+def _is_by_code(request: HttpRequest, user: User) -> bool:
+    """Whether the person has just entered a code that was mailed; else he has proved himself within this request."""
+    records = get_authentication_records(request, user)
+    return bool(records) and records[-1]["method"] == "code"
