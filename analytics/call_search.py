@@ -1,8 +1,8 @@
 """Calls that a query string asks for, the latest first, found among very many.
 
-What one subscription or one API called is found by an index, and so is a request id. All else is looked for from the
-latest call back, in steps of so many calls that a question to the database stays short, until there are enough
-of them or the time is up: then a page says how far back it has looked, and goes on from there.
+What one subscription or one API called is found by an index, and so are errors and a request id. All else is looked
+for from the latest call back, in steps of so many calls that a question to the database stays short, until there are
+enough of them or the time is up: then a page says how far back it has looked, and goes on from there.
 """
 
 import re
@@ -151,11 +151,16 @@ def read(parameters: Mapping[str, str], span: Span) -> Search:
         return Search(span, {"request_id": values["request_id"]}, conditions["request_id"], Q(), tuple(problems))
     if "operation" in conditions and "api" not in conditions:
         conditions["api"] = _its_api(values["operation"])
-    indexed = next((conditions.pop(name) for name in _INDEXED if name in conditions), Q())
+    errors = Q(response_code__gte=400) if _are_errors(values) else Q()
+    indexed = next((conditions.pop(name) for name in _INDEXED if name in conditions), errors)
     rest = Q()
     for condition in conditions.values():
         rest &= condition
     return Search(span, values, indexed, rest, tuple(problems))
+
+
+def _are_errors(values: Mapping[str, str]) -> bool:
+    return values.get("class") in ("blocked", "failed") or int(values.get("code", "0")[0]) * 100 >= 400
 
 
 def _its_api(operation: str) -> Q:

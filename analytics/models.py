@@ -87,6 +87,8 @@ class Call(models.Model):
             models.Index(name="call_request_id", fields=["request_id"]),
             # Developers look for their calls that went wrong, and for those with a key that is theirs no more.
             models.Index(name="call_error_at", fields=["subscription_id", "-at"], condition=Q(response_code__gte=400)),
+            # Publishers look for everybody's.
+            models.Index(name="call_any_error_at", fields=["-at"], condition=Q(response_code__gte=400)),
             models.Index(
                 name="call_unknown_key_at",
                 fields=["key_prefix", "-at"],

@@ -167,11 +167,11 @@ def test_rare_calls_are_looked_for_step_by_step(admin, monkeypatch):
     at = timezone.now().replace(microsecond=0) - timedelta(minutes=1)
     for number in range(20):
         make_call(
-            url=f"/{number}", at=at - timedelta(seconds=number // 2), response_code=500 if number in (3, 17) else 200
+            url=f"/{number}", at=at - timedelta(seconds=number // 2), response_code=202 if number in (3, 17) else 200
         )
-    assert shown(admin, code="500") == ["/3", "/17"]
+    assert shown(admin, code="202") == ["/3", "/17"]
     monkeypatch.setattr(call_list, "PATIENCE_SECONDS", 0)
-    seen, address = [], "code=500"
+    seen, address = [], "code=202"
     for _page in range(10):
         answer = admin.get(f"{LIST}?{address}")
         seen += [row.call.url for row in answer.context["rows"]]
@@ -180,7 +180,20 @@ def test_rare_calls_are_looked_for_step_by_step(admin, monkeypatch):
         assert "Look further back" in answer.text
         address = answer.context["older"]
     assert seen == ["/3", "/17"]
-    assert address != "code=500"
+    assert address != "code=202"
+
+
+@pytest.mark.parametrize("query", [{"code": "500"}, {"code": "5xx"}, {"class": "failed"}])
+def test_errors_are_found_among_errors_however_many_other_calls_there_are(admin, monkeypatch, query):
+    monkeypatch.setattr(call_search, "LOOKED_AT", 4)
+    monkeypatch.setattr(call_list, "PATIENCE_SECONDS", 0)
+    for number in range(20):
+        make_call(
+            url=f"/{number}",
+            at=timezone.now() - timedelta(seconds=number + 1),
+            response_code=500 if number in (3, 17) else 200,
+        )
+    assert shown(admin, **query) == ["/3", "/17"]
 
 
 def test_no_question_reads_calls_without_an_end(admin):
