@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Team, TeamRole, User
 from apis.models import API
+from events import names
 from events.models import Event
 from feedback.models import Comment, Issue
 from notifications import alert_words
@@ -132,6 +133,7 @@ def _values_of_subscription(facts: Facts) -> dict[str, str]:
     return {
         "subscription": subscription.display_name,
         "product": subscription.scope_name,
+        **({"comment": subscription.reason} if facts.event.name == names.SUBSCRIPTION_CANCELLED else {}),
         "subscription_url": _url("portal:subscription", subscription.pk),
         "admin_url": _url("admin:subscriptions_subscription_change", subscription.pk),
         **_decision("admin:subscriptions_subscription_step", subscription),

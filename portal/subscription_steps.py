@@ -36,7 +36,7 @@ def steps_of(subscription: Subscription, viewer: User) -> list[Step]:
     if subscription.team is not None:
         teammates = set(subscription.team.members.values_list("pk", flat=True))
     events = subscription.events.select_related("by", "new_owner").order_by("-pk")[:SHOWN]
-    return [Step(event.at, in_words(event), _who(event.by, viewer, teammates), event.comment) for event in events]
+    return [Step(event.at, in_words(event), _who(event.by, viewer, teammates), event.reason) for event in events]
 
 
 def _who(person: User | None, viewer: User, teammates: set[int]) -> str:

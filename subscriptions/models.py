@@ -163,6 +163,15 @@ class Subscription(models.Model):
         return self.team.name if self.team is not None else ""
 
     @property
+    def reason(self) -> str:
+        """Why it is in its state: what an administrator wrote, or that its product is gone, in the active language."""
+        if self.state_comment or self.product is None or self.state != self.State.CANCELLED:
+            return self.state_comment
+        if self.product.deleted_at is None or self.product.deleted_at != self.ended_at:
+            return ""
+        return gettext("The product %(name)s is not offered any more.") % {"name": self.product.display_name}
+
+    @property
     def is_live(self) -> bool:
         """Whether it can still be used some day: neither rejected, cancelled nor expired."""
         return self.state in self.LIVE
@@ -213,6 +222,12 @@ class SubscriptionEvent(models.Model):
     def __str__(self) -> str:
         what = self.get_state_display() if self.kind == self.Kind.STATE else self.get_kind_display()
         return f"{self.subscription}: {what}"
+
+    @property
+    def reason(self) -> str:
+        """Why it was done: what somebody wrote, or, of the end of a subscription, what the subscription says."""
+        is_the_end = self.kind == self.Kind.STATE and self.state == Subscription.State.CANCELLED
+        return self.comment or (self.subscription.reason if is_the_end else "")
 
 
 class ExpiryNotice(models.Model):

@@ -45,7 +45,7 @@ def live_subscriptions(product: Product) -> dict[str, int]:
 def delete_product(
     product: Product, *, by: User | None, cancel_subscriptions: bool = False, now: datetime | None = None
 ) -> None:
-    """Take a product out for good, after its live subscriptions, which end like any cancelled one.
+    """Take a product out for good, after its live subscriptions, which end like any cancelled one at the same moment.
 
     What was subscribed to stays as a row for history and bills; any other product is gone. Raises
     HasLiveSubscriptions where there are some that must not be cancelled.
@@ -57,9 +57,8 @@ def delete_product(
         counts = live_subscriptions(locked)
         if counts and not cancel_subscriptions:
             raise HasLiveSubscriptions(counts)
-        comment = _("The product %(name)s is not offered any more.") % {"name": locked.display_name}
         for subscription in Subscription.objects.live().filter(product=locked).order_by("pk"):
-            lifecycle.change_state(subscription, Subscription.State.CANCELLED, by=by, comment=comment, now=at)
+            lifecycle.change_state(subscription, Subscription.State.CANCELLED, by=by, now=at)
         if not Subscription.objects.filter(product=locked).exists():
             locked.delete()
             return

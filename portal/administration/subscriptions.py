@@ -74,7 +74,7 @@ class EventInline(TabularInline):
     model = SubscriptionEvent
     verbose_name_plural = _("history")
     extra = 0
-    fields = readonly_fields = ["at", "what", "by", "comment"]
+    fields = readonly_fields = ["at", "what", "by", "why"]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SubscriptionEvent]:
@@ -84,6 +84,10 @@ class EventInline(TabularInline):
     @admin.display(description=_("step"))
     def what(self, event: SubscriptionEvent) -> str:
         return in_words(event)
+
+    @admin.display(description=_("comment"))
+    def why(self, event: SubscriptionEvent) -> str:
+        return event.reason
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -151,7 +155,7 @@ class SubscriptionAdmin(ModelAdmin):
                     "shown_owner",
                     "scope",
                     "state",
-                    "state_comment",
+                    "why",
                     "expires_at",
                     "notice_at",
                     "allow_tracing",
@@ -173,7 +177,7 @@ class SubscriptionAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Subscription | None = None) -> Sequence[str]:
         if obj is None:
             return []
-        shown = ["shown_owner", "scope", "state", "state_comment", "key_beginnings"]
+        shown = ["shown_owner", "scope", "state", "why", "key_beginnings"]
         shown += ["terms_version", "terms_accepted"]
         fixed = ["created_at", "started_at", "ended_at"] + ([] if obj.is_live else ["expires_at", "notice_at"])
         return [*shown, *fixed]
@@ -222,6 +226,10 @@ class SubscriptionAdmin(ModelAdmin):
     @admin.display(description=_("scope"))
     def scope(self, subscription: Subscription) -> str:
         return subscription.scope_name
+
+    @admin.display(description=_("state comment"))
+    def why(self, subscription: Subscription) -> str:
+        return subscription.reason or "–"
 
     @label_column(_("state"), colours=STATE_COLOURS)
     def shown_state(self, subscription: Subscription) -> tuple[str, str]:

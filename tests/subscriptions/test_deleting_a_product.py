@@ -1,11 +1,13 @@
 """Deleting a product: what is live ends first, what was subscribed to stays for history."""
 
 import pytest
+from django.utils import translation
 
-from accounts.models import Group
+from accounts.models import Group, User
 from apis.models import API
 from events import names
 from events.models import Event
+from service.models import Service
 from subscriptions import lifecycle, offering
 from subscriptions.models import Product, Subscription
 from subscriptions.products import visible_apis
@@ -44,15 +46,29 @@ def test_its_live_subscriptions_are_cancelled_with_history_and_an_event(product,
     mine.refresh_from_db()
     last = mine.events.last()
     assert (mine.state, last.state, last.by) == ("cancelled", "cancelled", admin_user)
-    assert last.comment == "The product Gold is not offered any more."
+    assert last.reason == "The product Gold is not offered any more."
     told = Event.objects.get(name=names.SUBSCRIPTION_CANCELLED)
     assert told.data["subscription"] == str(mine.pk)
+
+
+def test_page_says_in_the_readers_language_that_the_product_is_gone(product, mine, alice, admin_user, signed_in):
+    Service.objects.create(name="demo", organization_name="Contoso", administrator_email="admin@example.org")
+    with translation.override("hu"):
+        offering.delete_product(product, by=admin_user, cancel_subscriptions=True)
+    User.objects.filter(pk=alice.pk).update(language="de")
+    page = signed_in(alice).get(f"/profile/subscriptions/{mine.pk}/").text
+    # In the notice and in the history.
+    assert page.count("Das Produkt Gold wird nicht mehr angeboten.") == 2
+    User.objects.filter(pk=admin_user.pk).update(language="en")
+    page = signed_in(admin_user).get(f"/admin/subscriptions/subscription/{mine.pk}/change/").text
+    assert page.count("The product Gold is not offered any more.") == 2
 
 
 def test_subscriptions_that_have_ended_before_stay_as_they_are(product, mine, alice, admin_user):
     lifecycle.change_state(mine, Subscription.State.CANCELLED, by=alice)
     offering.delete_product(product, by=admin_user)
-    assert mine.events.count() == 2
+    mine.refresh_from_db()
+    assert (mine.events.count(), mine.reason) == (2, "")
     assert Product.with_deleted.get().deleted_at is not None
 
 
