@@ -6,9 +6,7 @@ because it is another one's.
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
-from django.core.exceptions import ValidationError
 from django.db.models.functions import Lower
-from django.utils.translation import gettext as _
 
 from accounts.models import User
 
@@ -22,12 +20,6 @@ def owner_of(email: str) -> User | None:
         owner: User = confirmed.user
         return owner
     return User.objects.alias(lower=Lower("email")).filter(lower=lower).first()
-
-
-def refuse_encoded_words(email: str) -> None:
-    """Mail programs decode them (RFC 2047), so that the mail would go to another address. Raises ValidationError."""
-    if "=?" in email:
-        raise ValidationError(_("Enter an e-mail address without “=?”."))
 
 
 def is_only_wanted(email: str) -> bool:

@@ -14,6 +14,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.address_rules import MAX_LENGTH, refuse_encoded_words
 from accounts.names import validate_name
 from portalsettings.models import Terms
 
@@ -59,7 +60,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         PENDING = "pending", _("Pending")
         DELETED = "deleted", _("Deleted")
 
-    email = models.EmailField(_("e-mail address"), max_length=254)
+    email = models.EmailField(_("e-mail address"), max_length=MAX_LENGTH, validators=[refuse_encoded_words])
     first_name = models.CharField(_("first name"), max_length=100, blank=True, validators=[validate_name])
     last_name = models.CharField(_("last name"), max_length=100, blank=True, validators=[validate_name])
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
@@ -366,7 +367,7 @@ class TeamInvitation(models.Model):
         REVOKED = "revoked", _("Revoked")
 
     team = models.ForeignKey(Team, verbose_name=_("team"), on_delete=models.CASCADE, related_name="invitations")
-    email = models.EmailField(_("e-mail address"), max_length=254)
+    email = models.EmailField(_("e-mail address"), max_length=MAX_LENGTH, validators=[refuse_encoded_words])
     role = models.CharField(_("role"), max_length=10, choices=TeamRole.choices, default=TeamRole.MEMBER)
     token_digest = models.CharField(_("token digest"), max_length=64, unique=True, editable=False)
     invited_by = models.ForeignKey(
@@ -475,7 +476,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 class Invitation(models.Model):
     """A link by mail, with which one person makes an account (Azure: invite)."""
 
-    email = models.EmailField(_("e-mail address"), max_length=254)
+    email = models.EmailField(_("e-mail address"), max_length=MAX_LENGTH, validators=[refuse_encoded_words])
     first_name = models.CharField(_("first name"), max_length=100, blank=True, validators=[validate_name])
     last_name = models.CharField(_("last name"), max_length=100, blank=True, validators=[validate_name])
     note = models.TextField(_("note"), blank=True, max_length=2000, help_text=_("Stands in the mail."))

@@ -2,12 +2,13 @@
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, validate_email
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.address_rules import validate_address
 from accounts.models import User
 from apis.models import API
 from notifications.catalogue.base import Category
@@ -81,7 +82,7 @@ def validate_addresses(text: str) -> None:
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             try:
-                validate_email(line.strip())
+                validate_address(line.strip())
             except ValidationError as error:
                 raise ValidationError(_("Line %(number)s is no e-mail address."), params={"number": number}) from error
 

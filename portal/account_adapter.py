@@ -18,7 +18,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts import address_changes, devices, lock_out, sign_up, team_sign_up, under_way, unknown_accounts
-from accounts.addresses import is_address_of, refuse_encoded_words
+from accounts.address_rules import validate_address
+from accounts.addresses import is_address_of
 from accounts.claims import apply_claims
 from accounts.models import User
 from events import names
@@ -74,8 +75,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def clean_email(self, email: str) -> str:
         """Refuse what the column cannot hold, and what a mail would not reach."""
-        User._meta.get_field("email").run_validators(email)
-        refuse_encoded_words(email)
+        validate_address(email)
         return email
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

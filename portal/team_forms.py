@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from accounts.addresses import refuse_encoded_words
+from accounts.address_rules import MAX_LENGTH, refuse_encoded_words
 from accounts.models import TeamInvitation, TeamMembership, TeamRole
 from accounts.names import validate_name
 
@@ -16,7 +16,7 @@ class TeamNameForm(forms.Form):
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(label=_("E-mail address"), max_length=254, validators=[refuse_encoded_words])
+    email = forms.EmailField(label=_("E-mail address"), max_length=MAX_LENGTH, validators=[refuse_encoded_words])
     role = forms.ChoiceField(
         label=_("Role"),
         choices=TeamRole.choices,

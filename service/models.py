@@ -5,6 +5,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.address_rules import MAX_LENGTH, refuse_encoded_words
+
 
 class Service(models.Model):
     """There is one row, made on first run (Azure: API Management service)."""
@@ -22,7 +24,9 @@ class Service(models.Model):
         help_text=_("Makes the service's URLs."),
     )
     organization_name = models.CharField(_("organization name"), max_length=100)
-    administrator_email = models.EmailField(_("administrator e-mail"), max_length=254)
+    administrator_email = models.EmailField(
+        _("administrator e-mail"), max_length=MAX_LENGTH, validators=[refuse_encoded_words]
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:

@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +20,7 @@ from unfold.widgets import (
 )
 
 from accounts import invitations
+from accounts.address_rules import validate_address
 from accounts.models import Group, Invitation
 from accounts.names import validate_name
 from portal.administration.labels import label_column
@@ -78,8 +78,7 @@ class InviteForm(forms.Form):
             )
         for email in emails:
             try:
-                validate_email(email)
-                Invitation._meta.get_field("email").run_validators(email)
+                validate_address(email)
             except ValidationError as error:
                 raise ValidationError(gettext("%(email)s is no e-mail address."), params={"email": email}) from error
         return emails

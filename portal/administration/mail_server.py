@@ -1,5 +1,6 @@
 """The mail server's page: the one that is set here, or else that of the environment; tried by a test mail."""
 
+from email.utils import parseaddr
 from typing import Any
 
 from django import forms
@@ -7,7 +8,6 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.mail import EmailMessage
-from django.core.validators import validate_email
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from accounts.address_rules import MAX_LENGTH, refuse_encoded_words, validate_address
 from notifications import mail_server
 from notifications.mail_server import MailServerError, Server
 from notifications.models import MailServer
@@ -38,7 +39,11 @@ class MailServerForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=gettext_lazy("Empty: as it is. It is forgotten when the host changes."),
     )
     test_to = forms.EmailField(
-        label=gettext_lazy("Test mail to"), required=False, max_length=254, widget=UnfoldAdminEmailInputWidget
+        label=gettext_lazy("Test mail to"),
+        required=False,
+        max_length=MAX_LENGTH,
+        validators=[refuse_encoded_words],
+        widget=UnfoldAdminEmailInputWidget,
     )
 
     class Meta:
@@ -62,7 +67,8 @@ class MailServerForm(forms.ModelForm):  # type: ignore[type-arg]
         sender = str(self.cleaned_data["sender"])
         if sender:
             try:
-                validate_email(bare_address(sender))
+                refuse_encoded_words(parseaddr(sender)[1])
+                validate_address(bare_address(sender))
             except (ValidationError, ValueError):
                 raise ValidationError(_("Write an address, or a name and an address in angle brackets.")) from None
         return sender

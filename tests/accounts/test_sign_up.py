@@ -171,3 +171,13 @@ def test_nobody_invites_an_address_that_would_be_read_as_another_one(alice, sign
     answer = signed_in(alice).post(f"/profile/teams/{team.pk}/invite/", {"email": "=?x?q?a?=@b.org", "role": "member"})
     assert "without “=?”" in answer.text
     assert not team.invitations.exists()
+
+
+def test_nobody_changes_to_an_address_that_would_be_read_as_another_one(alice):
+    client = Client()
+    client.post("/account/login/", {"login": alice.email, "password": "correct horse battery"})
+    values = {"email": "=?utf-8?q?a=40b.org=3e?=@example.org", "action_add": ""}
+    client.post("/account/email/", values)
+    client.post("/account/reauthenticate/", {"password": "correct horse battery", "next": "/account/email/"})
+    assert "without “=?”" in client.post("/account/email/", values).text
+    assert not mail.outbox

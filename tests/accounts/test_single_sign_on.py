@@ -158,3 +158,8 @@ def test_token_that_is_used_twice_at_the_same_time_works_once(key, alice):
     for thread in threads:
         thread.join()
     assert (len(refusals), SpentToken.objects.count()) == (1, 1)
+
+
+def test_token_for_an_address_that_would_be_read_as_another_one_is_refused(key):
+    assert _enter(_token(key, email="=?utf-8?q?a=40b.org=3e?=@example.org"))[1].status_code == 403
+    assert not User.objects.exists()

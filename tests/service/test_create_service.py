@@ -73,6 +73,7 @@ def test_there_is_only_one_service():
         ("organization_name", ""),
         ("organization_name", "x" * 101),
         ("administrator_email", "nobody"),
+        ("administrator_email", "=?utf-8?q?a=40b.org=3e?=@example.org"),
         ("administrator_email", "a@b\r\nBcc: c@d.org"),
         ("administrator_password", "short"),
         ("administrator_password", "12345678901234"),

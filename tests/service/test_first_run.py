@@ -142,6 +142,7 @@ def test_page_is_gone_once_there_is_a_service(opened, code):
     [
         ("name", "1 a", "Begin with a letter"),
         ("administrator_email", "nobody", "valid email"),
+        ("administrator_email", "=?utf-8?q?a=40b.org=3e?=@example.org", "without “=?”"),
         ("administrator_password", "short", "too short"),
         ("repeated_password", "another", "The passwords differ."),
         ("organization_name", "", "This field is required."),
