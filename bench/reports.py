@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def print_sizes() -> None:
-    """Of every table of usage, its indexes, and what that is for a million of the calls of which it tells."""
+    """Of every table of usage, and of its indexes."""
     from django.apps import apps
     from django.db.models import F, Sum
 
@@ -66,8 +66,9 @@ def _bytes(table: str) -> tuple[int, int]:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                "SELECT sum(pg_total_relation_size(relid)), sum(pg_indexes_size(relid)) FROM pg_partition_tree(%s)",
-                [table],
+                "SELECT sum(pg_total_relation_size(relid)), sum(pg_indexes_size(relid))"
+                " FROM (SELECT relid FROM pg_partition_tree(%s) UNION SELECT %s::regclass) AS tables",
+                [table, table],
             )
         else:
             cursor.execute(
