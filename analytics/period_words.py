@@ -2,7 +2,9 @@
 
 from datetime import datetime, time, timedelta, tzinfo
 
-from django.utils.formats import date_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext
 
 from analytics.periods import Span
 
@@ -16,6 +18,14 @@ def span_in_words(span: Span, zone: tzinfo) -> str:
     if start.date() == end.date() or end - start <= timedelta(hours=7):
         return f"{date_format(start)}, {_clock(start)} – {_clock(end)} {start.tzname()}"
     return f"{date_format(start)}, {_clock(start)} – {date_format(end)}, {_clock(end)} {end.tzname()}"
+
+
+def latest_in_words(count: int, since: datetime) -> str:
+    """That a table counts only so many calls, the first of them at a moment."""
+    return gettext("There are many: these are the latest %(count)s, since %(time)s.") % {
+        "count": number_format(count, force_grouping=True),
+        "time": date_format(timezone.localtime(since), "SHORT_DATETIME_FORMAT"),
+    }
 
 
 def _clock(moment: datetime) -> str:

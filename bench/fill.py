@@ -44,6 +44,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     operations, callers = make_catalogue()
     end = last_midnight(datetime.now(UTC)) + timedelta(days=2)
+    make_partitions(end, days=arguments.calls)
     drawn = groups(
         a_month=arguments.a_month,
         start=end - timedelta(days=arguments.drawn),

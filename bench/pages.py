@@ -9,12 +9,16 @@ import os
 import time
 from argparse import ArgumentParser, Namespace
 from statistics import median
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import django
 
 from bench.fill import ADMINISTRATOR
 from bench.reports import print_plan
+
+if TYPE_CHECKING:
+    from django.test import Client
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -32,8 +36,8 @@ def main() -> None:
     measure(arguments)
 
 
-def pages() -> dict[str, str]:
-    """Paths by name, for an administrator and for a developer."""
+def publishers_pages() -> dict[str, str]:
+    """Paths by name."""
     from django.urls import reverse
 
     from apis.models import API, Operation
@@ -57,41 +61,61 @@ def pages() -> dict[str, str]:
     return found
 
 
+def developers_pages() -> dict[str, str]:
+    """The same, of the account area."""
+    from django.urls import reverse
+
+    usage, failed = reverse("portal:usage"), reverse("portal:failed_calls")
+    return {
+        **{f"developer's usage, {period}": f"{usage}?period={period}" for period in ("day", "30d")},
+        "developer's failed calls, 30d": f"{failed}?period=30d",
+    }
+
+
 def measure(arguments: Namespace) -> None:
     from django.conf import settings
     from django.db import connection
     from django.test import Client
-    from django.test.utils import CaptureQueriesContext
 
     from accounts.models import User
+    from subscriptions.models import Subscription
 
     settings.ALLOWED_HOSTS = ["*"]
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    browser = Client()
-    browser.force_login(User.objects.get(email=ADMINISTRATOR), backend=settings.AUTHENTICATION_BACKENDS[0])
+    developer = Subscription.objects.exclude(owner=None).order_by("pk")[0].owner
+    publisher = User.objects.get(email=ADMINISTRATOR)
     print(
         f"| Page ({connection.vendor}) | ms | of this process | of queries | queries |\n| --- | --- | --- | --- | --- |"
     )
-    for name, path in pages().items():
-        if arguments.only not in name:
-            continue
-        whole, own = [], []
-        for _ in range(TIMES + 1):
-            began, worked = time.perf_counter(), time.process_time()
-            answer = browser.get(path)
-            whole.append(time.perf_counter() - began)
-            own.append(time.process_time() - worked)
-            assert answer.status_code == 200, (path, answer)
-        # Apart, as taking down what is asked takes time too.
-        with CaptureQueriesContext(connection) as queries:
-            browser.get(path)
-        asked = sum(float(query["time"]) for query in queries.captured_queries)
-        milliseconds = (f"{seconds * 1000:,.0f}" for seconds in (median(whole[1:]), median(own[1:]), asked))
-        print(f"| {name} | {' | '.join(milliseconds)} | {len(queries)} |", flush=True)
-        if arguments.explain:
-            for query in queries.captured_queries:
-                if float(query["time"]) >= SLOW_SECONDS and query["sql"].startswith("SELECT"):
-                    print_plan(query["sql"])
+    for person, pages in ((publisher, publishers_pages()), (developer, developers_pages())):
+        browser = Client()
+        browser.force_login(person, backend=settings.AUTHENTICATION_BACKENDS[0])
+        for name, path in pages.items():
+            if arguments.only in name:
+                measure_page(browser, name, path, explain=arguments.explain)
+
+
+def measure_page(browser: "Client", name: str, path: str, *, explain: bool) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    whole, own = [], []
+    for _ in range(TIMES + 1):
+        began, worked = time.perf_counter(), time.process_time()
+        answer = browser.get(path)
+        whole.append(time.perf_counter() - began)
+        own.append(time.process_time() - worked)
+        assert answer.status_code == 200, (path, answer)
+    # Apart, as taking down what is asked takes time too.
+    with CaptureQueriesContext(connection) as queries:
+        browser.get(path)
+    asked = sum(float(query["time"]) for query in queries.captured_queries)
+    milliseconds = (f"{seconds * 1000:,.0f}" for seconds in (median(whole[1:]), median(own[1:]), asked))
+    print(f"| {name} | {' | '.join(milliseconds)} | {len(queries)} |", flush=True)
+    if explain:
+        for query in queries.captured_queries:
+            if float(query["time"]) >= SLOW_SECONDS and query["sql"].startswith("SELECT"):
+                print_plan(query["sql"])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ known by the start of the key's digest.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import merge
@@ -13,7 +13,7 @@ from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Viewer
 from analytics.models import Call
@@ -24,6 +24,8 @@ INVALID_KEY = "SubscriptionKeyInvalid"
 BACKEND = "backend"
 # The newest: more keys than that nobody has in his programs.
 MOST_FORMER_KEYS = 500
+# Counting more takes longer than a page may.
+COUNTED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,18 @@ class Failures:
     calls: int
 
 
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What they ended by, the most frequent first, and which APIs were called; of the latest COUNTED calls.
+
+    `since` is when the first of these was; None where these are all.
+    """
+
+    failures: Sequence[Failures]
+    apis: Sequence[int]
+    since: datetime | None
+
+
 def latest(wanted: Wanted, *, count: int, before: Call | None = None) -> list[Call]:
     """So many, the latest first, of those before a call."""
     earlier = Q(at__lt=before.at) | Q(at=before.at, pk__lt=before.pk) if before is not None else Q()
@@ -53,22 +67,19 @@ def latest(wanted: Wanted, *, count: int, before: Call | None = None) -> list[Ca
     return list(islice(merge(*found, key=lambda call: (call.at, call.pk), reverse=True), count))
 
 
-def by_reason(wanted: Wanted) -> list[Failures]:
-    """The most frequent first."""
-    counts: Counter[tuple[str, int]] = Counter()
-    for calls in _parts(wanted):
-        rows = calls.order_by().values_list("error_reason", "response_code").annotate(calls=Count("pk"))
-        for reason, status, number in rows:
-            counts[reason, status] += number
-    return [Failures(reason, status, number) for (reason, status), number in counts.most_common()]
-
-
-def apis(wanted: Wanted) -> list[int]:
-    """Those that were called."""
-    called: set[int | None] = set()
-    for calls in _parts(wanted):
-        called |= set(calls.order_by().values_list("api_id", flat=True).distinct())
-    return sorted(api for api in called if api is not None)
+def census(wanted: Wanted) -> Census:
+    found = [
+        calls.order_by("-at", "-pk").values_list("at", "error_reason", "response_code", "api_id")[: COUNTED + 1]
+        for calls in _parts(wanted)
+    ]
+    latest_first = list(islice(merge(*found, key=lambda row: row[0], reverse=True), COUNTED + 1))
+    counted = latest_first[:COUNTED]
+    causes = Counter((reason, status) for _at, reason, status, _api in counted)
+    return Census(
+        [Failures(reason, status, number) for (reason, status), number in causes.most_common()],
+        sorted({api for *_rest, api in counted if api is not None}),
+        since=counted[-1][0] if len(latest_first) > COUNTED else None,
+    )
 
 
 def kept_since(now: datetime) -> datetime:

@@ -41,13 +41,13 @@ def listed(request: SignedInRequest) -> HttpResponse:
     asked = Asked.of(request.GET, Own.of(request.user))
     calls = failed.latest(asked.failed, count=CALLS_PER_PAGE + 1, before=_before(request, asked.own))
     shown, more = calls[:CALLS_PER_PAGE], len(calls) > CALLS_PER_PAGE
-    apis = failed.apis(asked.all_failed)
-    names = Names.read_by(request.user, asked.own, {*apis, *(call.api_id for call in shown)}, ())
+    census = failed.census(asked.all_failed)
+    names = Names.read_by(request.user, asked.own, {*census.apis, *(call.api_id for call in shown)}, ())
     context = {
         "asked": asked,
         "picker": menu(asked.choice, asked.filters),
-        "apis": sorted(((pk, names.api(pk)) for pk in apis), key=lambda one: one[1]),
-        "reasons": _reasons(asked),
+        "apis": sorted(((pk, names.api(pk)) for pk in census.apis), key=lambda one: one[1]),
+        "reasons": _reasons(census),
         "lines": [_line(call, asked.own, names) for call in shown],
         "older": urlencode(asked.choice.query | asked.filters | {"before": str(shown[-1].pk)}) if more else "",
         "kept_days": settings.RAW_CALL_DAYS,
@@ -56,9 +56,9 @@ def listed(request: SignedInRequest) -> HttpResponse:
     return render(request, "portal/usage/failed_calls.html", context)
 
 
-def _reasons(asked: Asked) -> list[tuple[str, str]]:
+def _reasons(census: failed.Census) -> list[tuple[str, str]]:
     """What calls of the period ended by, as the filter offers it."""
-    reasons = dict.fromkeys(one.reason for one in failed.by_reason(asked.all_failed))
+    reasons = dict.fromkeys(one.reason for one in census.failures)
     return [
         (reason, str(of_reason(reason).title)) if reason else (failed.BACKEND, _("The backend answered with an error"))
         for reason in reasons

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from analytics.charts.time_axis import slots
 from analytics.charts.usage import calls_chart
 from analytics.limits import standing_of
+from analytics.period_words import latest_in_words
 from analytics.picker import menu, moments
 from analytics.reports.totals import by_bucket
 from portal.http import SignedInRequest
@@ -34,13 +35,15 @@ def usage(request: SignedInRequest) -> HttpResponse:
     bars = slots(choice.buckets, choice.step, choice.zone, now, lambda span: asked.failed_url(moments(span)))
     live = [one for one in asked.subscriptions if one.is_live]
     limits = limits_in_words(standing_of(live, now))
+    census = failed.census(asked.all_failed)
     context = {
         "asked": asked,
         "picker": menu(choice, asked.of_subscription),
         "figures": figures(summary),
         "chart": calls_chart(by_bucket(selection, choice.buckets), bars),
         "tables": tables(request.user, asked, summary),
-        "failures": failure_rows(asked, failed.by_reason(asked.all_failed)),
+        "failures": failure_rows(asked, census.failures),
+        "failures_counted": latest_in_words(failed.COUNTED, census.since) if census.since is not None else "",
         "failed_url": asked.failed_url(),
         "by_key": by_key(asked, summary.all.calls),
         "kept_days": settings.RAW_CALL_DAYS,

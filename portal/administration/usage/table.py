@@ -10,8 +10,6 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
@@ -19,6 +17,7 @@ from django.utils.translation import ngettext, pgettext
 from analytics.charts.sparkline import sparkline
 from analytics.charts.units import COUNT
 from analytics.export import Format, download
+from analytics.period_words import latest_in_words
 from analytics.reports.breakdown import Groups, breakdown, calls
 from analytics.reports.codes import LATEST, by_code
 from analytics.reports.totals import calls_by_bucket
@@ -98,13 +97,7 @@ def _counted(since: datetime | None) -> str:
         "Counted from single calls, which are kept for %(days)d days.",
         settings.RAW_CALL_DAYS,
     ) % {"days": settings.RAW_CALL_DAYS}
-    if since is None:
-        return kept
-    latest = _("There are many: these are the latest %(count)s, since %(time)s.") % {
-        "count": COUNT.exact(LATEST),
-        "time": date_format(timezone.localtime(since), "SHORT_DATETIME_FORMAT"),
-    }
-    return f"{kept} {latest}"
+    return kept if since is None else f"{kept} {latest_in_words(LATEST, since)}"
 
 
 def _columns(asked: Asked, order: str, *, compares: bool) -> list[dict[str, Any]]:

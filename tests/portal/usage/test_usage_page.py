@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from portal.usage import failed
 from subscriptions import lifecycle
 from tests.portal.usage.conftest import call, summed
 
@@ -89,6 +90,18 @@ def test_causes_are_counted_and_lead_to_their_calls(mine, theirs, alice, signed_
     (link,) = re.findall(r'href="([^"]+reason=RateLimitExceeded[^"]*)"', text)
     answer = signed_in(alice).get(link.replace("&amp;", "&"))
     assert len(re.findall(r"/profile/usage/failed/[0-9a-f-]{36}/", answer.text)) == 3
+
+
+def test_causes_of_very_many_calls_are_those_of_the_latest_and_it_is_said(monkeypatch, mine, alice, signed_in):
+    monkeypatch.setattr(failed, "COUNTED", 2)
+    now = timezone.now()
+    for hours in (1, 2):
+        call(mine, at=now - timedelta(hours=hours), response_code=429, error_reason="RateLimitExceeded")
+    assert "There are many" not in signed_in(alice).get(PAGE).text
+    call(mine, at=now - timedelta(hours=3), response_code=429, error_reason="RateLimitExceeded")
+    text = signed_in(alice).get(PAGE).text
+    assert "There are many: these are the latest 2, since" in text
+    assert re.findall(r'<td class="numbers__number">(\d+)</td>', text.split('id="failures"')[1]) == ["429", "2"]
 
 
 def test_what_is_left_of_each_limit_is_shown(mine, alice, signed_in):
