@@ -49,7 +49,7 @@ def test_row_that_is_added_and_deleted_is_noted(admin):
 
 def test_members_that_are_added_are_named(admin, alice):
     group = Group.objects.create(name="partners", display_name="Partners")
-    submit(admin, reverse("admin:accounts_group_change", args=[group.pk]), "group_form", members=[alice.pk])
+    submit(admin, reverse("admin:accounts_group_change", args=[group.pk]), "group_form", new_members=[alice.pk])
     assert [entry.changes["members"]["objects"] for entry in entries("group")] == [["Alice"]]
 
 

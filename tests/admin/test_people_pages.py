@@ -208,7 +208,7 @@ def test_administrator_is_not_touched_by_lesser_staff(service, helper, admin_use
 def test_built_in_groups_stay(admin):
     developers = Group.objects.get(name="developers")
     url = reverse("admin:accounts_group_change", args=[developers.pk])
-    submit(admin, url, "group_form", display_name="Programmers", name="hackers", members=[1])
+    submit(admin, url, "group_form", display_name="Programmers", name="hackers", new_members=[1])
     developers.refresh_from_db()
     assert (developers.display_name, developers.name) == ("Programmers", "developers")
     assert not developers.members.exists()
@@ -221,10 +221,52 @@ def test_built_in_groups_stay(admin):
 
 def test_group_of_one_s_own_is_made_with_members(admin, alice):
     response = submit(
-        admin, "/admin/accounts/group/add/", "group_form", display_name="Testers", name="testers", members=[alice.pk]
+        admin,
+        "/admin/accounts/group/add/",
+        "group_form",
+        display_name="Testers",
+        name="testers",
+        new_members=[alice.pk],
     )
     assert response.status_code == 302
     assert list(Group.objects.get(name="testers").members.all()) == [alice]
+
+
+@pytest.fixture
+def crowd(admin) -> Group:
+    """A group with many members."""
+    group = Group.objects.create(name="crowd", display_name="Crowd")
+    group.members.set(User.objects.bulk_create([User(email=f"member{n}@example.org") for n in range(1200)]))
+    return group
+
+
+def test_page_of_a_large_group_has_their_number_and_leads_to_the_list_of_them(admin, crowd, alice):
+    page = admin.get(reverse("admin:accounts_group_change", args=[crowd.pk])).text
+    assert "1,200 people" in page
+    assert "member7@example.org" not in page
+    listed = f"/admin/accounts/user/?audience_groups__id__exact={crowd.pk}"
+    assert listed in page
+    assert "member1199@example.org" in admin.get(listed).text
+    assert alice.email not in admin.get(listed).text
+
+
+def test_members_of_a_group_come_and_go_one_by_one(admin, crowd, alice):
+    first = crowd.members.order_by("pk").first()
+    url = reverse("admin:accounts_group_change", args=[crowd.pk])
+    submit(admin, url, "group_form", new_members=[alice.pk], leaving_members=[first.pk])
+    assert crowd.members.count() == 1200
+    assert crowd.members.contains(alice)
+    assert not crowd.members.contains(first)
+
+
+def test_deleting_a_large_group_says_how_many_it_has(admin, crowd, unlimited):
+    unlimited.groups.add(crowd)
+    url = reverse("admin:accounts_group_delete", args=[crowd.pk])
+    page = admin.get(url).text
+    assert "Crowd (members: 1200, products that it may see: 1)" in page
+    assert "member7@example.org" not in page
+    admin.post(url, {"post": "yes"})
+    assert not Group.objects.filter(pk=crowd.pk).exists()
 
 
 def test_deleting_a_user_closes_the_account_and_keeps_the_history(admin, alice, unlimited):
@@ -243,9 +285,7 @@ MAPPED = {"provider": "contoso", "claim": "groups", "claim_values": " staff \r\n
 
 @pytest.fixture
 def mapped(admin) -> Group:
-    response = submit(
-        admin, "/admin/accounts/group/add/", "group_form", display_name="Staff", name="staff", members=[], **MAPPED
-    )
+    response = submit(admin, "/admin/accounts/group/add/", "group_form", display_name="Staff", name="staff", **MAPPED)
     assert response.status_code == 302, errors_of(response)
     return Group.objects.get(name="staff")
 
