@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from gateway.catalogue.admission import Admitted
+from gateway.catalogue.cause import KeyRefused, Why
 from gateway.http.target import without
 from gateway.telemetry.debug_token import DebugToken
 from gateway.telemetry.explanation import explain_route
@@ -20,6 +21,7 @@ from gateway.telemetry.explanation import explain_route
 if TYPE_CHECKING:
     from gateway.calls.call import Call
     from gateway.catalogue.routing import Catalogue
+    from gateway.configuration.snapshot import Subscription
     from gateway.http.forwarding import ResponseHead
     from gateway.http.head import RequestHead
     from gateway.upstream.backend import Backend
@@ -29,6 +31,17 @@ Section = Literal["inbound", "backend", "outbound"]
 ENTRIES_LIMIT: Final = 100
 TEXT_LIMIT: Final = 2000
 _LIMIT_ITEM: Final = re.compile(r'"([a-z-]+)"((?:;[a-z]+=[^;,]+)*)')
+_KEY_REFUSED: Final[Mapping[Why, str]] = {
+    "missing": "No key was sent.",
+    "unknown": "No subscription has this key.",
+    "differing": "Several keys were sent that differ.",
+    "too-long": "What was sent is too long for a key.",
+    "inactive": "The subscription is not active.",
+    "expired": "The subscription has expired.",
+    "replaced": "The key was replaced by a new one, and has ended.",
+    "not-in-product": "The product of the subscription does not contain this API.",
+    "other-api": "The subscription is for another API.",
+}
 _LIMIT_FIELDS: Final = re.compile(rb"RateLimit-Policy: ([^\r]*)\r\nRateLimit: ([^\r]*)\r\n")
 
 
@@ -131,33 +144,29 @@ class DebugTrace:
 
 def _key_check(call: "Call", catalogue: "Catalogue") -> dict[str, object]:
     verdict = call.verdict
+    data: dict[str, object] = {}
     by_id = catalogue.subscriptions.by_id
     subscription = by_id.get(verdict.subscription) if verdict.subscription is not None else None
-    if isinstance(verdict, Admitted) and subscription is None:
-        if verdict.product is None:
-            return {"message": "The API needs no key."}
-        return {"message": f"No key was sent; the product {catalogue.labels.products[verdict.product]} needs none."}
-    if subscription is None:
-        reason = getattr(verdict, "reason", "")
-        is_missing = reason == "SubscriptionKeyNotFound"
-        return {"message": "No key was sent." if is_missing else "No subscription has this key, or keys differ."}
-    if subscription.product is not None:
-        scope = f"product {catalogue.labels.products.get(subscription.product, subscription.product)}"
-    elif subscription.api is not None:
-        scope = f"API {catalogue.labels.apis.get(subscription.api, subscription.api)}"
-    else:
-        scope = "all APIs"
-    data: dict[str, object] = {"subscription": subscription.id.hex(), "scope": scope}
-    if getattr(verdict, "reason", "") == "SubscriptionKeyInvalid":
-        if not subscription.is_active:
-            data["message"] = "The subscription is not active."
-        elif subscription.expires_at is not None and call.at >= subscription.expires_at:
-            data["message"] = "The subscription has expired."
-        elif any(call.at >= end for _, end in subscription.old_keys):
-            data["message"] = "The key was replaced and has ended, or the subscription does not open this API."
-        else:
-            data["message"] = "The subscription does not open this API."
+    if subscription is not None:
+        data |= {"subscription": subscription.id.hex(), "scope": _scope(subscription, catalogue)}
+    if isinstance(verdict.cause, KeyRefused):
+        data["message"] = _KEY_REFUSED[verdict.cause.reason]
+        if verdict.cause.state:
+            data["state"] = verdict.cause.state
+    elif verdict.subscription is None:
+        data["message"] = "The API needs no key."
+        if verdict.product is not None:
+            product = catalogue.labels.products[verdict.product]
+            data["message"] = f"No key was sent; the product {product} needs none."
     return data
+
+
+def _scope(subscription: "Subscription", catalogue: "Catalogue") -> str:
+    if subscription.product is not None:
+        return f"product {catalogue.labels.products.get(subscription.product, subscription.product)}"
+    if subscription.api is not None:
+        return f"API {catalogue.labels.apis.get(subscription.api, subscription.api)}"
+    return "all APIs"
 
 
 def _counters(policies: str, left: str) -> dict[str, dict[str, object]]:

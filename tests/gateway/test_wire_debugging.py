@@ -4,6 +4,7 @@ import json
 import os
 import re
 import time
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -32,7 +33,11 @@ EXECUTE = "/run/{job}?api-version={version}"
 
 
 def snapshot_of(backend_port: int) -> Snapshot:
-    """A1 is alice's key, with limits; tracing is allowed for her, and not for bob, whose key is B1."""
+    """A1 is alice's key, with limits; tracing is allowed for her, and not for bob, whose key is B1.
+
+    The keys of the others open nothing: E1 has expired, S1 is suspended, R0 was replaced by R1, and O1 is for
+    another API.
+    """
     secret = key_digest.digest_secret(os.environ["KEY_ENCRYPTION_KEY"])
     credentials = Credentials(headers=(("X-Secret", "s3cret"),), query=(("code", "s3cret"),))
     operations = (Operation(1, "GET", EXECUTE), Operation(2, "POST", "/jobs"))
@@ -42,9 +47,11 @@ def snapshot_of(backend_port: int) -> Snapshot:
         names = ("Ocp-Apim-Subscription-Key", "subscription-key")
         return API(number, path, url, ("http", "https"), True, *names, None, own, backend)
 
-    def subscription(number: int, id: bytes, *, allow_tracing: bool) -> Subscription:
+    def subscription(number: int, id: bytes, *, allow_tracing: bool = False, **values: Any) -> Subscription:
         key = key_digest.digest(secret, b"%c1" % id[0])
-        return Subscription(id, number, 1, None, True, None, (key,), allow_tracing)
+        return replace(Subscription(id, number, 1, None, True, None, (key,), allow_tracing), **values)
+
+    replaced = key_digest.digest(secret, b"R0")
 
     return Snapshot(
         1,
@@ -55,9 +62,17 @@ def snapshot_of(backend_port: int) -> Snapshot:
             api(2, "secret", backend=1),
             api(3, "refusing", f"http://127.0.0.1:{free_port()}/"),
             api(4, "private", f"http://127.0.0.1:{backend_port}/"),
+            replace(api(5, "open", f"http://127.0.0.1:{backend_port}/"), open_product=2),
         ),
-        (Product(1, (1, 2, 3), RateLimit(1000, 60), Quota(5000, 3600)),),
-        (subscription(1, ALICE, allow_tracing=True), subscription(2, BOB, allow_tracing=False)),
+        (Product(1, (1, 2, 3), RateLimit(1000, 60), Quota(5000, 3600)), Product(2, (5,), policy_is_broken=True)),
+        (
+            subscription(1, ALICE, allow_tracing=True),
+            subscription(2, BOB),
+            subscription(3, b"E" * 16, expires_at=time.time() - 1),
+            subscription(4, b"S" * 16, is_active=False, inactive_because="suspended"),
+            subscription(5, b"R" * 16, old_keys=((replaced, time.time() - 1),)),
+            subscription(6, b"O" * 16, product=None, api=2),
+        ),
         (
             Backend(
                 1,
@@ -100,8 +115,8 @@ def fetched(gateway: Gateway, trace_id: bytes, token: str | None = None) -> Resp
     )
 
 
-def trace_of(gateway: Gateway, response: Response) -> dict[str, list[dict]]:
-    answer = fetched(gateway, response.header("Apim-Trace-Id"))
+def trace_of(gateway: Gateway, response: Response, token: str | None = None) -> dict[str, list[dict]]:
+    answer = fetched(gateway, response.header("Apim-Trace-Id"), token)
     assert answer.status == 200
     assert answer.header("Content-Type") == b"application/json"
     (entries,) = json.loads(answer.body).values()
@@ -116,7 +131,8 @@ def data_of(entries: list[dict], source: str) -> list[dict]:
     return [entry["data"] for entry in entries if entry["source"] == source]
 
 
-KEY = "Ocp-Apim-Subscription-Key: A1"
+KEY_NAME = "Ocp-Apim-Subscription-Key"
+KEY = f"{KEY_NAME}: A1"
 
 
 def test_a_call_that_goes_well_is_told_step_by_step(gateway, backend):
@@ -213,13 +229,17 @@ def test_a_query_parameter_that_was_missing_is_named(gateway):
         pytest.param(
             "/echo/run/7?api-version=1&subscription-key=WRONG",
             "X: 1",
-            {"message": "No subscription has this key, or keys differ."},
+            {"message": "No subscription has this key."},
             id="a wrong key",
         ),
         pytest.param(
             "/private/run/7?api-version=1",
             KEY,
-            {"subscription": ALICE.hex(), "scope": "product 1", "message": "The subscription does not open this API."},
+            {
+                "subscription": ALICE.hex(),
+                "scope": "product 1",
+                "message": "The product of the subscription does not contain this API.",
+            },
             id="another scope",
         ),
     ],
@@ -231,6 +251,49 @@ def test_why_a_key_does_not_open_the_api(target, line, told, gateway):
     assert data_of(entries["inbound"], "authorization") == [told]
     assert "WRONG" not in str(entries)
     assert "A1" not in str(entries)
+
+
+@pytest.mark.parametrize(
+    ("target", "key", "told"),
+    [
+        pytest.param(
+            "/echo", f"A1\r\n{KEY_NAME}: B1", {"message": "Several keys were sent that differ."}, id="two keys"
+        ),
+        pytest.param("/echo", "W" * 257, {"message": "What was sent is too long for a key."}, id="too long"),
+        pytest.param("/echo", "E1", {"scope": "product 1", "message": "The subscription has expired."}, id="expired"),
+        pytest.param(
+            "/echo",
+            "S1",
+            {"scope": "product 1", "message": "The subscription is not active.", "state": "suspended"},
+            id="suspended",
+        ),
+        pytest.param(
+            "/echo",
+            "R0",
+            {"scope": "product 1", "message": "The key was replaced by a new one, and has ended."},
+            id="replaced",
+        ),
+        pytest.param(
+            "/private",
+            "R1",
+            {"scope": "product 1", "message": "The product of the subscription does not contain this API."},
+            id="the key in place of one that was replaced",
+        ),
+        pytest.param(
+            "/echo", "O1", {"scope": "API secret", "message": "The subscription is for another API."}, id="another API"
+        ),
+        pytest.param(
+            "/open", "", {"message": "No key was sent; the product 2 needs none."}, id="a broken product that is open"
+        ),
+    ],
+)
+def test_the_exact_cause_is_told_to_a_token_of_the_service(target, key, told, gateway):
+    token = token_for(None)
+    answer = call(gateway, f"{target}/run/7?api-version=1", f"{KEY_NAME}: {key}", token=token)
+    assert answer.status in (401, 500)
+    (found,) = data_of(trace_of(gateway, answer, token)["inbound"], "authorization")
+    assert {name: value for name, value in found.items() if name != "subscription"} == told
+    assert found.get("subscription") == ((key[:1].encode() * 16).hex() if "scope" in told else None)
 
 
 def test_credentials_are_not_told_and_an_attempt_in_vain_is(gateway, backend):
