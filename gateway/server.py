@@ -119,7 +119,7 @@ class Server:
         self._turned_away: set[Caller | Arrival] = set()
         self._finished: list[tuple[Caller, bytes]] = []
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
-        self._revocation = tasks.start(end_revoked_tunnels(self), name="revocation")
+        self._revocation: asyncio.Task[None] | None = None
 
     async def listen(self, listeners: Iterable[Listener]) -> None:
         for listener in listeners:
@@ -169,6 +169,11 @@ class Server:
         self._turned_away.discard(caller)
         if self.is_draining and not self._callers:
             self._all_gone.set()
+
+    def add_tunnel(self, tunnel: "TunnelEnd", admitted: Admitted) -> None:
+        self.tunnels[tunnel] = admitted
+        if self._revocation is None or self._revocation.done():
+            self._revocation = tasks.start(end_revoked_tunnels(self), name="revocation")
 
     def finish(self, caller: Caller, data: bytes, call: "Call | None") -> None:
         """Take the last bytes of an answer. They leave at the end of this turn, after the call's record."""
@@ -287,7 +292,8 @@ class Server:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._all_gone.wait(), CUTTING_OFF_SECONDS)
         self._ticking.cancel()
-        self._revocation.cancel()
+        if self._revocation is not None:
+            self._revocation.cancel()
         if self._finished:
             self._end_turn()
         self.journal.close()

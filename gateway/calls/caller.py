@@ -401,7 +401,7 @@ class Caller(asyncio.Protocol):
         call.backend_ended()
         self._tunnel = join(self, upstream, (self._transport, to_backend), self.reader.waiting)
         assert isinstance(call.verdict, Admitted)
-        self.server.tunnels[self._tunnel] = call.verdict
+        self.server.add_tunnel(self._tunnel, call.verdict)
         self.end(switching_answer(call, response) + first)
 
     def end_response(self, data: bytes) -> None:

@@ -1,7 +1,7 @@
 """Ends the WebSockets of keys that open their API no more: of who is blocked or suspended, or has a new key.
 
-All open ones are looked at by turns, beside the calls, so that no call costs more for it. An answer that has begun
-goes on to its end, for it has one.
+All open ones are looked at by turns, beside the calls, so that no call costs more for it; while there are none, nothing
+is done. An answer that has begun goes on to its end, for it has one.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ LOOK_SECONDS = 0.25
 
 
 async def end_revoked_tunnels(server: "Server") -> None:
-    while True:
+    """Until none is open."""
+    while server.tunnels:
         await asyncio.sleep(LOOK_SECONDS)
         await in_slices(_look(server))
 

@@ -377,6 +377,23 @@ def test_a_socket_ends_with_its_key(changes, start_gateway, backend):
     gateway.hang_up()
 
 
+def test_a_socket_that_was_opened_after_all_others_had_gone_ends_with_its_key(start_gateway, backend):
+    configuration = echo_snapshot(f"http://127.0.0.1:{backend.port}/base")
+    gateway = start_gateway(configuration)
+    backend.behave = accept_and(echo)
+    for _ in range(2):
+        gone = gateway.connect()
+        assert gone.ask(get()).status == 101
+        gone.close()
+    ending = gateway.connect()
+    assert ending.ask(get()).status == 101
+    first, *others = configuration.subscriptions
+    suspended = msgspec.structs.replace(first, is_active=False)
+    gateway.reconfigure(msgspec.structs.replace(configuration, subscriptions=(suspended, *others)))
+    assert ending.is_closed()
+    gateway.hang_up()
+
+
 def test_an_answer_that_has_begun_goes_on_without_its_key(start_gateway, backend):
     configuration = echo_snapshot(f"http://127.0.0.1:{backend.port}/base")
     gateway = start_gateway(configuration)
