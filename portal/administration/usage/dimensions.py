@@ -48,10 +48,8 @@ class Dimension:
         """Of all these; usage outlives what it is of."""
         wanted = set(keys)
         known = self.known(wanted.difference(NONE))
-        return {key: self._nobody() if key in NONE else known.get(key) or _gone(key) for key in wanted}
-
-    def _nobody(self) -> Name:
-        return Name(str(self.nobody))
+        nobody = Name(str(self.nobody))
+        return {key: nobody if key in NONE else known.get(key) or _gone(key) for key in wanted}
 
 
 def _gone(key: Key) -> Name:
