@@ -6,6 +6,7 @@ the table bounds its rows.
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,8 +25,9 @@ BATCH_ROWS = 1000
 ROW_GROUP_ROWS = 20_000
 # For amounts and prices; what has more decimals is refused and not rounded.
 DECIMAL_DIGITS, DECIMAL_PLACES = 38, 6
-# A spreadsheet takes what begins with one of these as a formula, also in the full width of East Asian fonts.
-_FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
+# A spreadsheet takes what begins with one of these as a formula, also in the full width of East Asian fonts. Where
+# lists are written with semicolons, as in Hungary, a cell begins behind each of them, quoted or not.
+_FORMULA = re.compile(r'\A(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t\r\n])("*)(?=[=+\-@＝＋－＠])')
 
 
 class Format(TextChoices):
@@ -183,8 +185,7 @@ def _converted(row: Sequence[Any], values: Sequence[Callable[[Any], Any] | None]
 
 
 def _harmless(value: object) -> str:
-    text = str(value)
-    return f"'{text}" if text and text[0] in _FORMULA_STARTS else text
+    return _FORMULA.sub(r"\1'", str(value))
 
 
 def _word(value: bool) -> str:
@@ -206,7 +207,7 @@ _CELLS: Mapping[Kind, Callable[[Any], str]] = {
     Kind.BOOLEAN: _word,
     Kind.DECIMAL: _plain,
     Kind.MOMENT: datetime.isoformat,
-    Kind.DOCUMENT: _json_text,
+    Kind.DOCUMENT: lambda document: _harmless(_json_text(document)),
 }
 _VALUES: Mapping[Kind, Callable[[Any], Any]] = {Kind.TEXT: str}
 _WRITERS: Mapping[Format, Callable[[Table], Iterator[bytes]]] = {

@@ -64,9 +64,15 @@ def test_csv_says_that_it_is_utf_8_and_ends_lines_as_the_standard_wants():
         ("+1", "'+1"),
         ("-1", "'-1"),
         ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("\r=1", "'\r=1"),
-        ("\n=1", "'\n=1"),
+        ("\t1", "'\t1"),
+        ("\r1", "'\r1"),
+        ("\n1", "'\n1"),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        ("\n=1", "'\n'=1"),
+        ("/a?b;=1+1", "/a?b;'=1+1"),
+        ('/a?b;"=1+1', "/a?b;\"'=1+1"),
+        ("/a?b;c=1;d=-1", "/a?b;c=1;d=-1"),
         ("＝1+1", "'＝1+1"),
         ("/a?b=-1", "/a?b=-1"),
         ("", ""),
@@ -76,6 +82,22 @@ def test_csv_says_that_it_is_utf_8_and_ends_lines_as_the_standard_wants():
 def test_no_text_becomes_a_formula(text, cell):
     written_text = content([[text]], Format.CSV, [Column("a")]).decode("utf-8-sig")
     assert next(csv.DictReader(io.StringIO(written_text, newline="")), {"a": ""})["a"] == cell
+
+
+@pytest.mark.parametrize("text", ["/a?x;=1+1", '/a?x;"=1+1', "/a?x;@a", "/a?x\n=1+1", "=1;=2"], ids=ascii)
+def test_no_text_becomes_a_formula_where_semicolons_part_cells(text):
+    """As in the spreadsheets of Hungary and Germany, which open a list with commas by their own rules."""
+    columns = [Column("a"), Column("b"), Column("c", Kind.DOCUMENT)]
+    written_text = content([["x", text, [["cookie", text]]]], Format.CSV, columns).decode("utf-8-sig")
+    cells = [cell for row in csv.reader(io.StringIO(written_text, newline=""), delimiter=";") for cell in row]
+    assert len(cells) > 1
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+
+
+def test_a_document_stays_json_that_can_be_read():
+    written_text = content([[{"url": "/a;=1"}]], Format.CSV, [Column("a", Kind.DOCUMENT)]).decode("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(written_text, newline=""))
+    assert json.loads(row["a"]) == {"url": "/a;'=1"}
 
 
 def test_negative_numbers_stay_numbers():
