@@ -177,7 +177,7 @@ def _id(field: str) -> Callable[[str], Q]:
     """Of a row; 0 stands for none."""
 
     def condition(text: str) -> Q:
-        if not (text.isascii() and text.isdigit() and int(text[:20]) <= _MAX_NUMBER):
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _MAX_NUMBER):
             raise UnreadableError(gettext("“%(text)s” is no number.") % {"text": shortened(text)})
         return Q(**{field: int(text)}) if int(text) else Q(**{f"{field}__isnull": True})
 

@@ -98,6 +98,7 @@ def test_classes_are_those_of_the_reports(admin, name, code):
     [
         ({"api": "x"}, "API: “x” is no number."),
         ({"api": "9" * 40}, "is no number."),
+        ({"api": "0" * 20 + "9" * 20}, "is no number."),
         ({"subscription": "x"}, "Subscription: “x” is none"),
         ({"class": "x"}, "“x” is none of success, blocked, failed, other."),
         ({"code": "99"}, "“99” is no status"),
