@@ -1,7 +1,7 @@
 """Periodic work on usage."""
 
 import logging
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 
 from celery import shared_task
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from analytics import calls, finished_parts, partitions, privacy, quota_watch, rollups
 from analytics import ingest as journal
-from analytics.feeds import parquet
+from analytics.feeds import parquet, progress
 from portal import heartbeat
 from portal.exclusive import only_one
 
@@ -50,7 +50,11 @@ def make_partitions() -> None:
 
 @shared_task
 def prune_calls() -> None:
-    calls.prune(timezone.now(), days=settings.RAW_CALL_DAYS)
+    now = timezone.now()
+    for one in progress.all_feeds():
+        if one.is_set and one.oldest is not None and now - one.oldest > timedelta(days=settings.RAW_CALL_DAYS):
+            logger.error("Calls since %s are deleted before they have left by %s", one.oldest.isoformat(), one.name)
+    calls.prune(now, days=settings.RAW_CALL_DAYS)
 
 
 @shared_task

@@ -33,7 +33,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.util.re import parse_env_headers
 
 from analytics.call_classes import BLOCKED, FAILED, call_class
-from analytics.feeds.ranges import is_resting, next_range, note_failure, note_sent
+from analytics.feeds.ranges import is_resting, next_range, note_failure, note_sent, otlp_feed
 from analytics.models import Call
 
 CALLS_AT_ONCE = 1000
@@ -59,7 +59,7 @@ def send_calls(endpoint: str) -> int:
 
     OTEL_EXPORTER_OTLP_HEADERS, by which collectors know their clients, are sent along.
     """
-    feed, sent, end = f"otlp {endpoint}"[:200], 0, time.monotonic() + RUN_SECONDS
+    feed, sent, end = otlp_feed(endpoint), 0, time.monotonic() + RUN_SECONDS
     with requests.Session() as session:
         session.headers.update(parse_env_headers(os.environ.get(OTEL_EXPORTER_OTLP_HEADERS, ""), liberal=True))
         while time.monotonic() < end and not is_resting(feed, timezone.now()):

@@ -13,10 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 from django.db.models.functions import TruncDate
+from django.utils import timezone
 
 from analytics import export
 from analytics.export import Column, Format, Kind, Table
-from analytics.feeds.ranges import Range, next_range, note_sent
+from analytics.feeds.ranges import Range, next_range, note_failure, note_sent, parquet_feed
 
 CALLS_IN_A_FILE = 500_000
 COLUMNS = (
@@ -50,9 +51,13 @@ COLUMNS = (
 def export_calls(folder: Path, *, calls_in_a_file: int = CALLS_IN_A_FILE) -> Iterator[Path]:
     """Write what the folder does not have yet, and tell each file when it is there. Raises OSError."""
     folder = folder.resolve()
-    while (some := next_range(f"parquet {folder}"[:200], calls_in_a_file)) is not None:
-        for day in some.calls.order_by().values_list(TruncDate("at", tzinfo=UTC), flat=True).distinct():
-            yield _write(folder, some, day)
+    while (some := next_range(parquet_feed(folder), calls_in_a_file)) is not None:
+        try:
+            for day in some.calls.order_by().values_list(TruncDate("at", tzinfo=UTC), flat=True).distinct():
+                yield _write(folder, some, day)
+        except OSError as error:
+            note_failure(some, str(error), timezone.now())
+            raise
         note_sent(some)
 
 

@@ -7,6 +7,7 @@ receiver can tell. Calls that come late have later keys than what was sent, and 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
@@ -29,6 +30,16 @@ class Range:
     @property
     def calls(self) -> QuerySet[Call]:
         return Call.objects.filter(pk__gte=self.first, pk__lte=self.last)
+
+
+def parquet_feed(folder: Path) -> str:
+    """What the feed into an absolute folder is called."""
+    return f"parquet {folder}"[:200]
+
+
+def otlp_feed(endpoint: str) -> str:
+    """What the feed to the collector of this URL is called."""
+    return f"otlp {endpoint}"[:200]
 
 
 def next_range(feed: str, most: int) -> Range | None:

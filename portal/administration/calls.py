@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from analytics import countries
 from analytics.charts.units import BYTES
+from analytics.feeds.progress import all_feeds
 from analytics.lag import LATE_SECONDS, ingest_lag
 from analytics.models import Call, JournalPart
 from portal.administration.call_export import export_view
@@ -47,12 +48,13 @@ class JournalPartAdmin(ReadOnlyAdmin):
     list_per_page = 50
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        lag = ingest_lag()
+        lag, now = ingest_lag(), timezone.now()
         context = {
             "lag": lag,
-            "is_late": lag is not None and lag.seconds(timezone.now()) > LATE_SECONDS,
+            "is_late": lag is not None and lag.seconds(now) > LATE_SECONDS,
             "waiting": BYTES.short(lag.bytes) if lag is not None else "",
             "no_countries": countries.current().problem,
+            "feeds": [(one, one.is_late(now)) for one in all_feeds()],
         }
         answer: HttpResponse = super().changelist_view(request, context | (extra_context or {}))
         return answer

@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts import invitations, teams
 from accounts.models import CustomField, Group, User
 from alerts.models import AlertRule
-from analytics.models import Call, JournalPart
+from analytics import tasks
+from analytics.models import Call, CallFeed, JournalPart
 from apis.models import API, Operation, Parameter, Representation, Response
 from backends.models import Backend, PoolMember
 from events.models import Event
@@ -327,3 +328,18 @@ def test_the_parts_of_the_journal_tell_how_far_behind_their_ingest_is(admin, set
     assert "was made 5\xa0minutes ago" in shown
     assert "Look whether the worker runs" in shown
     assert "none.mmdb: No such file or directory" in shown
+
+
+def test_the_journal_tells_how_far_each_feed_of_calls_has_got(admin, settings, tmp_path):
+    page = reverse("admin:analytics_journalpart_changelist")
+    settings.CALL_EXPORT_DIR = str(tmp_path / "lake")
+    make_call(at=timezone.now() - timedelta(hours=5))
+    CallFeed.objects.create(name="otlp http://me:s3cret@collector", failures=2, last_error="<b>it answered 503</b>")
+    shown = admin.get(page).content.decode()
+    assert "The oldest call that has not left was made 5\xa0hours ago." in shown
+    assert "OpenTelemetry http://collector:" in shown
+    assert "The settings do not name this feed" in shown
+    assert "It has failed 2 times since: &lt;b&gt;it answered 503" in shown
+    assert "s3cret" not in shown
+    tasks.export_calls()
+    assert "All calls have left." in admin.get(page).content.decode()

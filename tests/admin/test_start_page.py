@@ -286,6 +286,17 @@ def test_calls_that_are_counted_late_are_told(admin, monkeypatch, seconds, is_to
     assert ("The oldest call that is not counted yet was made 2\xa0hours" in page(admin)) is is_told
 
 
+@pytest.mark.parametrize(("hours", "is_told"), [(2, False), (5, True)])
+def test_calls_that_do_not_leave_for_another_system_are_told(admin, settings, tmp_path, hours, is_told):
+    settings.CALL_EXPORT_DIR = str(tmp_path / "lake")
+    make_call(at=timezone.now() - timedelta(hours=hours))
+    text = page(admin)
+    assert (
+        f"Parquet {tmp_path / 'lake'}: the oldest call that has not left was made 5\xa0hours ago." in text
+    ) is is_told
+    assert ("Calls are deleted after 30 days, whether they have left or not." in text) is is_told
+
+
 def test_quota_that_is_nearly_used_is_told(admin, starter, alice, bob):
     quota = '<policies><inbound><quota calls="1000" renewal-period="3600" /></inbound></policies>'
     ProductPolicy.objects.update_or_create(product=starter, defaults={"document": quota})

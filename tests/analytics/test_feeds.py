@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import SEVERITY_NUMBER_ERROR, SEVERITY_NUMBER_INFO, SEVERITY_NUMBER_WARN
 
 from analytics import tasks
-from analytics.feeds import otlp, parquet, ranges
+from analytics.feeds import otlp, parquet, progress, ranges
 from analytics.ingest import ingest
 from analytics.models import Call, CallFeed
 from gateway.catalogue.cause import LimitReached
@@ -175,6 +175,32 @@ def test_the_worker_exports_where_it_is_told_to(called, folder, settings):
     assert ids(folder) == [1]
 
 
+def test_calls_that_do_not_leave_are_told_before_they_are_deleted_and_then(called, tmp_path, settings, caplog):
+    settings.CALL_EXPORT_DIR = str(tmp_path / "file")
+    (tmp_path / "file").write_text("")
+    called(record(1))
+    with pytest.raises(OSError, match="file"):
+        tasks.export_calls()
+    (one,) = progress.all_feeds()
+    assert one.oldest == NOON + timedelta(seconds=1)
+    assert [one.is_late(one.oldest + timedelta(hours=hours)) for hours in (2, 4)] == [False, True]
+    assert (one.feed.failures, "file" in one.feed.last_error) == (1, True)
+    tasks.prune_calls()
+    assert [line.getMessage() for line in caplog.records if line.levelname == "ERROR"] == [
+        f"Calls since {one.oldest.isoformat()} are deleted before they have left by Parquet {tmp_path / 'file'}"
+    ]
+
+
+def test_nobody_waits_for_a_feed_that_the_settings_do_not_name(called, folder, settings, caplog):
+    called(record(1))
+    export(folder)
+    called(record(2))
+    (one,) = progress.all_feeds()
+    assert (one.is_set, one.is_late(NOON + timedelta(days=9))) == (False, False)
+    tasks.prune_calls()
+    assert "before they have left" not in caplog.text
+
+
 class Collector:
     """Keeps the records it gets; answers what is in `answers` first, and 200 then."""
 
@@ -269,6 +295,13 @@ def test_severity_follows_the_class_of_the_answer(called, collector):
     otlp.send_calls(collector.endpoint)
     found = [one.severity_number for _, one in collector.records]
     assert found == [SEVERITY_NUMBER_INFO, SEVERITY_NUMBER_INFO, SEVERITY_NUMBER_WARN, SEVERITY_NUMBER_ERROR]
+
+
+def test_a_feed_is_called_by_its_collector_without_what_may_be_secret(called, settings):
+    called(record(1))
+    settings.OTEL_EXPORTER_OTLP_LOGS_ENDPOINT = "https://me:s3cret@collector.example:4318/t0ken/logs?key=s3cret"
+    (one,) = progress.all_feeds()
+    assert (one.name, one.oldest) == ("OpenTelemetry https://collector.example:4318", NOON + timedelta(seconds=1))
 
 
 def test_only_what_is_new_is_sent(called, collector):

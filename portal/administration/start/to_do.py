@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
 from django.urls import reverse
 from django.utils.formats import number_format
@@ -14,6 +15,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from alerts.models import AlertRule
+from analytics.feeds.progress import all_feeds
 from analytics.lag import LATE_SECONDS, ingest_lag
 from analytics.quota_watch import APPROACHING, Stand, nearly_used
 from backends.certificates import facts
@@ -108,6 +110,23 @@ def _lag(may: MayDo, now: datetime) -> Iterator[Item]:
         }
         url = reverse("admin:analytics_journalpart_changelist")
         yield Item("hourglass_bottom", text, "warn", url, _("Look whether the worker runs, and into its log."))
+
+
+def _feeds(may: MayDo, now: datetime) -> Iterator[Item]:
+    """Calls that have not left for another system, while there is time to see to it."""
+    for one in all_feeds():
+        if one.oldest is not None and one.is_late(now):
+            text = _("%(feed)s: the oldest call that has not left was made %(time)s ago.") % {
+                "feed": one.name,
+                "time": timesince(one.oldest, now),
+            }
+            advice = ngettext(
+                "Calls are deleted after %(days)d day, whether they have left or not.",
+                "Calls are deleted after %(days)d days, whether they have left or not.",
+                settings.RAW_CALL_DAYS,
+            ) % {"days": settings.RAW_CALL_DAYS}
+            url = reverse("admin:analytics_journalpart_changelist")
+            yield Item("error", text, "bad", url, f"{advice} {one.feed.last_error}".strip())
 
 
 def _mails(may: MayDo, now: datetime) -> Iterator[Item]:
@@ -284,6 +303,7 @@ def _read_certificates() -> Iterator[tuple[datetime, int, str]]:
 _SOURCES: tuple[tuple[str, Callable[[MayDo, datetime], Iterator[Item]]], ...] = (
     ("apis.view_api", _gateway),
     ("analytics.view_call", _lag),
+    ("analytics.view_call", _feeds),
     ("alerts.view_alertrule", _alerts),
     ("notifications.view_outboxmail", _mails),
     ("events.view_event", _events),
