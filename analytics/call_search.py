@@ -26,6 +26,7 @@ from apis.models import Operation
 
 LOOKED_AT = 30_000
 NONE = "none"
+NO_ANSWER = "0"
 CLASSES = {"success": SUCCESS, "blocked": BLOCKED, "failed": FAILED, "other": OTHER}
 MAX_SHOWN_CHARACTERS = 60
 _MAX_NUMBER = 2**63 - 1
@@ -212,11 +213,11 @@ def _class(text: str) -> Q:
 
 
 def _code(text: str) -> Q:
-    """A status, or all of a hundred, such as 4xx."""
+    """A status, or all of a hundred, such as 4xx; 0 stands for no answer."""
     if re.fullmatch("[1-9]xx", text.lower(), re.ASCII):
         first = int(text[0]) * 100
         return Q(response_code__gte=first, response_code__lt=first + 100)
-    if re.fullmatch("[1-9][0-9]{2}", text, re.ASCII):
+    if text == NO_ANSWER or re.fullmatch("[1-9][0-9]{2}", text, re.ASCII):
         return Q(response_code=int(text))
     raise UnreadableError(
         gettext("“%(text)s” is no status: write 429, or 4xx for all from 400 to 499.") % {"text": shortened(text)}

@@ -206,7 +206,7 @@ def by_request(query: Query) -> Page[RequestRow]:
 
 def parse_interval(text: str) -> timedelta:
     """Raises ValueError."""
-    found = re.fullmatch(r"P(?:(\d{1,4})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?)?", text)
+    found = re.fullmatch(r"P(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?)?", text, re.ASCII)
     days, hours, minutes = (int(part or 0) for part in found.groups()) if found is not None else (0, 0, 0)
     length = timedelta(days=days, hours=hours, minutes=minutes)
     if not length or length % QUARTER:

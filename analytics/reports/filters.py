@@ -139,7 +139,8 @@ def _value(token: _Token, kind: Kind) -> Value:
     text = token.text.removeprefix("datetime")[1:-1].replace("''", "'") if is_quoted else token.text
     try:
         match kind:
-            case Kind.TEXT if is_quoted and "\0" not in text:
+            # Databases take neither NUL nor half a surrogate pair.
+            case Kind.TEXT if is_quoted and b"\0" not in text.encode():
                 return text
             case Kind.NUMBER if text.isascii() and text.isdigit() and len(text) <= 18:
                 return int(text)

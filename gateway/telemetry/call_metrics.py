@@ -21,7 +21,7 @@ _ErrorKey = tuple[int | None, str, str]
 
 def _result(code: int) -> str:
     """The class in which Azure's reports count a call (Reports - List by API: callCountSuccess and so on)."""
-    if 200 <= code <= 301 or code in (304, 307):
+    if 100 <= code <= 301 or code in (304, 307):
         return "successful"
     if code in (401, 403, 429):
         return "blocked"

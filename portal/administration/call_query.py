@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from analytics import call_search, picker
@@ -85,6 +86,8 @@ class CallQuery:
             return self.dimensions[name].names([key])[key].text
         if name == "class":
             return str(CLASS_LABELS[value])
+        if name == "code" and value == call_search.NO_ANSWER:
+            return gettext("No answer")
         return call_search.shortened(value)
 
 
@@ -104,7 +107,7 @@ class Row:
     @property
     def tone(self) -> str:
         code = self.call.response_code
-        return "good" if code < 400 else "warn" if code < 500 else "bad"
+        return "good" if 100 <= code < 400 else "warn" if code < 500 else "bad"
 
 
 def query_of(request: HttpRequest, parameters: Mapping[str, str]) -> CallQuery:

@@ -1,8 +1,8 @@
 """Why a call was refused: found by its request id, or by the visible start of a key and a time.
 
 Calls of one's own subscriptions are told whole. A call that no key has opened belongs to nobody: who knows its
-request id - which only its caller was told - reads the cause, and nothing else of it. Everybody else's calls
-are as unknown as ids that never were.
+request id reads the cause, and nothing else of it, since ids are counted and others' can be guessed from one's
+own. Everybody else's calls are as unknown as ids that never were.
 """
 
 from collections.abc import Mapping

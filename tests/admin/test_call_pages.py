@@ -1,8 +1,10 @@
 """Single calls in the administration: the list and its filters, one call, the live tail, files of calls."""
 
 import csv
+import html
 import io
 import json
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -55,6 +57,7 @@ def mine(starter, alice):
         ({"class": "other"}, {"/none"}),
         ({"code": "429"}, {"/b"}),
         ({"code": "4xx"}, {"/b", "/none"}),
+        ({"code": "0"}, set()),
         ({"reason": "RateLimitExceeded"}, {"/b"}),
         ({"method": "POST"}, {"/c"}),
         ({"min_ms": "100"}, {"/c"}),
@@ -81,7 +84,9 @@ def test_calls_are_filtered_by_the_address(admin, query, found):
         ("success", 307),
         ("blocked", 403),
         ("failed", 400),
-        ("failed", 999),
+        ("failed", 599),
+        ("other", 0),
+        ("other", 999),
         ("other", 302),
         ("other", 404),
         ("other", 499),
@@ -114,6 +119,17 @@ def test_what_cannot_be_read_is_told_and_left_out(admin, query, told):
     answer = admin.get(LIST, query)
     assert told in answer.text
     assert [row.call.url for row in answer.context["rows"]] == ["/a"]
+
+
+def test_calls_without_an_answer_are_found_from_their_row_of_the_response_codes(admin):
+    make_call(url="/left", response_code=0, error_reason="ClientConnectionFailure")
+    make_call(url="/answered")
+    (link,) = re.findall(r'href="(/admin/analytics/call/[^"]*code=0[^"]*)"', admin.get("/admin/usage/by/code/").text)[
+        :1
+    ]
+    answer = admin.get(html.unescape(link))
+    assert [row.call.url for row in answer.context["rows"]] == ["/left"]
+    assert [str(chip.value) for chip in answer.context["chips"]] == ["No answer"]
 
 
 def test_chips_name_what_is_filtered_and_take_one_away(admin, api, mine, alice):

@@ -52,6 +52,7 @@ def test_filters_say_what_must_hold(text, conditions):
         pytest.param("url eq 'a", 7, "no end", id="an open quote"),
         pytest.param("url eq a", 7, "Expected a text", id="no quotes"),
         pytest.param("url eq 'a\0'", 7, "Expected a text", id="a NUL"),
+        pytest.param("url eq '\ud800'", 7, "Expected a text", id="half a surrogate pair"),
         pytest.param("contains(apiId, '1')", 9, "apiId is none", id="a number is no text"),
         pytest.param("timestamp ge yesterday", 13, "Expected a time", id="not a time"),
         pytest.param("timestamp ge 0001-01-01T00:00+23:59", 13, "Expected a time", id="a time before all"),

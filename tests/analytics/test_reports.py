@@ -162,7 +162,7 @@ def test_time_is_cut_into_intervals(called):
             rows = azure.by_time(Query(filter=text), interval).rows
             assert [row["callCountTotal"] for row in rows] == counts
         assert (rows[0]["interval"], rows[0]["timestamp"].minute) == (interval, 0)
-    for wrong in ("PT10M", "PT0M", "P", "", "1 hour", "PT15M "):
+    for wrong in ("PT10M", "PT0M", "P", "", "1 hour", "PT15M ", "P1DT", "P١D"):
         with pytest.raises(ValueError, match="15 minutes"):
             azure.by_time(Query(), wrong)
 

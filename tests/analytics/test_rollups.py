@@ -49,7 +49,7 @@ def calls_in(table) -> int:
         pytest.param("success", [101, 200, 204, 300, 301, 304, 307], id="successful"),
         pytest.param("blocked", [401, 403, 429], id="blocked"),
         pytest.param("failed", [400, 500, 502, 504, 599], id="failed"),
-        pytest.param("other", [302, 303, 308, 404, 405, 409, 418, 499], id="other"),
+        pytest.param("other", [0, 302, 303, 308, 404, 405, 409, 418, 499, 600, 999], id="other"),
     ],
 )
 def test_classes_are_azure_s(write, tmp_path, name, codes):

@@ -72,6 +72,7 @@ def scraped(*metrics: CallMetrics) -> dict[tuple[str, ...], float]:
 @pytest.mark.parametrize(
     ("code", "status", "result"),
     [
+        pytest.param(101, "1xx", "successful", id="a WebSocket"),
         pytest.param(200, "2xx", "successful", id="OK"),
         pytest.param(301, "3xx", "successful", id="moved"),
         pytest.param(302, "3xx", "other", id="found"),

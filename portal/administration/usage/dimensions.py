@@ -118,7 +118,7 @@ _ALL = (
         known=_subscriptions,
     ),
     Dimension("user", "user_id", _("User"), _("Users"), _("No user"), "accounts.view_user", _users),
-    Dimension("code", "", _("Response code"), _("Response codes"), _("None"), "analytics.view_call", _codes),
+    Dimension("code", "", _("Response code"), _("Response codes"), _("No answer"), "analytics.view_call", _codes),
     Dimension("country", "country", _("Country"), _("Countries"), _("Not known"), "analytics.view_call", _countries),
 )
 
