@@ -80,13 +80,15 @@ def buckets(span: Span, step: Step, zone: tzinfo) -> list[Span]:
     Raises ValueError where they are more than MOST_BUCKETS.
     """
     found: list[Span] = []
-    for start, end in _steps(span.start, step, zone):
+    for begins, end in _steps(span.start, step, zone):
+        start = max(begins, span.start)
         if start >= span.end:
             return found
         if len(found) == MOST_BUCKETS:
             raise ValueError(f"The period has more than {MOST_BUCKETS} buckets.")
+        # What the clocks leave out, and what is over before the span, is no step of it.
         if end > start:
-            found.append(Span(max(start, span.start), min(end, span.end)))
+            found.append(Span(start, min(end, span.end)))
     return found
 
 

@@ -65,13 +65,19 @@ def test_quarters_of_a_day_follow_the_clocks_where_they_change():
     assert [one.length for one in found] == [timedelta(hours=hours) for hours in (5, 6, 6, 6)]
 
 
+def test_a_span_that_begins_in_the_evening_has_no_steps_of_the_morning():
+    span = Span(at("2026-03-05T20:15Z"), at("2026-03-08T20:15Z"))
+    first, second, *_ = buckets(span, Step.SIX_HOURS, BERLIN)
+    assert (first, second.start) == (Span(span.start, at("2026-03-05T23:00Z")), at("2026-03-05T23:00Z"))
+
+
 @given(
-    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), st.integers(1, 40), st.sampled_from(ZONES),
-    st.sampled_from(Step),
+    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)), st.integers(1, 40), st.integers(0, 96),
+    st.sampled_from(ZONES), st.sampled_from(Step),
 )  # fmt: skip
-def test_buckets_leave_no_gap_and_begin_at_quarters(now, days, name, step):
+def test_buckets_leave_no_gap_and_begin_at_quarters(now, days, quarters, name, step):
     zone = ZoneInfo(name)
-    span = last_days(now.replace(tzinfo=UTC), zone, days=days)
+    span = last_days(now.replace(tzinfo=UTC), zone, days=days).earlier(timedelta(minutes=15 * quarters))
     found = buckets(span, step, zone)
     assert (found[0].start, found[-1].end) == (span.start, span.end)
     assert all(one.end == following.start for one, following in itertools.pairwise(found))
