@@ -45,12 +45,12 @@ class Payload(msgspec.Struct, frozen=True):
 def enter(token: str, *, key: bytes, now: datetime) -> User:
     """The person whom the token signs in; made where the address is new. Raises TokenRefused."""
     signed, payload = _opened(token, key)
-    expires = now + timedelta(seconds=payload.expires - now.timestamp())
-    if not now < expires <= now + MAX_LIFETIME:
+    lifetime = timedelta(seconds=payload.expires - now.timestamp())
+    if not timedelta(0) < lifetime <= MAX_LIFETIME:
         raise TokenRefused("the token has expired, or lives for more than ten minutes")
     try:
         with transaction.atomic():
-            _spend(signed, expires, now)
+            _spend(signed, now + lifetime, now)
             return _person(payload)
     except IntegrityError as error:
         raise TokenRefused("the token was used before") from error

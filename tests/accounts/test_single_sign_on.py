@@ -85,6 +85,7 @@ HOSTILE = {
     "what the portal signs": lambda key: _token(key, purpose=b"", email="alice@example.org"),
     "expired": lambda key: _token(key, email="alice@example.org", expires=int(time.time()) - 1),
     "lives for an hour": lambda key: _token(key, email="alice@example.org", expires=int(time.time()) + 3600),
+    "lives past the last date": lambda key: _token(key, email="alice@example.org", expires=10**12),
     "lives for ever": lambda key: _token(key, email="alice@example.org", expires=2**80),
     "short nonce": lambda key: _token(key, email="alice@example.org", nonce="n"),
     "nobody": lambda key: _token(key),
