@@ -138,7 +138,7 @@ class EntryAdmin(ReadOnlyAdmin):
         "who",
         "via",
         "remote_addr",
-        "shown_action",
+        "action_in_words",
         "kind",
         "shown_object",
         "text",
@@ -174,6 +174,10 @@ class EntryAdmin(ReadOnlyAdmin):
     @label_column(_("action"), colours=COLOURS)
     def shown_action(self, entry: Entry) -> tuple[int, str]:
         return entry.action, str(ACTIONS[entry.action])
+
+    @admin.display(description=_("action"))
+    def action_in_words(self, entry: Entry) -> str:
+        return str(ACTIONS[entry.action])
 
     @admin.display(description=_("kind"))
     def kind(self, entry: Entry) -> str:
