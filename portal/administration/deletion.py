@@ -15,15 +15,21 @@ from backends.models import Backend
 from subscriptions.models import Subscription
 
 
-def subscriptions_in_the_way(objects: Iterable[Model], field: str) -> list[SafeString]:
+def subscriptions_in_the_way(objects: Iterable[Model], field: str, *, live_only: bool = False) -> list[SafeString]:
     """A line, with a link, for each object that subscriptions belong to; `field` names it in a subscription."""
     lines = []
     for one in objects:
-        count = Subscription.objects.filter(**{field: one.pk}).count()
+        found = Subscription.objects.live() if live_only else Subscription.objects.all()
+        count = found.filter(**{field: one.pk}).count()
         if count:
             url = f"{reverse('admin:subscriptions_subscription_changelist')}?{field}__id__exact={one.pk}"
             who = ngettext("%(count)s subscription of %(name)s", "%(count)s subscriptions of %(name)s", count)
-            advice = ngettext("Delete it first.", "Delete them first.", count)
+            if live_only:
+                advice = ngettext("Cancel it first, or hand it on.", "Cancel them first, or hand them on.", count)
+            else:
+                advice = ngettext(
+                    "Cancel it if it is live, and delete it.", "Cancel those that are live, delete all.", count
+                )
             lines.append(line(url, who % {"count": count, "name": one}, advice))
     return lines
 

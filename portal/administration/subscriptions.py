@@ -213,6 +213,10 @@ class SubscriptionAdmin(ModelAdmin):
             )
         return queryset, False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Subscription | None = None) -> bool:
+        """One that is live is cancelled first: its owner hears of it, and its history tells who did it."""
+        return not (obj and obj.is_live) and bool(super().has_delete_permission(request, obj))
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """The steps; deleting many at once is not offered."""
         actions: dict[str, Any] = super().get_actions(request)

@@ -119,7 +119,7 @@ class TeamAdmin(ModelAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """The row stays, so that nothing that hangs on it stands in the way but live subscriptions."""
         live = [team for team in objs if teams.live_subscriptions(team)]
-        return [str(team) for team in objs], {}, set(), subscriptions_in_the_way(live, "team")
+        return [str(team) for team in objs], {}, set(), subscriptions_in_the_way(live, "team", live_only=True)
 
     def delete_model(self, request: HttpRequest, obj: Team) -> None:
         teams.delete(obj, by=administrator(request))

@@ -235,3 +235,13 @@ def test_a_subscription_for_a_team_that_is_deleted_meanwhile_is_refused(admin, u
     answer = admin.post(page, sent, follow=True)
     assert "The team is deleted." in answer.content.decode()
     assert not Subscription.objects.exists()
+
+
+def test_a_live_subscription_is_cancelled_before_it_is_deleted(admin, active):
+    page = reverse("admin:subscriptions_subscription_delete", args=[active.pk])
+    assert admin.post(page, {"post": "yes"}).status_code == 403
+    assert page not in admin.get(change(active)).text
+    admin.post(step("cancel"), {"id": active.pk, "comment": "Moved away"})
+    assert page in admin.get(change(active)).text
+    admin.post(page, {"post": "yes"})
+    assert not Subscription.objects.exists()
