@@ -4,6 +4,8 @@ Confirming an address when the link is old or was used; invitations; waiting for
 required of a profile.
 """
 
+from urllib.parse import urlencode
+
 from allauth.account import app_settings
 from allauth.account import views as allauth_views
 from allauth.account.internal.flows.email_verification import send_verification_email_to_address
@@ -14,6 +16,7 @@ from allauth.core.ratelimit import consume_or_429
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -26,6 +29,7 @@ from accounts.invitation_form import InvitationForm
 from accounts.models import Invitation
 from accounts.stages import ProfileStage, TermsStage
 from accounts.terms import TermsForm
+from portalsettings import models as portal_settings
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -146,6 +150,8 @@ def _join(request: HttpRequest, token: str, found: Invitation) -> HttpResponse:
 
 
 def _accept(request: HttpRequest, token: str, found: Invitation) -> HttpResponse:
+    if portal_settings.current().delegates_sign_in:
+        return _sign_up_elsewhere(request)
     if way := invited_sign_up.leave(request, found, request.POST.get("provider", "")):
         return way
     form = InvitationForm(request.POST if request.method == "POST" else None, invitation=found)
@@ -154,3 +160,10 @@ def _accept(request: HttpRequest, token: str, found: Invitation) -> HttpResponse
     user = form.accept(request, token)
     answer: HttpResponse = perform_password_login(request, {"email": user.email}, Login(user=user, email=user.email))
     return answer
+
+
+def _sign_up_elsewhere(request: HttpRequest) -> HttpResponse:
+    """At the own site, which leads back here: by then the address has an account, which joins what it is invited to."""
+    if request.user.is_authenticated:
+        raise invitations.Unusable
+    return redirect(f"{reverse('account_signup')}?{urlencode({'next': request.path})}")

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from accounts import invitations
 from accounts.models import Group, Invitation, User
+from portalsettings import validation_key
 from portalsettings.models import PortalSettings
 from tests.accounts.conftest import NEW
 
@@ -152,3 +154,17 @@ def test_two_who_follow_a_link_at_the_same_time_make_one_account(link):
     for thread in threads:
         thread.join()
     assert (len(refusals), User.objects.filter(email="dora@example.org").count()) == (1, 1)
+
+
+def test_whoever_is_invited_signs_up_at_an_own_site_where_that_is_delegated(link, partners, alice, signed_in):
+    validation_key.regenerate()
+    PortalSettings.objects.update(delegation_url="https://own.example/", delegates_sign_in=True)
+    for answer in (Client().get(link), Client().post(link, FORM)):
+        own = parse_qs(urlsplit(Client().get(answer["Location"])["Location"]).query)
+        assert (own["operation"], own["returnUrl"]) == (["SignUp"], [link])
+    assert signed_in(alice).get(link).status_code == 404
+    assert not User.objects.filter(email="dora@example.org").exists()
+    dora = User.objects.create_user("dora@example.org")
+    EmailAddress.objects.create(user=dora, email=dora.email, verified=True, primary=True)
+    Client().post(link)
+    assert list(dora.audience_groups.all()) == [partners]
