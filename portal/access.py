@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 from accounts.models import TeamMembership, User, Viewer
 from apis.models import API, Operation
 from feedback.models import Comment, Issue, apis_with_issues
+from portalsettings.models import current
 from subscriptions.models import Product, Subscription, visible_apis
 
 
@@ -53,8 +54,15 @@ def own_comment_or_404(user: User, api: str, issue_id: int, comment_id: int) -> 
 
 def subscribable_api_or_404(viewer: Viewer, name: str) -> API:
     """One that developers can subscribe to alone."""
-    offered = visible_apis(viewer).exclude(subscribing=API.Subscribing.NOT_OFFERED)
-    return get_object_or_404(offered, name=name)
+    api = api_or_404(viewer, name)
+    if not takes_subscriptions(api):
+        raise Http404
+    return api
+
+
+def takes_subscriptions(api: API) -> bool:
+    """Whether developers can subscribe to the API alone. An own site that sells subscriptions sells products only."""
+    return api.subscribing != API.Subscribing.NOT_OFFERED and not current().delegates_subscriptions
 
 
 def subscription_or_404(user: User, subscription_id: UUID) -> Subscription:

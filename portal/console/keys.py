@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Viewer
 from apis.models import API
+from portal.access import takes_subscriptions
 from portal.limits import limits_of
 from subscriptions.models import Product, Subscription
 
@@ -34,13 +35,14 @@ class Offer:
     """What a viewer can call an API with.
 
     `usable` comes best first; `waiting` are live subscriptions that cannot be used yet or now.
-    `products` would give a key.
+    `products` would give a key, and so would subscribing to the API alone where `is_offered_alone`.
     """
 
     is_key_needed: bool
     usable: tuple[Subscription, ...]
     waiting: tuple[Subscription, ...]
     products: tuple[Product, ...]
+    is_offered_alone: bool
 
     @property
     def allows_tracing(self) -> bool:
@@ -49,12 +51,13 @@ class Offer:
 
 def offer(viewer: Viewer, api: API, now: datetime) -> Offer:
     products = tuple(Product.objects.visible_to(viewer).filter(apis=api, subscription_required=True))
+    alone = takes_subscriptions(api)
     if not viewer.is_authenticated:
-        return Offer(is_key_needed(api), (), (), products)
+        return Offer(is_key_needed(api), (), (), products, alone)
     opening = Subscription.objects.of(viewer).opening(api).select_related("product__policy", "api")
     usable = tuple(_best_first(list(opening.usable(now))))
     waiting = tuple(opening.filter(state__in=(State.SUBMITTED, State.SUSPENDED)))
-    return Offer(is_key_needed(api), usable, waiting, products)
+    return Offer(is_key_needed(api), usable, waiting, products, alone)
 
 
 def is_key_needed(api: API) -> bool:

@@ -9,7 +9,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.models import Viewer
 from apis.models import API, APIQuerySet, Operation, Parameter
-from portal.access import api_or_404, operation_or_404
+from portal.access import api_or_404, operation_or_404, takes_subscriptions
 from portal.base_urls import base_urls
 from portal.console.page import Console, console_of, console_of_call
 from portal.console.prefill import PARAMETER as CALL_PARAMETER
@@ -51,6 +51,7 @@ def api(request: PageRequest, api: str) -> HttpResponse:
     context = {
         "api": shown,
         "base_urls": base_urls(shown, current()),
+        "takes_subscriptions": takes_subscriptions(shown),
         "offers_issues": shown.issues_offered and portal_settings_of(request).offers_issues,
         "products": Product.objects.visible_to(request.user).filter(apis=shown),
         **_operations_of(shown, search_query(request)),

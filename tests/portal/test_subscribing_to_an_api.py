@@ -5,6 +5,7 @@ from django.test import Client
 
 from accounts.models import Team, TeamMembership
 from apis.models import API
+from portalsettings.models import PortalSettings
 from subscriptions import lifecycle
 from subscriptions.models import Subscription
 
@@ -62,3 +63,12 @@ def test_a_name_that_is_no_good_is_asked_for_again(starter, api, alice, signed_i
 def test_the_console_leads_to_it(starter, api, alice, signed_in):
     offer(api, Offered.AT_ONCE)
     assert PAGE in signed_in(alice).get("/apis/echo/say/").text
+
+
+def test_nobody_subscribes_to_an_api_past_an_own_site_that_sells_subscriptions(starter, api, alice, signed_in):
+    offer(api, Offered.AT_ONCE)
+    PortalSettings.objects.create(delegation_url="https://own.example/", delegates_subscriptions=True)
+    client = signed_in(alice)
+    assert PAGE not in client.get("/apis/echo/").text
+    assert client.post(PAGE, {"display_name": "Mine"}).status_code == 404
+    assert not Subscription.objects.exists()
