@@ -41,8 +41,7 @@ PEOPLE = {
     "portal:close_account": "CloseAccount",
     "account_logout": "SignOut",
 }
-SUBSCRIPTIONS = {"portal:cancel_subscription": "Unsubscribe", "portal:renew_subscription": "Renew"}
-SUBSCRIBE = "portal:subscribe"
+SUBSCRIBE, UNSUBSCRIBE = "portal:subscribe", "portal:cancel_subscription"
 # Of these the page that asks stays here; the form that is sent goes on.
 FORMS = frozenset({"account_logout", "portal:change_name", SUBSCRIBE})
 
@@ -91,12 +90,12 @@ def _values(request: PageRequest, name: str, arguments: dict[str, Any]) -> dict[
         if request.user.is_staff or not portal_settings_of(request).delegates_sign_in:
             return None
         return {"operation": PEOPLE[name], "userId": str(request.user.pk)}
-    if (name in SUBSCRIPTIONS or name == SUBSCRIBE) and portal_settings_of(request).delegates_subscriptions:
+    if name in (SUBSCRIBE, UNSUBSCRIBE) and portal_settings_of(request).delegates_subscriptions:
         if name == SUBSCRIBE:
             product = product_or_404(request.user, arguments["product"])
             return {"operation": "Subscribe", "productId": product.name, "userId": str(request.user.pk)}
         own = changeable_subscription_or_404(request.user, arguments["subscription_id"])
-        return {"operation": SUBSCRIPTIONS[name], "subscriptionId": str(own.pk)}
+        return {"operation": "Unsubscribe", "subscriptionId": str(own.pk)}
     return None
 
 
@@ -115,7 +114,9 @@ def delegated(url: str, key: bytes, *, operation: str, **values: str) -> str:
     salt = base64.b64encode(secrets.token_bytes(SALT_BYTES)).decode()
     signed = {"operation": operation, **values, "salt": salt, "sig": signature(key, salt, *values.values())}
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query), *signed.items()])))
+    return urlunsplit(
+        parts._replace(query=urlencode([*parse_qsl(parts.query, keep_blank_values=True), *signed.items()]))
+    )
 
 
 def signature(key: bytes, *lines: str) -> str:

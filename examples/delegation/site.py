@@ -23,7 +23,7 @@ SIGNED = {
     **dict.fromkeys(["SignIn", "SignUp"], ("returnUrl",)),
     **dict.fromkeys(["ChangePassword", "ChangeProfile", "CloseAccount", "SignOut"], ("userId",)),
     "Subscribe": ("productId", "userId"),
-    **dict.fromkeys(["Unsubscribe", "Renew"], ("subscriptionId",)),
+    "Unsubscribe": ("subscriptionId",),
 }
 FORM = '<form method="post"><label>E-mail <input name="email" type="email"></label><button>Sign in</button></form>'
 

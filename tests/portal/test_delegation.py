@@ -20,7 +20,7 @@ from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription
 from tests.conftest import PASSWORD
 
-OWN = "https://own.example/enter?lang=en"
+OWN = "https://own.example/enter?lang=en&from="
 
 
 @pytest.fixture(autouse=True)
