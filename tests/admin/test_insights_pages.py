@@ -123,7 +123,7 @@ class TestQuotas:
         used("b", 100)
         used("c", 85)
         page = admin.get(QUOTAS).content.decode()
-        for text in ("85.0 %", "85 of 100", '<td class="insights__number">15</td>', "nearly used", "used up"):
+        for text in ("85 %", "85 of 100", '<td class="insights__number">15</td>', "nearly used", "used up"):
             assert text in page
 
     def test_file(self, admin, used):

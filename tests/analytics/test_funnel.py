@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import teams
 from accounts.models import Team, TeamMembership, User
-from analytics.funnel import Step, funnel, journeys, stuck_at
+from analytics.funnel import Journey, Step, funnel, journeys, signed_up, stuck_at
 from analytics.models import FirstCall
 from analytics.periods import Span
 from subscriptions.models import Product, Subscription
@@ -39,8 +39,12 @@ def subscribe(product, at, called=None, succeeded=None, **owner) -> Subscription
     return row
 
 
-def counts(found) -> list[tuple[int, int]]:
-    return [(line.people, line.stuck) for line in funnel(found)]
+def counts() -> list[tuple[int, int]]:
+    return [(line.people, line.stuck) for line in funnel(MARCH)]
+
+
+def travelled() -> list[Journey]:
+    return list(journeys(list(signed_up(MARCH))))
 
 
 def test_random_people_are_counted_as_they_were_made(product):
@@ -55,7 +59,7 @@ def test_random_people_are_counted_as_they_were_made(product):
         user = sign_up(f"u{number}", at[0], confirmed=reached.get(1), verified=len(at) > 1)
         if len(at) > 2:
             subscribe(product, at[2], reached.get(3), reached.get(4), owner=user)
-    lines = funnel(journeys(MARCH))
+    lines = funnel(MARCH)
     for step, line in zip(Step, lines, strict=True):
         there = [at for at in moments if len(at) > step]
         assert line.people == len(there)
@@ -73,13 +77,13 @@ def test_only_developers_who_signed_up_in_the_period_count(product):
     sign_up("after", MARCH.end)
     sign_up("staff", MARCH.start, is_staff=True)
     sign_up("gone", MARCH.start, state=User.State.DELETED)
-    names = [User.objects.get(pk=one.user).email for one in journeys(MARCH)]
+    names = [User.objects.get(pk=one.user).email for one in travelled()]
     assert names == ["last@example.org", "first@example.org"]
 
 
 def test_account_of_before_this_was_noted_is_confirmed_at_no_time(product):
     sign_up("old", MARCH.start)
-    [line] = [line for line in funnel(journeys(MARCH)) if line.step is Step.CONFIRMED]
+    [line] = [line for line in funnel(MARCH) if line.step is Step.CONFIRMED]
     assert (line.people, line.median_time) == (1, None)
 
 
@@ -87,20 +91,20 @@ def test_who_calls_has_come_to_all_steps_before(product):
     """An administrator gave him an account and a subscription."""
     user = sign_up("made", MARCH.start, verified=False)
     subscribe(product, MARCH.start + HOUR, MARCH.start + 2 * HOUR, owner=user)
-    assert counts(journeys(MARCH)) == [(1, 0), (1, 0), (1, 0), (1, 1), (0, 0)]
+    assert counts() == [(1, 0), (1, 0), (1, 0), (1, 1), (0, 0)]
 
 
 def test_request_that_waits_is_no_subscription(product):
     user = sign_up("waits", MARCH.start, confirmed=MARCH.start)
     Subscription.objects.create(display_name="S", product=product, owner=user, state="submitted")
-    assert counts(journeys(MARCH)) == [(1, 0), (1, 1), (0, 0), (0, 0), (0, 0)]
+    assert counts() == [(1, 0), (1, 1), (0, 0), (0, 0), (0, 0)]
 
 
 def test_earliest_of_several_subscriptions_counts(product):
     user = sign_up("many", MARCH.start, confirmed=MARCH.start)
     subscribe(product, MARCH.start + 5 * HOUR, MARCH.start + 6 * HOUR, MARCH.start + 9 * HOUR, owner=user)
     subscribe(product, MARCH.start + 2 * HOUR, MARCH.start + 8 * HOUR, owner=user)
-    [journey] = journeys(MARCH)
+    [journey] = travelled()
     assert journey.moments == tuple(MARCH.start + hours * HOUR for hours in (0, 0, 2, 6, 9))
 
 
@@ -110,29 +114,57 @@ def test_subscription_of_a_team_counts_from_when_one_joined(product, alice):
     user = sign_up("member", MARCH.start, confirmed=MARCH.start)
     membership = TeamMembership.objects.create(team=team, user=user)
     TeamMembership.objects.filter(pk=membership.pk).update(joined_at=MARCH.start + 3 * HOUR)
-    [journey] = journeys(MARCH)
+    [journey] = travelled()
     assert journey.moments == tuple(MARCH.start + hours * HOUR for hours in (0, 0, 3, 3, 9))
     assert Team.objects.get() == team
 
 
 def test_stuck_are_told_by_their_furthest_step(product):
-    one = sign_up("one", MARCH.start, verified=False)
-    two = sign_up("two", MARCH.start, confirmed=MARCH.start)
-    found = journeys(MARCH)
-    assert [journey.user for journey in stuck_at(found, Step.SIGNED_UP)] == [one.pk]
-    assert [journey.user for journey in stuck_at(found, Step.CONFIRMED)] == [two.pk]
+    """Three ways lead to it: the steps of all people, the numbers of the funnel and the lists of who is stuck."""
+    draw = random.Random(7)
+    team = Team.objects.create(name="Team")
+    for number in range(60):
+        at = MARCH.start + number * HOUR
+        user = sign_up(
+            f"u{number}", at, confirmed=draw.choice([None, at + HOUR, at + 9 * HOUR]), verified=draw.random() < 0.5
+        )
+        for _ in range(draw.randrange(3)):
+            owner = {"owner": user} if draw.random() < 0.8 else {"team": team}
+            called = draw.choice([None, at + draw.randrange(9) * HOUR])
+            subscribe(
+                product, draw.choice([None, at + 5 * HOUR]), called, called and draw.choice([None, called]), **owner
+            )
+        if draw.random() < 0.2:
+            TeamMembership.objects.create(team=team, user=user)
+    found = travelled()
+    lines = funnel(MARCH)
+    for step in Step:
+        expected = [journey.user for journey in found if journey.furthest is step]
+        assert [user.pk for user in stuck_at(MARCH, step)] == expected
+        assert lines[step].stuck == len(expected)
+        times = [
+            max((there - before).total_seconds(), 0)
+            for journey in found
+            if step and (there := journey.moments[step]) and (before := journey.moments[step - 1])
+        ]
+        expected_time = pytest.approx(median(times), abs=1e-2) if times else None
+        time = lines[step].median_time
+        assert (time.total_seconds() if time is not None else None) == expected_time
 
 
 def test_nobody_is_nobody(db):
-    assert counts(journeys(MARCH)) == [(0, 0)] * 5
+    assert counts() == [(0, 0)] * 5
 
 
 def test_number_of_questions_does_not_grow_with_people(product):
-    def questions(number: int) -> int:
+    def questions(number: int) -> tuple[int, int]:
         for index in range(number):
             subscribe(product, MARCH.start, owner=sign_up(f"u{number}-{index}", MARCH.start))
-        with CaptureQueriesContext(connection) as queries:
-            journeys(MARCH)
-        return len(queries)
+        people = list(signed_up(MARCH))
+        with CaptureQueriesContext(connection) as of_funnel:
+            funnel(MARCH)
+        with CaptureQueriesContext(connection) as of_people:
+            list(journeys(people))
+        return len(of_funnel), len(of_people)
 
-    assert questions(1) == questions(20) == 3
+    assert questions(1) == questions(20) == (1, 3)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -14,8 +16,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from analytics.charts.units import PERCENT
 from analytics.export import Column, Format, Kind, Table, download
-from analytics.funnel import Journey, Line, Step, journeys, stuck_at
+from analytics.funnel import Line, Step, journeys, signed_up, stuck_at
 from analytics.funnel import funnel as funnel_of
 from analytics.picker import Period, choose, menu
 from portal.administration.insights.page import context_of, insights_page, number_in, page_of
@@ -50,13 +53,14 @@ _PEOPLE_AT_ONCE = 1000
 @insights_page("accounts.view_user", "subscriptions.view_subscription", "analytics.view_call")
 def funnel(request: HttpRequest) -> HttpResponseBase:
     choice = choose(request.GET, timezone.now(), timezone.get_current_timezone(), default=Period.MONTH)
-    found = journeys(choice.span)
     if request.GET.get("format") in Format:
         day = f"{choice.span.start.astimezone(choice.zone):%Y-%m-%d}"
-        return download(Table(f"funnel-from-{day}", COLUMNS, _exported(found)), Format(request.GET["format"]))
-    lines = funnel_of(found)
+        return download(
+            Table(f"funnel-from-{day}", COLUMNS, _exported(signed_up(choice.span))), Format(request.GET["format"])
+        )
+    lines = funnel_of(choice.span)
     step = Step(number_in(request, "step", MISSING, _step_of_most(lines)))
-    page = page_of(request, stuck_at(found, step))
+    page = page_of(request, stuck_at(choice.span, step), count=lines[step].stuck)
     kept = {name: value for name, value in choice.query.items() if name != "compare"}
     context = context_of(request, _("From sign-up to the first call"), kept | {"step": str(int(step))}) | {
         "picker": menu(choice, {"step": str(int(step))}),
@@ -80,8 +84,10 @@ def _shown(line: Line) -> dict[str, Any]:
     return {
         "name": STEPS[line.step],
         "people": line.people,
-        "percent": 100 * line.share,
-        "percent_of_step_before": 100 * line.share_of_step_before if line.step is not Step.SIGNED_UP else None,
+        "share": PERCENT.short(100 * line.share),
+        "share_of_step_before": PERCENT.short(
+            100 * line.share_of_step_before if line.step is not Step.SIGNED_UP else None
+        ),
         # From 0 to 100, as wide as a bar is.
         "width": round(100 * line.share),
         "time": _in_words(line.median_time.total_seconds()) if line.median_time is not None else "",
@@ -104,28 +110,23 @@ def _number(value: float) -> str:
     return number_format(rounded, 0 if rounded == int(rounded) else 1)
 
 
-def _people(found: Sequence[Journey]) -> Iterator[dict[str, Any]]:
+def _people(found: Sequence[User]) -> Iterator[dict[str, Any]]:
     """With who waits for an administrator, which is no fault of theirs."""
-    people = User.objects.in_bulk([journey.user for journey in found])
-    asked = Subscription.objects.filter(owner__in=people, state=Subscription.State.SUBMITTED)
+    asked = Subscription.objects.filter(owner__in=found, state=Subscription.State.SUBMITTED)
     requests: dict[int | None, UUID] = dict(asked.order_by("-created_at").values_list("owner", "pk"))
-    for journey in found:
-        person = people.get(journey.user)
-        if person is not None:
-            since = max(moment for moment in journey.moments if moment is not None)
-            yield {
-                "person": person,
-                "since": since,
-                "waits": person.state == User.State.PENDING and person.waiting_since is not None,
-                "blocked": person.state == User.State.BLOCKED,
-                "request": requests.get(person.pk),
-            }
+    for person, journey in zip(found, journeys(found), strict=True):
+        yield {
+            "person": person,
+            "since": max(moment for moment in journey.moments if moment is not None),
+            "waits": person.state == User.State.PENDING and person.waiting_since is not None,
+            "blocked": person.state == User.State.BLOCKED,
+            "request": requests.get(person.pk),
+        }
 
 
-def _exported(found: Sequence[Journey]) -> Iterator[list[Any]]:
-    for start in range(0, len(found), _PEOPLE_AT_ONCE):
-        part = found[start : start + _PEOPLE_AT_ONCE]
-        emails = dict(User.objects.filter(pk__in=[one.user for one in part]).values_list("pk", "email"))
-        for journey in part:
+def _exported(people: QuerySet[User]) -> Iterator[list[Any]]:
+    rows = people.iterator(_PEOPLE_AT_ONCE)
+    while part := list(islice(rows, _PEOPLE_AT_ONCE)):
+        for person, journey in zip(part, journeys(part), strict=True):
             moments: list[datetime | None] = list(journey.moments)
-            yield [journey.user, emails.get(journey.user), journey.furthest.name.lower(), *moments]
+            yield [person.pk, person.email, journey.furthest.name.lower(), *moments]

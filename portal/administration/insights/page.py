@@ -52,8 +52,12 @@ def context_of(request: HttpRequest, title: str, kept: Mapping[str, str]) -> dic
     }
 
 
-def page_of(request: HttpRequest, rows: Any, parameter: str = "page") -> Page[Any]:
-    return Paginator(rows, ROWS).get_page(request.GET.get(parameter))
+def page_of(request: HttpRequest, rows: Any, parameter: str = "page", count: int | None = None) -> Page[Any]:
+    """`count` is the number of rows, where it is known already."""
+    paginator = Paginator(rows, ROWS)
+    if count is not None:
+        paginator.__dict__["count"] = count
+    return paginator.get_page(request.GET.get(parameter))
 
 
 def number_in(request: HttpRequest, name: str, choices: Collection[int], default: int) -> int:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from analytics import quotas as usage
+from analytics.charts.units import PERCENT
 from analytics.export import Column, Format, Kind, Table, download
 from portal.administration.insights.page import context_of, insights_page, number_in, page_of
 from subscriptions.models import Product
@@ -82,7 +83,13 @@ def _searched(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
 def _shown(stand: usage.Stand) -> dict[str, Any]:
     mark = "used-up" if stand.is_used_up else "nearly" if stand.is_nearly_used else ""
     # The bar ends where all is used.
-    return {"stand": stand, "subscription": stand.subscription, "mark": mark, "width": min(round(stand.percent), 100)}
+    return {
+        "stand": stand,
+        "subscription": stand.subscription,
+        "percent": PERCENT.short(stand.percent),
+        "mark": mark,
+        "width": min(round(stand.percent), 100),
+    }
 
 
 def _exported(stand: usage.Stand) -> list[Any]:
