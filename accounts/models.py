@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.address_rules import MAX_LENGTH, refuse_encoded_words
 from accounts.names import validate_name
@@ -56,7 +57,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Who is not active neither signs in nor calls the gateway with keys of his own (Azure: UserState)."""
 
         ACTIVE = "active", _("Active")
-        BLOCKED = "blocked", _("Blocked")
+        BLOCKED = "blocked", pgettext_lazy("an account", "Blocked")
         PENDING = "pending", _("Pending")
         DELETED = "deleted", _("Deleted")
 
