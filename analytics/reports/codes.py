@@ -13,19 +13,24 @@ from analytics.periods import Span
 from analytics.reports.breakdown import Groups, Line
 
 LATEST = 100_000
+_INDEXED = ("subscription_id", "api_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """By response code. Where the period has more than LATEST calls, those after `since`."""
+    """By response code. Where there are more than LATEST calls, those after `since`."""
 
     groups: Groups
     since: datetime | None
 
 
 def by_code(span: Span, fields: Mapping[str, int | UUID]) -> Codes:
-    """Of calls whose fields have these values; zeros stand for none."""
-    calls = Call.objects.filter(at__gte=span.start, at__lt=span.end)
+    """Of calls whose fields have these values; zeros stand for none.
+
+    What an index tells of them is looked for first, so that those of one subscription or API reach far back.
+    """
+    indexed = next(({name: fields[name]} for name in _INDEXED if name in fields), {})
+    calls = Call.objects.filter(_condition(indexed), at__gte=span.start, at__lt=span.end)
     since = calls.order_by("-at").values_list("at", flat=True)[LATEST : LATEST + 1].first()
     if since is not None:
         calls = calls.filter(at__gt=since)

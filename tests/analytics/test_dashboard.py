@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import random
+import re
 import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -278,7 +279,22 @@ def test_of_very_many_calls_the_latest_tell_the_response_codes(called, page, mon
     called(*(record(n, response_code=500 if n < 20 else 200) for n in range(30)))
     found = page("table", "code", **WEEK)
     assert [row[:2] for row in table_of(found, "rows")[1:]] == [["200 OK", "10"]]
-    assert "since 4 March 2026" in text_of(found)
+    assert "these are the latest 100,000, since 4 March 2026" in text_of(found)
+    hour = {"from": "2026-03-04T12:00", "to": "2026-03-04T13:00"}
+    monkeypatch.setattr(codes, "LATEST", 30)
+    found = page("table", "code", period="custom", **hour)
+    assert [row[:2] for row in table_of(found, "rows")[1:]] == [["500 Internal Server Error", "20"], ["200 OK", "10"]]
+    assert "these are the latest" not in text_of(found)
+
+
+def test_response_codes_of_one_api_reach_back_behind_the_calls_of_others(called, page, publisher, monkeypatch):
+    monkeypatch.setattr(codes, "LATEST", 10)
+    called(*(record(n, api=5, response_code=404) for n in range(5)), *(record(n) for n in range(10, 40)))
+    found = page("table", "code", **WEEK, api="5")
+    assert [row[:2] for row in table_of(found, "rows")[1:]] == [["404 Not Found", "5"]]
+    assert "these are the latest" not in text_of(found)
+    file = publisher.get(reverse("usage:table", args=["code"]), {**WEEK, "format": "csv"})
+    assert re.search(r"from-2026-03-04-\d{6}\.csv", file["Content-Disposition"]), "the name says since when"
 
 
 def test_countries_are_told_by_name_and_by_api(called, page):

@@ -43,9 +43,10 @@ def table(request: HttpRequest, asked: Asked, *, name: str) -> HttpResponseBase:
     found = rows(groups, before)
     found = ordered(found, order, lambda: dimension.names([row.key for row in found]))
     if request.GET.get("format") in Format:
-        day = f"{asked.choice.span.start.astimezone(asked.choice.zone):%Y-%m-%d}"
+        begin = (since or asked.choice.span.start).astimezone(asked.choice.zone)
         names = dimension.names([row.key for row in found])
-        file = exported(f"usage-by-{name}-from-{day}", dimension, found, names)
+        file_name = f"usage-by-{name}-from-{begin:%Y-%m-%d}{f'{begin:-%H%M%S}' if since else ''}"
+        file = exported(file_name, dimension, found, names)
         return download(file, Format(request.GET["format"]))
     page = Paginator(found, ROWS).get_page(request.GET.get("page"))
     shown = list(page.object_list)
