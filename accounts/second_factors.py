@@ -7,15 +7,15 @@ from django.db import transaction
 from accounts.models import User
 from events import names
 from events.recording import record
-from portalsettings import models as portal_settings
+from portalsettings.models import PortalSettings
 
 # Recovery codes stand in for one of these.
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
-def lacks_required(user: User) -> bool:
+def lacks_required(user: User, settings: PortalSettings) -> bool:
     """Whether the person has to add a second factor before he may administer."""
-    is_required = user.is_staff and portal_settings.current().second_factor_required
+    is_required = user.is_staff and settings.second_factor_required
     return is_required and not has_any(user)
 
 

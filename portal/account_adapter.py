@@ -26,9 +26,8 @@ from events import names
 from events.recording import record
 from notifications import account_mails, bounces, outbox
 from portal import delegation
-from portal.http import caller_address, is_here
+from portal.http import caller_address, is_here, portal_settings_of
 from portal.identity_adapter import claims_of
-from portalsettings import models as portal_settings
 from portalsettings.models import PortalSettings
 from service.models import current
 
@@ -80,7 +79,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """At the portal itself; where sign-in is delegated the own site makes accounts."""
-        settings = portal_settings.current()
+        settings = portal_settings_of(request)
         if settings.delegates_sign_in:
             return False
         return settings.sign_up == PortalSettings.SignUp.OPEN or team_sign_up.invitation_of(request) is not None

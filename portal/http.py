@@ -10,6 +10,8 @@ from django_htmx.middleware import HtmxDetails
 from accounts.models import User
 from gateway.http.client_address import TrustedProxies
 from portalsettings.models import PortalSettings, current
+from service import models as service_models
+from service.models import Service
 
 
 class PageRequest(HttpRequest):
@@ -30,6 +32,14 @@ def portal_settings_of(request: HttpRequest) -> PortalSettings:
     if not hasattr(request, "_portal_settings"):
         request._portal_settings = current()  # type: ignore[attr-defined]
     found: PortalSettings = request._portal_settings  # type: ignore[attr-defined]
+    return found
+
+
+def service_of(request: HttpRequest) -> Service | None:
+    """The service, asked for once in a request."""
+    if not hasattr(request, "_service"):
+        request._service = service_models.current()  # type: ignore[attr-defined]
+    found: Service | None = request._service  # type: ignore[attr-defined]
     return found
 
 

@@ -7,7 +7,6 @@ page can show or do anything of the administrator's own. Nothing can be sent but
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -28,7 +27,7 @@ def start(request: PageRequest, group_id: int) -> HttpResponse:
     """404 for who is no member of the staff, 403 for those who may not see groups."""
     if not request.user.is_staff:
         raise Http404
-    if not _may_preview(request.user):
+    if not _may_preview(request):
         raise PermissionDenied
     request.session[SESSION_KEY] = get_object_or_404(Group, pk=group_id).pk
     return redirect("portal:home")
@@ -72,12 +71,13 @@ class PreviewMiddleware:
 def _previewed(request: HttpRequest) -> Group | None:
     """The group whose eyes are lent, while the person may still look."""
     chosen = request.session.get(SESSION_KEY)
-    if chosen is None or not _may_preview(request.user):
+    if chosen is None or not _may_preview(request):
         return None
     return Group.objects.filter(pk=chosen).first()
 
 
-def _may_preview(user: User | AnonymousUser) -> bool:
-    if not isinstance(user, User) or second_factors.lacks_required(user):
+def _may_preview(request: HttpRequest) -> bool:
+    user = request.user
+    if not isinstance(user, User) or second_factors.lacks_required(user, portal_settings_of(request)):
         return False
     return user.is_staff and user.has_perm("accounts.view_group")

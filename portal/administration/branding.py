@@ -4,15 +4,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.translation import gettext as _
 
-from service.models import Service, current
-
-
-def service_of(request: HttpRequest) -> Service | None:
-    """The service, asked for once in a request."""
-    if not hasattr(request, "_administered_service"):
-        request._administered_service = current()  # type: ignore[attr-defined]
-    service: Service | None = request._administered_service  # type: ignore[attr-defined]
-    return service
+from portal.http import service_of
 
 
 def title(request: HttpRequest) -> str:

@@ -15,12 +15,12 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from apis.models import API
 from apis.names import free_name
 from apis.origins import parse_origins
-from portal.administration.branding import service_of
 from portal.administration.deletion import subscriptions_in_the_way
 from portal.administration.labels import label_column
 from portal.administration.model_admin import AutocompleteFilter, ModelAdmin, RowsField, choose_many
 from portal.base_urls import base_urls
 from portal.gateway_addresses import refuse_own_address
+from portal.http import service_of
 from service.models import current
 from subscriptions.models import Product, Subscription
 from subscriptions.offering import refuse_several_open_products

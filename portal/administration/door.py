@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from accounts import second_factors
 from accounts.models import User
-from portal.http import PageRequest
+from portal.http import PageRequest, portal_settings_of
 from portal.signing_in import page_of, to_sign_in
 
 
@@ -31,7 +31,7 @@ def sign_in(request: HttpRequest, extra_context: object = None) -> HttpResponse:
         target = reverse("admin:index")
     if may_enter(request):
         return redirect(target)
-    if isinstance(request.user, User) and second_factors.lacks_required(request.user):
+    if isinstance(request.user, User) and second_factors.lacks_required(request.user, portal_settings_of(request)):
         return render(request, "admin/turned_away.html", {"needs_second_factor": True}, status=403)
     if request.user.is_authenticated:
         return render(request, "admin/turned_away.html", status=403)
@@ -42,7 +42,9 @@ def sign_in(request: HttpRequest, extra_context: object = None) -> HttpResponse:
 def may_enter(request: HttpRequest) -> bool:
     """For each page of the administration, so that a right that is taken ends at once."""
     user = request.user
-    return isinstance(user, User) and user.is_active and user.is_staff and not second_factors.lacks_required(user)
+    if not isinstance(user, User) or not user.is_active or not user.is_staff:
+        return False
+    return not second_factors.lacks_required(user, portal_settings_of(request))
 
 
 @require_POST

@@ -25,7 +25,7 @@ from portal.console.forward import Answer, Ending, NoAnswer
 from portal.console.prefill import filled_from
 from portal.console.texts import texts
 from portal.console.trace import Trace
-from portal.http import PageRequest
+from portal.http import PageRequest, service_of
 from service.models import current
 from subscriptions.models import Subscription
 
@@ -147,7 +147,7 @@ def console_of(
         operation=operation,
         form=form,
         offer=offer,
-        api_url=base_urls(operation.api, current())[0],
+        api_url=base_urls(operation.api, service_of(request))[0],
         is_fresh=is_fresh,
         result=result,
     )

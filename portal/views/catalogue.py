@@ -13,10 +13,9 @@ from portal.access import api_or_404, operation_or_404, takes_subscriptions
 from portal.base_urls import base_urls
 from portal.console.page import Console, console_of, console_of_call
 from portal.console.prefill import PARAMETER as CALL_PARAMETER
-from portal.http import PageRequest, portal_settings_of
+from portal.http import PageRequest, portal_settings_of, service_of
 from portal.search_query import search_query
 from portal.usage.failed import own_call
-from service.models import current
 from subscriptions.models import Product, visible_apis
 
 APIS_PER_PAGE = 60
@@ -50,7 +49,7 @@ def api(request: PageRequest, api: str) -> HttpResponse:
     shown = api_or_404(request.user, api)
     context = {
         "api": shown,
-        "base_urls": base_urls(shown, current()),
+        "base_urls": base_urls(shown, service_of(request)),
         "takes_subscriptions": takes_subscriptions(shown),
         "offers_issues": shown.issues_offered and portal_settings_of(request).offers_issues,
         "products": Product.objects.visible_to(request.user).filter(apis=shown),
@@ -74,7 +73,7 @@ def operation_page(request: PageRequest, shown: Operation, *, console: Console, 
     context = {
         "api": shown.api,
         "operation": shown,
-        "base_urls": base_urls(shown.api, current()),
+        "base_urls": base_urls(shown.api, service_of(request)),
         "key_header": shown.api.key_header_name if shown.api.subscription_required else None,
         "parameters": [one for one in parameters if one.location != Location.HEADER],
         "headers": [one for one in parameters if one.location == Location.HEADER],

@@ -6,10 +6,9 @@ from django.views.decorators.http import require_safe
 
 from apis.models import Operation
 from portal.base_urls import base_urls
-from portal.http import PageRequest
+from portal.http import PageRequest, service_of
 from portal.plans import offers_to
 from portal.views.catalogue import listed_apis
-from service.models import current
 from subscriptions.models import visible_apis
 
 FEATURED = 6
@@ -31,7 +30,7 @@ def _example(request: PageRequest) -> dict[str, object]:
     example = visible.select_related("api").order_by("api__display_name", "position", "pk").first()
     if example is None:
         return {}
-    urls = base_urls(example.api, current())
+    urls = base_urls(example.api, service_of(request))
     return {
         "example": example,
         "example_url": f"{urls[0] if urls else ''}{example.url_template}",
