@@ -280,7 +280,7 @@ def test_of_very_many_calls_the_latest_tell_the_response_codes(called, page, mon
     found = page("table", "code", **WEEK)
     assert [row[:2] for row in table_of(found, "rows")[1:]] == [["200 OK", "10"]]
     assert "these are the latest 100,000, since 4 March 2026" in text_of(found)
-    hour = {"from": "2026-03-04T12:00", "to": "2026-03-04T13:00"}
+    hour = {"from": "2026-03-04T12:00Z", "to": "2026-03-04T13:00Z"}
     monkeypatch.setattr(codes, "LATEST", 30)
     found = page("table", "code", period="custom", **hour)
     assert [row[:2] for row in table_of(found, "rows")[1:]] == [["500 Internal Server Error", "20"], ["200 OK", "10"]]
