@@ -147,3 +147,30 @@ def test_uncalled_api_is_listed_with_who_could_call_it(admin, api, starter, alic
     assert "App 0</a> (alice@example.org)" in page
     assert "and 2 more" in page
     assert "Each API is called." in admin.get(UNCALLED, {"days": "365"}).content.decode()
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "parquet"])
+def test_what_nobody_calls_is_exported(admin, api, starter, alice, format):
+    API.objects.filter(pk=api.pk).update(created_at=timezone.now() - timedelta(days=100))
+    starter.apis.add(api)
+    row = lifecycle.create(display_name="=cmd", by=alice, owner=alice, product=starter)
+    Subscription.objects.filter(pk=row.pk).update(created_at=timezone.now() - timedelta(days=100))
+    answer = admin.get(UNCALLED, {"format": format, "days": "30"})
+    assert f"not-called-for-30-days.{format}" in answer["Content-Disposition"]
+    if format != "csv":
+        assert b"AzureML Demo API" in b"".join(answer.streaming_content)
+        return
+    head, *lines = table_of(answer)
+    found = {values["kind"]: values for line in lines if (values := dict(zip(head, line, strict=True)))}
+    assert (found["api"]["name"], found["api"]["subscriptions"]) == ("AzureML Demo API", "1")
+    assert found["product"]["subscriptions"] == "1"
+    assert (found["subscription"]["name"], found["subscription"]["belongs_to"]) == ("'=cmd", "alice@example.org")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_offers_its_tables_as_files(page, admin, starter):
+    sign_up("somebody")
+    shown = admin.get(page).content.decode()
+    for format in ("csv", "json", "parquet"):
+        assert f'name="format" value="{format}"' in shown
+        assert b"".join(admin.get(page, {"format": format}).streaming_content)

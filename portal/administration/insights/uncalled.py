@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
+from itertools import islice
 from typing import Any
 
 from django.core.paginator import Page
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -14,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from analytics import uncalled as usage
+from analytics.export import Column, Format, Kind, Table, download
 from analytics.models import APIDay, OperationDay, ProductDay
 from apis.models import API
 from portal.administration.insights.page import context_of, insights_page, number_in, page_of
@@ -27,6 +30,17 @@ DAYS = {
 }
 DEFAULT_DAYS = 30
 SHOWN_SUBSCRIBERS = 3
+MOST_EXPORTED = 100_000
+_ROWS_AT_ONCE = 1000
+COLUMNS = (
+    Column("kind"),
+    Column("id"),
+    Column("name"),
+    Column("belongs_to"),
+    Column("created_at", Kind.MOMENT),
+    Column("last_called"),
+    Column("subscriptions", Kind.INTEGER),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,11 @@ class Subscribers:
 def uncalled(request: HttpRequest) -> HttpResponseBase:
     days = number_in(request, "days", DAYS, DEFAULT_DAYS)
     since = usage.day_before(timezone.now(), days)
+    if request.GET.get("format") in Format:
+        rows = list(islice(_exported(since), MOST_EXPORTED + 1))
+        cut_at = MOST_EXPORTED if len(rows) > MOST_EXPORTED else None
+        table = Table(f"not-called-for-{days}-days", COLUMNS, rows[:MOST_EXPORTED], cut_at)
+        return download(table, Format(request.GET["format"]))
     apis = page_of(request, usage.apis(since), "apis")
     operations = page_of(request, usage.operations(since), "operations")
     products = page_of(request, usage.products(since), "products")
@@ -88,3 +107,17 @@ def _subscribers(subscriptions: Any) -> Subscribers:
         subscriptions.filter(state=Subscription.State.ACTIVE).select_related("owner", "team").order_by("created_at")
     )
     return Subscribers(active.count(), list(active[:SHOWN_SUBSCRIBERS]))
+
+
+def _exported(since: datetime) -> Iterator[list[Any]]:
+    """All four tables, one after the other; `last_called` is a day, of subscriptions that of a key's last use."""
+    for api, last, subscribers in _apis(usage.apis(since)):
+        yield ["api", api.pk, api.display_name, None, api.created_at, last, subscribers.count]
+    for operation, last in _with_last(usage.operations(since), OperationDay, "operation_id"):
+        yield ["operation", operation.pk, str(operation), operation.api.display_name, None, last, None]
+    for product, last, subscribers in _products(usage.products(since)):
+        yield ["product", product.pk, product.display_name, None, None, last, subscribers.count]
+    related: QuerySet[Any] = usage.subscriptions(since).select_related("owner", "team", "product", "api")
+    for row in related.iterator(_ROWS_AT_ONCE):
+        last_used = row.last_used.astimezone(UTC).date() if row.last_used is not None else None
+        yield ["subscription", row.pk, row.display_name, row.owner_name, row.created_at, last_used, None]
