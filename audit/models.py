@@ -12,6 +12,12 @@ from audit import acts
 
 MAX_VALUE_CHARACTERS = 4000
 MAX_NAME_CHARACTERS = 200
+# The library's words for these are in no language.
+ACTIONS = {
+    AbstractLogEntry.Action.CREATE: _("Added"),
+    AbstractLogEntry.Action.UPDATE: _("Changed"),
+    AbstractLogEntry.Action.DELETE: _("Deleted"),
+}
 
 
 class EntryManager(LogEntryManager):
@@ -111,4 +117,4 @@ class Entry(AbstractLogEntry):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_action_display()}: {self.object_repr}"
+        return f"{ACTIONS[self.action]}: {self.object_repr}"

@@ -25,13 +25,12 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.paginator import InfinitePaginator
 
-from audit.models import MAX_NAME_CHARACTERS, Entry
+from audit.models import ACTIONS, MAX_NAME_CHARACTERS, Entry
 from portal.administration.labels import label_column
 from portal.administration.model_admin import AutocompleteFilter
 from portal.administration.read_only import ReadOnlyAdmin
 
 Action = Entry.Action
-ACTIONS = {Action.CREATE: _("Added"), Action.UPDATE: _("Changed"), Action.DELETE: _("Deleted")}
 COLOURS = {Action.CREATE: "success", Action.UPDATE: "info", Action.DELETE: "danger"}
 PERIODS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 SHOWN_FIELDS = 4

@@ -163,6 +163,7 @@ def test_entry_can_be_neither_changed_nor_deleted_on_its_page(admin, entry, page
 def test_page_of_an_entry_shows_before_and_after(admin, entry):
     page = admin.get(reverse("admin:audit_entry_change", args=[entry.pk])).content.decode()
     assert ">Changed<" in page
+    assert "Changed: Beginners" in page
     assert "<del>Starter</del>" in page
     assert "<ins>Beginners</ins>" in page
     assert "192.0.2.7" in page
