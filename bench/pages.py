@@ -49,6 +49,7 @@ def publishers_pages() -> dict[str, str]:
     product = Product.objects.filter(name="p-1").get().pk
     subscription = Subscription.objects.order_by("pk")[0].pk
     found = {f"dashboard, {period}": f"{usage}?period={period}" for period in PERIODS}
+    found |= {f"who called, {period}": f"{reverse('usage:rankings')}?period={period}" for period in PERIODS}
     narrowed = {"api": api, "operation": operation, "product": product, "subscription": subscription}
     for name, value in narrowed.items():
         found[f"dashboard of one {name}, 30d"] = f"{usage}?{urlencode({'period': '30d', name: value})}"

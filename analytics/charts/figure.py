@@ -70,7 +70,8 @@ class Chart:
         cells, values = self.cells[position], self.values_at(position)
         parts = [f"{one.name}: {cell}" for one, cell, value in zip(self.series, cells, values, strict=False) if value]
         if self.total or not parts:
-            parts.insert(0, f"{self.total or self.title}: {self.unit.exact(self.sums[position])}")
+            value = self.sums[position] if any(value is not None for value in values) else None
+            parts.insert(0, f"{self.total or self.title}: {self.unit.exact(value)}")
         return ", ".join([self.slots[position].label, *parts])
 
 

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from math import ceil
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
@@ -64,12 +65,17 @@ def called(write, tmp_path):
 
 @pytest.fixture
 def page(publisher):
-    """What the publisher sees: `page("overview", period="7d")`."""
+    """What the publisher sees: `page("overview", period="7d")`, with what the browser fetches into it."""
 
     def get(name: str = "overview", *arguments: str, **parameters: str):
         answer = publisher.get(reverse(f"usage:{name}", args=arguments), parameters)
         assert answer.status_code == 200
-        return read(answer.text)
+        if name != "overview":
+            return read(answer.text)
+        address = unescape(re.search(r'id="rankings" hx-get="([^"]+)"', answer.text)[1])
+        fetched = publisher.get(address, headers={"HX-Request": "true"})
+        assert fetched.status_code == 200
+        return read(f"{answer.text}<div>{fetched.text}</div>")
 
     return get
 
@@ -182,6 +188,10 @@ def test_tables_sum_the_calls_of_each_row(called, page):
     assert found == {name: str(count) for name, count in shown.items()}
     full = {row[0].rsplit(" /", 1)[0]: row[2] for row in table_of(page("table", "api", **WEEK), "rows")[1:]}
     assert full == found
+
+
+def test_nothing_is_said_to_have_changed_where_nothing_was_called(page):
+    assert table_of(page(**WEEK), "movers") == []
 
 
 def test_what_changed_most_stands_first(called, page):
@@ -407,24 +417,33 @@ def test_who_may_see_calls_only_sees_no_people(called, service, alice, signed_in
     subscription = lifecycle.create(display_name="Secret name", by=alice, product=Product.objects.get(name="starter"))
     called(record(1, subscription=subscription.pk.bytes))
     browser = signed_in(alice)
-    answer = browser.get(reverse("usage:overview"), WEEK)
-    assert answer.status_code == 200
-    assert "Secret name" not in answer.text
+    for page in ("overview", "rankings"):
+        answer = browser.get(reverse(f"usage:{page}"), WEEK)
+        assert answer.status_code == 200
+        assert "Secret name" not in answer.text
     for name in ("user", "subscription"):
         assert browser.get(reverse("usage:table", args=[name])).status_code == 404
         assert "Only calls of" not in browser.get(reverse("usage:overview"), {name: str(subscription.pk)}).text
+
+
+def test_who_called_is_a_page_too_where_no_script_runs(called, page):
+    called(*random_calls(20))
+    (link,) = (one for one in page(**WEEK).iter("a") if text_of(one) == "Who called, and what changed most")
+    assert urlsplit(link.get("href", "")).path == reverse("usage:rankings")
+    assert len(table_of(page("rankings", **WEEK), "by-api")) > 1
 
 
 def test_a_page_asks_as_much_however_much_there_is(called, publisher):
     def count() -> int:
         with CaptureQueriesContext(connection) as captured:
             publisher.get(reverse("usage:overview"), WEEK)
+            publisher.get(reverse("usage:rankings"), WEEK, headers={"HX-Request": "true"})
         return len(captured)
 
     called(*random_calls(20))
     few = count()
     called(*random_calls(500, subscription=MINE.bytes))
-    assert count() == few <= 60
+    assert count() == few <= 65
 
 
 def test_charts_are_well_formed_and_nothing_is_inline(called, page, publisher):

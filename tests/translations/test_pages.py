@@ -196,7 +196,7 @@ def test_first_page_of_the_administration(rows, marked, admin_user, signed_in):
     assert unmarked(signed_in(admin_user).get("/admin/").text) == []
 
 
-@pytest.mark.parametrize("page", ["", "?period=x&api=y", "by/api/", "by/user/", "by/code/", "by/country/"])
+@pytest.mark.parametrize("page", ["", "?period=x&api=y", "rankings/", "by/api/", "by/user/", "by/code/", "by/country/"])
 def test_page_of_usage(page, rows, marked, admin_user, signed_in):
     sums = dict.fromkeys(rollups.SUM_FIELDS, 1) | {"total_histogram": b"", "backend_histogram": b""}
     kind = CallKind.objects.create(

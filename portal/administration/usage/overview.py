@@ -1,6 +1,6 @@
-"""The first page of the dashboard: the numbers, what they were over time, who made them, what has changed most."""
+"""The first page of the dashboard: the numbers, and what they were over time."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.http import HttpRequest
@@ -21,18 +21,12 @@ from analytics.charts.usage import (
     percentiles_chart,
 )
 from analytics.export import Format, download
-from analytics.reports.breakdown import FIELDS, Groups, Line, breakdown, calls
+from analytics.reports.breakdown import Line
 from analytics.reports.totals import SHARES, Total, by_bucket, latencies, percentiles, totals
 from portal.administration.usage.changes import Good, change
 from portal.administration.usage.headline import Period, headlines
-from portal.administration.usage.linked_rows import linked
 from portal.administration.usage.over_time import over_time
 from portal.administration.usage.page import Asked, context_of, usage_page
-from portal.administration.usage.tables import MEASURES, Before, movers, top
-
-TOP = 10
-MOVERS = 5
-_MOVING = ("api", "operation", "subscription")
 
 
 @usage_page
@@ -41,7 +35,6 @@ def overview(request: HttpRequest, asked: Asked) -> HttpResponseBase:
     sums, times = by_bucket(asked.selection, buckets), latencies(asked.selection, buckets)
     if request.GET.get("format") in Format:
         return download(over_time(asked.choice, sums, times), Format(request.GET["format"]))
-    groups = _groups(asked)
     now = Period(_sum(sums), _percentiles(times))
     before = _before(asked)
     context = context_of(request, asked, _("Usage")) | {
@@ -49,20 +42,9 @@ def overview(request: HttpRequest, asked: Asked) -> HttpResponseBase:
         "charts": _charts(asked, sums, times),
         "classes": _classes(asked, now.line, before.line if before is not None else None),
         "codes": asked.table("code"),
-        "tables": _tables(asked, groups),
-        "movers": _movers(asked, groups) if asked.choice.compares else [],
         "compares": asked.choice.compares,
-        "measures": MEASURES,
     }
     return render(request, "admin/usage/overview.html", context)
-
-
-def _groups(asked: Asked) -> dict[str, tuple[Groups, Before]]:
-    """Now, and how many calls there were before, by the field of the dimension."""
-    fields = [*FIELDS, "country"] if asked.filters.tell_countries else FIELDS
-    now = breakdown(asked.selection, fields)
-    before = calls(asked.selection_before, fields) if asked.selection_before is not None else None
-    return {field: (lines, before[field] if before is not None else None) for field, lines in now.items()}
 
 
 def _before(asked: Asked) -> Period | None:
@@ -117,25 +99,3 @@ def _classes(asked: Asked, now: Line, before: Line | None) -> list[dict[str, Any
         }
         for name in codes
     ]
-
-
-def _tables(asked: Asked, groups: Mapping[str, tuple[Groups, Before]]) -> Iterator[dict[str, Any]]:
-    for name, dimension in asked.dimensions.items():
-        if dimension.field in groups and dimension not in asked.filters.values:
-            now, before = groups[dimension.field]
-            yield {
-                "name": name,
-                "dimension": dimension,
-                "rows": linked(asked, dimension, top(now, before, TOP)),
-                "count": sum(line.calls > 0 for line in now.values()),
-                "all": asked.table(name),
-            }
-
-
-def _movers(asked: Asked, groups: Mapping[str, tuple[Groups, Before]]) -> Iterator[dict[str, Any]]:
-    for name in _MOVING:
-        dimension = asked.dimensions.get(name)
-        if dimension is not None and dimension not in asked.filters.values:
-            now, before = groups[dimension.field]
-            if found := movers(now, before or {}, MOVERS):
-                yield {"dimension": dimension, "rows": linked(asked, dimension, found)}

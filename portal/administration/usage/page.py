@@ -53,6 +53,10 @@ class Asked:
     def overview(self, **chosen: str) -> str:
         return f"{reverse('usage:overview')}?{urlencode(self.query | chosen)}"
 
+    @property
+    def rankings(self) -> str:
+        return f"{reverse('usage:rankings')}?{urlencode(self.query)}"
+
     def table(self, name: str) -> str:
         return f"{reverse('usage:table', args=[name])}?{urlencode(self.query)}"
 
