@@ -74,7 +74,8 @@ def _bytes(table: str) -> tuple[int, int]:
             cursor.execute(
                 # Not `pgsize`, which is cut to 32 bits. `pageno` is the number of pages here.
                 "SELECT sum(pageno) * page_size, sum(CASE WHEN name <> %s THEN pageno ELSE 0 END) * page_size"
-                " FROM dbstat, pragma_page_size WHERE aggregate = TRUE AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = %s)",
+                " FROM dbstat, pragma_page_size WHERE aggregate = TRUE"
+                " AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = %s)",
                 [table, table],
             )
         whole, of_indexes = cursor.fetchone()
