@@ -56,7 +56,7 @@ def page_of(request: HttpRequest, rows: Any, parameter: str = "page", count: int
     """`count` is the number of rows, where it is known already."""
     paginator = Paginator(rows, ROWS)
     if count is not None:
-        paginator.__dict__["count"] = count
+        paginator.count = count
     return paginator.get_page(request.GET.get(parameter))
 
 
