@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apis import url_templates
+from apis.deprecation import Deprecatable, Deprecation, sunset_follows
 from apis.origins import validate_origins
 from apis.validators import (
     MEDIA_TYPE,
@@ -37,7 +38,7 @@ class APIQuerySet(models.QuerySet["API"]):
         )
 
 
-class API(models.Model):
+class API(Deprecatable):
     """A backend web service that the gateway publishes (Azure: API)."""
 
     class Scheme(models.TextChoices):
@@ -187,6 +188,7 @@ class API(models.Model):
                 condition=Q(backend_timeout_seconds=None)
                 | Q(backend_timeout_seconds__gte=SHORTEST_SECONDS, backend_timeout_seconds__lte=LONGEST_SECONDS),
             ),
+            sunset_follows("api_sunset_follows_deprecation"),
         ]
 
     def __str__(self) -> str:
@@ -194,6 +196,7 @@ class API(models.Model):
 
     def clean(self) -> None:
         """No operation takes for itself the query parameter that carries the key."""
+        self.check_deprecation(self.pk)
         if self.pk is not None:
             taken = next((one for one in self.operations.all() if one.names_in_query(self.key_query_name)), None)
             if taken is not None:
@@ -203,6 +206,10 @@ class API(models.Model):
                         % {"operation": taken}
                     }
                 )
+
+    @property
+    def deprecation(self) -> Deprecation | None:
+        return self.own_deprecation
 
     @property
     def schemes(self) -> tuple[str, ...]:
@@ -219,7 +226,7 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         return self.filter(Q(display_name__icontains=text) | Q(url_template__icontains=text) | Q(method__iexact=text))
 
 
-class Operation(models.Model):
+class Operation(Deprecatable):
     """A verb and a URL template of an API."""
 
     api = models.ForeignKey(API, on_delete=models.CASCADE, related_name="operations", verbose_name=_("API"))
@@ -253,11 +260,18 @@ class Operation(models.Model):
                 Lower("name"),
                 name="operation_name_unique_in_api",
                 violation_error_message=_("Another operation of the API has this name."),
-            )
+            ),
+            sunset_follows("operation_sunset_follows_deprecation"),
         ]
 
     def __str__(self) -> str:
         return f"{self.method} {self.display_name}"
+
+    @property
+    def deprecation(self) -> Deprecation | None:
+        """Its own, or that of its API."""
+        own, of_api = self.own_deprecation, self.api.own_deprecation
+        return own.within(of_api) if own is not None else of_api
 
     @property
     def template(self) -> url_templates.URLTemplate:
@@ -265,6 +279,7 @@ class Operation(models.Model):
 
     def clean(self) -> None:
         """A usual method is in capitals, and the query parameter that carries the key is left to it."""
+        self.check_deprecation(self.api_id)
         if self.method.upper() in USUAL_METHODS:
             self.method = self.method.upper()
         if self.api_id is not None and self.names_in_query(self.api.key_query_name):

@@ -22,6 +22,7 @@ from policies.compiler import PolicyError, ProductPolicyValues, compile_product_
 from policies.product_names import ProductNames
 from publisher import changes, watched
 from publisher.backends import read_backends
+from publisher.deprecations import Deprecations
 from publisher.reading import one_moment, rows
 from publisher.subscriptions import read_subscriptions
 from service.models import gateway_url_of
@@ -41,6 +42,7 @@ def read_catalogue(revision: int) -> Snapshot:
     For the inside of `one_moment`.
     """
     service_name = next((name for _, name in rows(watched.SERVICE)), "")
+    gateway_url = _gateway_url(service_name)
     product_apis: dict[int, list[int]] = defaultdict(list)
     for _, product, api in rows(watched.PRODUCT_API):
         product_apis[product].append(api)
@@ -49,8 +51,8 @@ def read_catalogue(revision: int) -> Snapshot:
     return Snapshot(
         revision=revision,
         service_name=service_name,
-        gateway_url=_gateway_url(service_name),
-        apis=_apis(_open_products(product_apis, is_open)),
+        gateway_url=gateway_url,
+        apis=_apis(_open_products(product_apis, is_open), gateway_url),
         products=_products({product: name for product, name, _ in products}, product_apis),
         backends=read_backends(),
     )
@@ -73,10 +75,12 @@ def _open_products(product_apis: dict[int, list[int]], is_open: dict[int, bool])
     return found
 
 
-def _apis(open_products: dict[int, int]) -> tuple[API, ...]:
-    operations = _operations()
+def _apis(open_products: dict[int, int], gateway_url: str) -> tuple[API, ...]:
+    found = list(APIRow.objects.order_by("pk").only(*watched.API.fields))
+    deprecations = Deprecations(found, gateway_url)
+    operations = _operations(deprecations)
     apis = []
-    for row in APIRow.objects.order_by("pk").only(*watched.API.fields):
+    for row in found:
         try:
             if row.backend_id is None:
                 backend_of(row.service_url)
@@ -99,6 +103,7 @@ def _apis(open_products: dict[int, int]) -> tuple[API, ...]:
                 request_body_limit_bytes=row.request_body_limit_bytes,
                 backend_seconds=row.backend_timeout_seconds,
                 allow_encoded_slashes=row.allow_encoded_slashes,
+                deprecation=deprecations.of_api(row.pk),
             )
         )
     return tuple(apis)
@@ -113,11 +118,11 @@ def _cors_origins(row: APIRow) -> tuple[str, ...]:
         return own
 
 
-def _operations() -> dict[int, list[Operation]]:
+def _operations(deprecations: Deprecations) -> dict[int, list[Operation]]:
     """By API; of two that match the same calls the older one stays."""
     found: dict[int, list[Operation]] = defaultdict(list)
     shapes: set[tuple[object, ...]] = set()
-    for pk, api, method, url_template, *_ in rows(watched.OPERATION):
+    for pk, api, method, url_template, _, _, *deprecation in rows(watched.OPERATION):
         try:
             shape = (api, method, url_templates.parse(url_template).shape)
         except url_templates.TemplateError as error:
@@ -127,7 +132,7 @@ def _operations() -> dict[int, list[Operation]]:
             log.error("operation_left_out operation=%d error=%s", pk, "another one matches the same calls")
             continue
         shapes.add(shape)
-        found[api].append(Operation(pk, method, url_template))
+        found[api].append(Operation(pk, method, url_template, deprecations.of_operation(api, *deprecation)))
     return found
 
 

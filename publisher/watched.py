@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import models
 
+from apis import deprecation
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -53,9 +55,10 @@ API = Watched(
         "request_body_limit_bytes",
         "backend_timeout_seconds",
         "allow_encoded_slashes",
+        *deprecation.FIELDS,
     ),
 )
-OPERATION = Watched("apis.Operation", ("api", "method", "url_template", "name", "display_name"))
+OPERATION = Watched("apis.Operation", ("api", "method", "url_template", "name", "display_name", *deprecation.FIELDS))
 BACKEND = Watched(
     "backends.Backend",
     (

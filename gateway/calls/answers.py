@@ -2,6 +2,7 @@
 
 from gateway.calls.call import Call
 from gateway.catalogue.admission import Admitted
+from gateway.catalogue.deprecation import with_lines
 from gateway.http import replies
 from gateway.http.cors import NOT_ALLOWED, without_backends_own
 from gateway.http.forwarding import UPGRADE_LINES, ResponseHead
@@ -41,13 +42,16 @@ def switching_answer(call: Call, response: ResponseHead) -> bytes:
 
 
 def _start(call: Call, response: ResponseHead) -> bytes:
-    """Status line and fields of the backend's answer, with what is left of the call's limits in place of its own."""
+    """Status line and fields of the backend's answer, with what is left of the call's limits in place of its own.
+
+    So it is with what a deprecated API or operation is to say.
+    """
     start, verdict = response.start, call.verdict
     if verdict.limit_lines and isinstance(verdict, Admitted) and verdict.limits is not None:
         if response.has_limit_fields or verdict.limits.names_fields:
             start = verdict.limits.fields.sub(b"", start)
         start += verdict.limit_lines
-    return start
+    return with_lines(start, call.deprecation_lines) if call.deprecation_lines else start
 
 
 def own_answer(
@@ -59,7 +63,9 @@ def own_answer(
         body,
         request_id=call.request_id if call is not None else new_request_id(),
         headers=headers,
-        lines=call.verdict.limit_lines + call.cors_lines + call.debug_line if call is not None else b"",
+        lines=call.verdict.limit_lines + call.cors_lines + call.deprecation_lines + call.debug_line
+        if call is not None
+        else b"",
         connection=b"close" if is_last else b"keep-alive" if request.fields.is_http_1_0 else b"",
         without_body=request.method == b"HEAD",
     )

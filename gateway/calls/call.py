@@ -28,6 +28,7 @@ class Call:
         "cors_lines",
         "debug",
         "debug_line",
+        "deprecation_lines",
         "error_reason",
         "error_source",
         "method",
@@ -52,6 +53,7 @@ class Call:
         self.request_bytes = head_bytes
         self.verdict = verdict
         self.cors_lines = b""
+        self.deprecation_lines = b""
         self.debug: DebugTrace | None = None
         self.debug_line = b""
         self.response_bytes = 0

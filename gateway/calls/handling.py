@@ -44,8 +44,11 @@ def handle(caller: "Caller", request: RequestHead) -> None:
     if server.tracing is not None:
         call.trace = begin_trace(fields.pairs, server.tracing.ratio, scheme)
     api = catalogue.apis[verdict.api] if verdict.api is not None else None
-    if api is not None and api.cors is not None:
-        call.cors_lines = api.cors.answer_lines(fields.origin)
+    if api is not None:
+        if api.cors is not None:
+            call.cors_lines = api.cors.answer_lines(fields.origin)
+        if api.deprecation is not None:
+            call.deprecation_lines = api.deprecation.answer_lines(verdict.operation)
     if fields.debug_token is not None and server.debugging is not None:
         server.debugging.begin(fields.debug_token, call, request, scheme, catalogue)
     if isinstance(verdict, Refusal):

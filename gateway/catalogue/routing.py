@@ -27,6 +27,7 @@ from apis import url_templates
 from apis.url_templates import Segment, SegmentKind
 from gateway.catalogue.call_limits import ProductLimits
 from gateway.catalogue.cause import NoRoute
+from gateway.catalogue.deprecation import DeprecationLines, deprecation_lines_of
 from gateway.catalogue.labels import Labels
 from gateway.catalogue.slices import emptied
 from gateway.catalogue.subscriptions import Subscriptions
@@ -102,6 +103,7 @@ class PublishedAPI:
     key_parameter: re.Pattern[bytes]
     withheld_parameters: re.Pattern[bytes]
     cors: CORS | None
+    deprecation: DeprecationLines | None
     body_limit_bytes: int | None
     keeps_encoded_slashes: bool
     operations: tuple[Operation, ...]
@@ -241,6 +243,7 @@ def _publish(api: API, backends: Backends, before: PublishedAPI | None) -> Gener
             frozenset({DEFAULT_KEY_QUERY_NAME, api.key_query_name.encode()}), in_any_case=True
         ),
         cors=cors_of(api.cors_origins),
+        deprecation=deprecation_lines_of(api),
         body_limit_bytes=api.request_body_limit_bytes,
         keeps_encoded_slashes=api.allow_encoded_slashes,
         operations=api.operations,

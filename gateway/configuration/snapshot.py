@@ -33,10 +33,22 @@ class SnapshotError(ValueError):
 
 # Rows that there can be many of are kept from the garbage collector, which would have to walk them
 # all: they have no cycles.
+class Deprecation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Times are Unix seconds. The URLs are encoded; empty where there is none."""
+
+    since: int
+    sunset: int | None = None
+    successor_url: str = ""
+    migration_url: str = ""
+
+
 class Operation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """`deprecation` is None where the API's counts."""
+
     id: int
     method: str
     url_template: str
+    deprecation: Deprecation | None = None
 
 
 class API(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -61,6 +73,7 @@ class API(msgspec.Struct, frozen=True, array_like=True, gc=False):
     request_body_limit_bytes: int | None = None
     backend_seconds: float | None = None
     allow_encoded_slashes: bool = False
+    deprecation: Deprecation | None = None
 
 
 class Breaker(msgspec.Struct, frozen=True, array_like=True):

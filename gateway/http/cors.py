@@ -12,8 +12,8 @@ ANY: Final = b"*"
 NOT_ALLOWED: Final = b"Vary: Origin\r\n"
 _ALLOWED: Final = (
     b"Access-Control-Allow-Origin: %b\r\n"
-    b"Access-Control-Expose-Headers: X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate\r\n"
-    + NOT_ALLOWED
+    b"Access-Control-Expose-Headers: X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, "
+    b"Deprecation, Sunset, Link\r\n" + NOT_ALLOWED
 )
 # Two values of any other would be no good to a browser; what the backend exposes stays exposed.
 _BACKENDS_OWN = re.compile(rb"(?i)(?<=\r\n)access-control-(?!expose-headers:)[^\r]*+\r\n")

@@ -62,7 +62,7 @@ def test_a_preflight_is_answered_without_a_key(client, gateway, backend):
         (b"Access-Control-Allow-Origin", b"https://app.test"),
         (
             b"Access-Control-Expose-Headers",
-            b"X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate",
+            b"X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Deprecation, Sunset, Link",
         ),
     ]
     assert answer.all("Vary") == [b"Origin"]

@@ -106,6 +106,10 @@ CHANGES = {
     "a new API": lambda shop: API.objects.create(name="b", display_name="B", path="b", service_url="http://b"),
     "a changed API": lambda shop: API.objects.update(service_url="http://c"),
     "encoded slashes": lambda shop: API.objects.update(allow_encoded_slashes=True),
+    "a deprecated API": lambda shop: API.objects.update(deprecated_at=timezone.now()),
+    "a deprecated operation": lambda shop: Operation.objects.update(
+        deprecated_at=timezone.now(), migration_url="https://www.example.org/moving"
+    ),
     "a deleted operation": lambda shop: shop.operation.delete(),
     "a new operation": lambda shop: Operation.objects.create(
         api=shop.api, name="z", display_name="Z", method="PUT", url_template="/z"
