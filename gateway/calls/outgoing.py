@@ -32,6 +32,7 @@ class Outgoing:
         "_known_key_header",
         "_known_lines",
         "_replay",
+        "_replayed",
         "_unsent",
         "attempts",
         "backend",
@@ -46,6 +47,7 @@ class Outgoing:
         self._caller = caller
         self._unsent: list[bytes] = []
         self._replay: bytes | None = None
+        self._replayed: Call | None = None
         self._known_fields: Fields | None = None
         self._known_added: Added | None = None
         self._known_authority = self._known_key_header = self._known_lines = b""
@@ -86,6 +88,7 @@ class Outgoing:
     def forward_again(self, head: bytes, body: bytes, backend: "Backend", call: Call) -> None:
         """Send the call to a backend after an attempt in vain. `body` is what was sent of it then."""
         call.retries += 1
+        self._replayed = None
         self.backend = backend
         if self._unsent:
             # Nothing was sent: all but the head, which is for this backend only, waits here.
@@ -175,8 +178,9 @@ class Outgoing:
         self.upstream = None
         if call.debug is not None:
             call.debug.backend_failed(message, reason)
-        if may_replay and self._replay is not None:
-            # RFC 9110 9.2.2: it may be sent again although nobody knows whether it was processed.
+        if may_replay and self._replay is not None and self._replayed is not call:
+            # RFC 9110 9.2.2: it may be sent again, once, although nobody knows whether it was processed.
+            self._replayed = call
             head, end, body = self._replay.partition(b"\r\n\r\n")
             self._unsent = [head + end, body]
             self._replay = None

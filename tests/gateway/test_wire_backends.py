@@ -156,6 +156,32 @@ def test_calls_past_the_most_connections_wait_their_turn(start_with, backend):
     assert sorted(seen) == [b"/%d" % number for number in range(6)]
 
 
+def test_what_was_sent_again_is_not_sent_a_third_time(start_with, backend):
+    """RFC 9110 9.2.2: a retry that fails is not retried. Here it has to wait for the connection of another call."""
+    may_end = threading.Event()
+
+    def answer_once(connection: BackendConnection) -> None:
+        backend.take(connection)
+        connection.send(OK)
+        backend.take(connection)
+        may_end.wait(10)
+        connection.close()
+
+    backend.behave = answer_once
+    gateway = start_with(Row(1, "own", f"http://127.0.0.1:{backend.port}", max_connections=1))
+    first, second = gateway.connect(), gateway.connect()
+    assert first.ask(get(b"/own/first")).status == 200
+    first.send(get(b"/own/again"))
+    wait_for(lambda: len(backend.requests) == 2)
+    second.send(get(b"/own/between"))
+    assert gateway.ask(get(b"/none")).status == 404, "by now the second one waits for the connection"
+    may_end.set()
+    assert second.read_response().status == 200
+    assert first.read_response().status == 502
+    paths = [request.split(b" ")[1] for request in backend.requests]
+    assert paths == [b"/first", b"/again", b"/between", b"/again"]
+
+
 def test_who_waits_too_long_for_a_connection_gets_a_503(start_with, backend):
     gate, seen = gated(backend)
     gateway = start_with(Row(1, "own", f"http://127.0.0.1:{backend.port}", max_connections=1, connect_seconds=0.3))
