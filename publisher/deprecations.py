@@ -42,8 +42,8 @@ class Deprecations:
 
     def _address(self, api: API) -> str:
         """Where the API is called: relative to what the caller has called where the gateway's URL is not known."""
-        path = iri_to_uri(f"{self._gateway.path.rstrip('/')}/{api.path}")
+        path = f"{self._gateway.path.rstrip('/')}/{api.path}"
         if not self._gateway.netloc:
-            return path
+            return iri_to_uri(path)
         scheme = self._gateway.scheme if self._gateway.scheme in api.schemes else api.schemes[0]
-        return f"{scheme}://{self._gateway.netloc}{path}"
+        return iri_to_uri(f"{scheme}://{self._gateway.netloc}{path}")

@@ -32,6 +32,9 @@ def published(shop):
     [
         ("http://{service}.example.org/apis/", "http://demo.example.org/apis/echo/v2"),
         ("https://api.example.org:8443", "https://api.example.org:8443/echo/v2"),
+        ("https://[::1]:8443", "https://[::1]:8443/echo/v2"),
+        # RFC 3986 3.2.2: no other form of a name can stand in a field.
+        ("https://äpi.example.org", "https://%C3%A4pi.example.org/echo/v2"),
     ],
 )
 def test_a_deprecated_api_is_told_with_its_links(shop, successor, settings, gateway_url, address):
