@@ -38,7 +38,8 @@ class TLS:
         if settings.certificate_pem:
             _load_certificate(self._context, settings.certificate_pem.encode())
         if settings.ca_pem:
-            self._context.load_verify_locations(cadata=settings.ca_pem)
+            # Between certificates there may be names of authorities in any script, which Python does not take.
+            self._context.load_verify_locations(cadata=settings.ca_pem.encode("ascii", "ignore").decode())
         if not settings.verify_chain:
             self._context.verify_mode = ssl.CERT_NONE
         self._loading: asyncio.Task[None] | None = None

@@ -142,6 +142,13 @@ def test_an_own_authority_replaces_the_systems(authority, tls_server, start_gate
     gateway.hang_up()
 
 
+def test_the_authoritys_name_may_stand_above_its_certificate_in_any_script(authority, tls_server, start_with):
+    backend = tls_server(authority.issue_cert("localhost"))
+    row = row_of(backend, authority)
+    gateway = start_with(msgspec.structs.replace(row, ca_pem=f"# NetLock Arany Főtanúsítvány\n{row.ca_pem}"))
+    assert gateway.ask(get(b"/own/a")).status == 200
+
+
 @pytest.mark.parametrize(
     ("shows", "status"), [("the right one", 200), ("none", 502), ("one of another authority", 502)]
 )
