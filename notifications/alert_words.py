@@ -11,6 +11,8 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from portal.units import PERCENT
+
 DECIMALS = 2
 
 
@@ -42,7 +44,7 @@ def amount(metric: str, value: float | None) -> str:
     if value is None:
         return ""
     if metric in (Metric.ERROR_RATE, Metric.QUOTA):
-        return _("%(number)s %%") % {"number": _number(value)}
+        return PERCENT.short(value)
     if metric == Metric.P95:
         return _("%(number)s ms") % {"number": _number(value)}
     return _number(value)

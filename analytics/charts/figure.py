@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from analytics.charts.scale import ticks
-from analytics.charts.units import Unit
+from portal.units import Unit
 
 Value = float | None
 

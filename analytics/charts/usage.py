@@ -12,8 +12,8 @@ from analytics import latency
 from analytics.charts.bars import stacked_bars
 from analytics.charts.figure import Chart, Series, Slot
 from analytics.charts.lines import lines
-from analytics.charts.units import BYTES, COUNT, MICROSECONDS, Unit
 from analytics.reports.totals import SHARES, Total
+from portal.units import BYTES, COUNT, MICROSECONDS, Unit
 
 # From the axis upwards: what went wrong has the axis in common, and so can be compared.
 CLASSES: dict[str, Promise] = {

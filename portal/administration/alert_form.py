@@ -19,10 +19,10 @@ from alerts.preview import Preview, preview
 from analytics.charts.figure import Chart, Series, Value
 from analytics.charts.lines import lines
 from analytics.charts.time_axis import slots
-from analytics.charts.units import COUNT, MICROSECONDS, PERCENT
 from analytics.periods import Span, Step
 from notifications.alert_words import Metric, amount
 from portal.administration.model_admin import ModelAdmin
+from portal.units import COUNT, MICROSECONDS, PERCENT
 
 SHOWN_FIRINGS = 50
 # The worker's own columns are not the form's to write.

@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from analytics import countries
-from analytics.charts.units import BYTES
 from analytics.feeds.progress import all_feeds
 from analytics.lag import LATE_SECONDS, ingest_lag
 from analytics.models import Call, JournalPart
@@ -16,6 +15,7 @@ from portal.administration.call_list import list_view
 from portal.administration.call_page import page_view
 from portal.administration.call_tail import tail_view
 from portal.administration.read_only import ReadOnlyAdmin
+from portal.units import BYTES
 
 
 @admin.register(Call)

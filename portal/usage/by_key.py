@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
-from analytics.charts.units import COUNT
 from analytics.models import Call
+from portal.units import COUNT
 from portal.usage import key_story
 from portal.usage.asked import Asked
 

@@ -7,10 +7,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from analytics.charts.units import BYTES, COUNT, MICROSECONDS
 from analytics.charts.usage import percentile_name
 from analytics.explanation import Hop, of_backend, of_reason
 from analytics.reports.totals import Total
+from portal.units import BYTES, COUNT, MICROSECONDS
 from portal.usage.asked import Asked
 from portal.usage.failed import BACKEND, Failures
 from portal.usage.own import Names

@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from analytics.charts.units import PERCENT
 from analytics.export import Column, Format, Kind, Table, download
 from analytics.funnel import Line, Step, journeys, signed_up, stuck_at
 from analytics.funnel import funnel as funnel_of
 from analytics.picker import Period, choose, menu
 from portal.administration.insights.page import context_of, insights_page, number_in, page_of
+from portal.units import PERCENT
 from subscriptions.models import Subscription
 
 STEPS = {

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from analytics import quotas as usage
-from analytics.charts.units import PERCENT
 from analytics.export import Column, Format, Kind, Table, download
 from portal.administration.insights.page import context_of, insights_page, number_in, page_of
+from portal.units import PERCENT
 from subscriptions.models import Product
 
 # At least so many percent are used.

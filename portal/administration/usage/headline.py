@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from analytics.charts.units import BYTES, COUNT, MICROSECONDS, PERCENT
 from analytics.charts.usage import percentile_name
 from analytics.reports.breakdown import Line
 from analytics.reports.totals import SHARES
 from portal.administration.usage.changes import Change, Good, change
+from portal.units import BYTES, COUNT, MICROSECONDS, PERCENT
 
 
 @dataclass(frozen=True, slots=True)

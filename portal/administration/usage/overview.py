@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 
 from analytics import latency
 from analytics.charts.time_axis import slots
-from analytics.charts.units import COUNT
 from analytics.charts.usage import (
     CLASSES,
     bandwidth_chart,
@@ -27,6 +26,7 @@ from portal.administration.usage.changes import Good, change
 from portal.administration.usage.headline import Period, headlines
 from portal.administration.usage.over_time import over_time
 from portal.administration.usage.page import Asked, context_of, usage_page
+from portal.units import COUNT
 
 
 @usage_page

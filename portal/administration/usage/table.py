@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from analytics.charts.sparkline import sparkline
-from analytics.charts.units import COUNT
 from analytics.export import Format, download
 from analytics.period_words import latest_in_words
 from analytics.reports.breakdown import Groups, breakdown, calls
@@ -25,6 +24,7 @@ from portal.administration.usage.dimensions import Dimension, Key
 from portal.administration.usage.linked_rows import linked
 from portal.administration.usage.page import Asked, context_of, usage_page
 from portal.administration.usage.tables import DEFAULT_ORDER, MEASURES, ORDERS, Before, exported, ordered, rows
+from portal.units import COUNT
 
 ROWS = 50
 # These have roll-ups of their own, small enough to be read for each row.

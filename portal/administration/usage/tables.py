@@ -10,11 +10,11 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from analytics.charts.units import BYTES, COUNT, MICROSECONDS, PERCENT
 from analytics.export import Column, Kind, Table
 from analytics.reports.breakdown import Groups, Line
 from portal.administration.usage.changes import Change, change
 from portal.administration.usage.dimensions import Dimension, Key, Name
+from portal.units import BYTES, COUNT, MICROSECONDS, PERCENT
 
 Before: TypeAlias = Mapping[Key, int] | None
 """How many calls there were in the period before, where it is compared."""

@@ -15,8 +15,8 @@ from analytics.charts.lines import lines
 from analytics.charts.scale import ticks
 from analytics.charts.sparkline import sparkline
 from analytics.charts.time_axis import slots
-from analytics.charts.units import BYTES, COUNT, MICROSECONDS, PERCENT
 from analytics.picker import choose
+from portal.units import BYTES, COUNT, MICROSECONDS, PERCENT
 
 
 def calls(*values, title="Calls", link="", name="Failed"):
