@@ -31,6 +31,7 @@ from policies.models import ProductPolicy
 from portal import heartbeat
 from portal.administration import counting
 from publisher.models import Revision
+from service.models import Service
 from subscriptions import keys, lifecycle
 from subscriptions.models import SubscriptionKey
 from tests.admin.test_backend_pages import pair_pem
@@ -113,6 +114,8 @@ def test_work_that_stands_still_is_told(admin, gateway, settings, work, text):
     assert text in page(admin)
     assert "not done this for 2\xa0hours" in page(admin)
     file.unlink()
+    assert text not in page(admin), "the service is set up, and its processes start"
+    Service.objects.update(created_at=timezone.now() - timedelta(hours=1))
     assert "has never done this" in page(admin)
     assert "Nothing waits for you." not in page(admin)
 

@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from portal.heartbeat import last_beat
+from service import models as service_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +40,8 @@ class Standstill:
 
 
 def standstills(works: Iterable[Work], now: datetime) -> list[Standstill]:
-    last = ((work, last_beat(work.name)) for work in works)
-    return [Standstill(work, at) for work, at in last if at is None or now - at > work.patience]
+    """What was never done has its patience from when the service was set up."""
+    last = [(work, last_beat(work.name)) for work in works]
+    service = service_models.current() if any(at is None for _, at in last) else None
+    set_up = service.created_at if service is not None else now
+    return [Standstill(work, at) for work, at in last if now - (at or set_up) > work.patience]
