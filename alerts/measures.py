@@ -20,6 +20,7 @@ from analytics.sums import Kind, Sums
 from notifications.alert_words import Metric
 from portal import heartbeat
 from publisher.reading import one_moment
+from subscriptions.models import Subscription
 
 SHARE = 0.95
 # The worker stores calls each second. One that has not for so long stands still; one that lets calls wait is behind.
@@ -46,7 +47,11 @@ def read(rules: Iterable[AlertRule], now: datetime) -> dict[int, Reading]:
         return {rule.pk: Reading(unknown=Unknown.STANDSTILL) for rule in rules}
     with one_moment():
         waiting = _waiting()
-        return {rule.pk: _read(rule, waiting, now) for rule in rules}
+        of_quotas, of_calls = _parted(rules)
+        found = quotas.rules() if of_quotas else {}
+        return {rule.pk: _read(rule, waiting, now) for rule in of_calls} | {
+            rule.pk: quota(rule, found, now) for rule in of_quotas
+        }
 
 
 def is_counted(now: datetime) -> bool:
@@ -66,9 +71,16 @@ def _waiting() -> Waiting | None:
     return sums.of(calls)
 
 
+def _parted(rules: Iterable[AlertRule]) -> tuple[list[AlertRule], list[AlertRule]]:
+    """Those that watch quotas, and the others."""
+    of_quotas: list[AlertRule] = []
+    of_calls: list[AlertRule] = []
+    for rule in rules:
+        (of_quotas if rule.metric == Metric.QUOTA else of_calls).append(rule)
+    return of_quotas, of_calls
+
+
 def _read(rule: AlertRule, waiting: Waiting | None, now: datetime) -> Reading:
-    if rule.metric == Metric.QUOTA:
-        return _quota(rule, now)
     if waiting is None:
         return Reading(unknown=Unknown.STANDSTILL)
     span = window_of(rule, now)
@@ -134,15 +146,14 @@ def _is_of(kind: Kind, rule: AlertRule) -> bool:
     return (rule.api_id is None or api == rule.api_id) and (rule.product_id is None or product == rule.product_id)
 
 
-def _quota(rule: AlertRule, now: datetime) -> Reading:
-    """That of the subscription which has used the most."""
-    found = quotas.with_percent(quotas.quotas(), now)
+def quota(rule: AlertRule, found: quotas.Rules, now: datetime) -> Reading:
+    """That of the subscription which has used the most, of its product's quota or of one in it."""
+    subscriptions = Subscription.objects.all()
     if rule.product_id is not None:
-        found = found.filter(product=rule.product_id)
+        subscriptions = subscriptions.filter(product=rule.product_id)
     if rule.subscription_id is not None:
-        found = found.filter(pk=rule.subscription_id)
-    worst = found.order_by("-percent", "pk").values_list("percent", "pk").first()
-    if worst is None:
+        subscriptions = subscriptions.filter(pk=rule.subscription_id)
+    fullest = quotas.uses(found, subscriptions, now)[:1]
+    if not fullest:
         return Reading(unknown=Unknown.NO_QUOTA)
-    percent, subscription = worst
-    return Reading(percent, None, "", subscription)
+    return Reading(fullest[0].percent, None, "", fullest[0].subscription)

@@ -102,6 +102,7 @@ def _store(part: Part, batch: Batch, country_of: Callable[[str], str]) -> bool:
             usage = records.usage_of(batch.records, _kept_address)
             rows.add_quarters(usage.quarters)
             rows.raise_quotas(usage.quotas)
+            rows.raise_inner_quotas(usage.inner_quotas)
             rows.note_first_calls(usage.first_calls)
             rows.note_key_uses(usage.keys)
             origins = [country_of(record.caller_address) for record in batch.records]

@@ -1,6 +1,6 @@
 """Where the limits of subscriptions stand: as the gateway counts them now, or else as far as the database knows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db.models import Max
 
 from analytics.gateway_limits import ask_gateway
-from analytics.models import JournalPart, QuotaUse
+from analytics.models import CountedQuota, InnerQuotaUse, JournalPart, QuotaUse
 from analytics.usage import limits_of
-from gateway.catalogue.call_limits import ProductLimits, QuotaStand
+from gateway.catalogue.call_limits import ProductLimits, QuotaStand, Scope
 from gateway.configuration.snapshot import Product as PublishedProduct
 from gateway.limits.standing import LimitStand, Looked, standing
 from policies.product_names import ProductNames
@@ -85,35 +85,43 @@ def _limit(told: LimitStand, at: datetime, *, is_known: bool) -> Limit:
 
 
 def _as_stored(subscriptions: Sequence[Subscription], now: datetime) -> dict[UUID, Standing]:
-    """The database keeps where quotas of whole products stand, and nothing of rates and inner limits."""
+    """The database keeps where quotas stand, and nothing of rates."""
     if not subscriptions:
         return {}
-    uses = QuotaUse.objects.in_bulk([subscription.pk for subscription in subscriptions])
     policies = limits_of({subscription.product_id for subscription in subscriptions}, ProductNames)
     limits = {
         product: ProductLimits(PublishedProduct(product, (), values.rate_limit, values.quota))
         for product, values in policies.items()
     }
+    have_parts = any(api for one in limits.values() for _, api, _ in one.quotas)
+    counted = _counted([subscription.pk for subscription in subscriptions], with_parts=have_parts)
     as_of = JournalPart.objects.aggregate(at=Max("updated_at"))["at"] or now
     found = {}
     for subscription in subscriptions:
-        stored = _stored(limits.get(subscription.product_id or 0), uses.get(subscription.pk), now)
+        stored = _stored(limits.get(subscription.product_id or 0), counted[subscription.pk], now)
         found[subscription.pk] = Standing(stored, min(as_of, now), is_live=False)
     return found
 
 
-def _stored(limits: ProductLimits | None, use: QuotaUse | None, now: datetime) -> tuple[Limit, ...]:
+def _counted(subscriptions: Sequence[UUID], *, with_parts: bool) -> dict[UUID, dict[Scope, CountedQuota]]:
+    """By subscription and what the quota is about; `with_parts`: also of APIs and operations."""
+    found: dict[UUID, dict[Scope, CountedQuota]] = {pk: {} for pk in subscriptions}
+    for use in QuotaUse.objects.filter(subscription__in=subscriptions):
+        found[use.subscription_id][use.product_id, 0, 0] = use
+    for inner in InnerQuotaUse.objects.filter(subscription__in=subscriptions) if with_parts else ():
+        found[inner.subscription_id][inner.product_id, inner.api_id, inner.operation_id] = inner
+    return found
+
+
+def _stored(limits: ProductLimits | None, counted: Mapping[Scope, CountedQuota], now: datetime) -> tuple[Limit, ...]:
     if limits is None:
         return ()
     moment = now.timestamp()
     untouched: QuotaStand = (moment, 0, 0)
     stands = [untouched for _ in limits.quotas]
-    if use is not None:
-        for index, rule in enumerate(limits.quotas.values()):
-            start = use.period_start.timestamp()
-            if not rule.scope[1] and (not rule.period or start + rule.period > moment):
-                stands[index] = (start, use.calls, use.bytes)
+    for index, rule in enumerate(limits.quotas.values()):
+        use = counted.get(rule.scope)
+        if use is not None and (not rule.period or use.period_start.timestamp() + rule.period > moment):
+            stands[index] = (use.period_start.timestamp(), use.calls, use.bytes)
     looked = Looked([(0, moment)] * len(limits.rates), stands, moment)
-    return tuple(
-        _limit(one, now, is_known=one.kind != "rate" and not one.api) for one in standing(limits, looked).limits
-    )
+    return tuple(_limit(one, now, is_known=one.kind != "rate") for one in standing(limits, looked).limits)

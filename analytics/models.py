@@ -327,15 +327,33 @@ class SubscriptionQuarter(models.Model):
         return f"{self.subscription_id} {self.quarter:%Y-%m-%d %H:%M}"
 
 
-class QuotaUse(models.Model):
-    """The gateway's own count of a subscription's current quota period."""
+class CountedQuota(models.Model):
+    """The gateway's own count of the current period of a quota."""
 
-    subscription_id = models.UUIDField(_("subscription ID"), primary_key=True)
     product_id = models.BigIntegerField(_("product ID"))
     period_start = models.DateTimeField(_("period start"))
     calls = models.PositiveBigIntegerField(_("calls"))
     bytes = models.PositiveBigIntegerField(
         _("bytes"), default=0, db_default=0, help_text=_("In both directions; counted where the quota limits them.")
+    )
+
+    class Meta:
+        abstract = True
+
+
+class QuotaUse(CountedQuota):
+    """Where the quota of a subscription's whole product stands.
+
+    As with first calls, no constraint ties it to the subscription.
+    """
+
+    subscription = models.OneToOneField(
+        Subscription,
+        models.DO_NOTHING,
+        primary_key=True,
+        db_constraint=False,
+        related_name="quota_use",
+        verbose_name=_("subscription"),
     )
 
     class Meta:
@@ -346,10 +364,41 @@ class QuotaUse(models.Model):
         return f"{self.subscription_id}: {self.calls}"
 
 
+class InnerQuotaUse(CountedQuota):
+    """The same of a quota inside of the product's, of an API or an operation."""
+
+    subscription = models.ForeignKey(
+        Subscription,
+        models.DO_NOTHING,
+        db_constraint=False,
+        # The constraint below begins with it.
+        db_index=False,
+        related_name="+",
+        verbose_name=_("subscription"),
+    )
+    api_id = models.BigIntegerField(_("API ID"))
+    operation_id = models.BigIntegerField(_("operation ID"), help_text=_("0 for the API as a whole."))
+
+    class Meta:
+        verbose_name = _("inner quota use")
+        verbose_name_plural = _("inner quota uses")
+        constraints = [
+            models.UniqueConstraint(fields=["subscription", "api_id", "operation_id"], name="inner_quota_use_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id} {self.api_id} {self.operation_id}: {self.calls}"
+
+
 class QuotaWarning(models.Model):
-    """That people were told how far a subscription's quota is used, in the period that began then."""
+    """That people were told how far a subscription's quota is used, in the period that began then.
+
+    API and operation are 0 for the quota of the whole product, the operation for that of an API.
+    """
 
     subscription_id = models.UUIDField(_("subscription ID"))
+    api_id = models.BigIntegerField(_("API ID"), default=0, db_default=0)
+    operation_id = models.BigIntegerField(_("operation ID"), default=0, db_default=0)
     period_start = models.DateTimeField(_("period start"))
     percent = models.PositiveSmallIntegerField(_("percent"))
 
@@ -357,7 +406,10 @@ class QuotaWarning(models.Model):
         verbose_name = _("quota warning")
         verbose_name_plural = _("quota warnings")
         constraints = [
-            models.UniqueConstraint(fields=["subscription_id", "period_start", "percent"], name="quota_warning_once")
+            models.UniqueConstraint(
+                fields=["subscription_id", "api_id", "operation_id", "period_start", "percent"],
+                name="quota_warning_once",
+            )
         ]
 
     def __str__(self) -> str:

@@ -1,120 +1,72 @@
-"""Tells, once per subscription and period, that most of a quota is used, and that all of it is."""
+"""Tells, once for each quota and period, that most of it is used, and that all of it is."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from analytics.models import QuotaUse, QuotaWarning
-from analytics.usage import limits_of
+from analytics import quotas
+from analytics.models import QuotaWarning
+from analytics.quotas import Stand, Use
 from events import names
 from events.recording import record
-from gateway.catalogue.call_limits import KILOBYTE
-from gateway.configuration.snapshot import Quota
-from policies.models import ProductPolicy
 from subscriptions.models import Subscription
 
 # In percent.
 APPROACHING, REACHED = 80, 100
 EVENTS = {APPROACHING: names.QUOTA_APPROACHING, REACHED: names.QUOTA_REACHED}
+_AT_ONCE = 1000
 
-
-@dataclass(frozen=True, slots=True)
-class Stand:
-    """How much is used of a limit, in `unit`."""
-
-    used: int
-    quota: int
-    unit: str
-
-    @property
-    def percent(self) -> int:
-        return 100 * self.used // self.quota if self.quota else REACHED
+_Period: TypeAlias = tuple[UUID, int, int, datetime | None]
+"""Subscription, API and operation, and when the period began."""
 
 
 def warn(now: datetime) -> int:
     """Record events for quotas that have passed a level since the last time; returns how many."""
-    count = 0
-    for product, quota in _quotas():
-        for use, level, stand in _passed(product, quota, now):
-            count += _warn(use, quota, level, stand)
-    return count
+    found = quotas.rules()
+    near = quotas.uses(found, Subscription.objects.all(), now, least=APPROACHING)[:]
+    return sum(map(_warn, quotas.stands(_untold(near), found, now)))
 
 
-def nearly_used(now: datetime, *, most: int) -> list[tuple[UUID, Stand]]:
-    """Of which subscriptions most of a product's quota is used, the fullest first; some may have ended since."""
-    found = {
-        use.pk: max(_stands(use, quota), key=lambda stand: stand.percent)
-        for product, quota in _quotas()
-        for limit, column in ((quota.calls, "-calls"), (quota.kilobytes, "-bytes"))
-        if limit is not None
-        for use in _nearly_used(product, quota, now).order_by(column)[:most]
-    }
-    return sorted(found.items(), key=lambda one: -one[1].percent)[:most]
+def _untold(near: Collection[Use]) -> Iterator[Use]:
+    """Those that have passed a level which was not told yet."""
+    rows = list(near)
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        told = _told(some)
+        yield from (use for use in some if told.get(_period(use), 0) < _level(use))
 
 
-def _quotas() -> Iterator[tuple[int, Quota]]:
-    """By product."""
-    for product, limits in limits_of(set(ProductPolicy.objects.values_list("product_id", flat=True))).items():
-        if limits.quota is not None:
-            yield product, limits.quota
-
-
-def _nearly_used(product: int, quota: Quota, now: datetime) -> QuerySet[QuotaUse]:
-    """In the period that runs now."""
-    uses = QuotaUse.objects.filter(_at_least(quota, APPROACHING), product_id=product)
-    if quota.renewal_period_seconds:
-        uses = uses.filter(period_start__gt=now - timedelta(seconds=quota.renewal_period_seconds))
-    return uses
-
-
-def _passed(product: int, quota: Quota, now: datetime) -> Iterator[tuple[QuotaUse, int, Stand]]:
-    """Uses that have passed a level which was not told yet."""
-    told = QuotaWarning.objects.filter(subscription_id=OuterRef("pk"), period_start=OuterRef("period_start"))
-    uses: QuerySet[Any] = _nearly_used(product, quota, now).annotate(
-        told=Subquery(told.order_by("-percent").values("percent")[:1])
+def _told(some: Collection[Use]) -> dict[_Period, int]:
+    warnings = QuotaWarning.objects.filter(subscription_id__in={use.subscription for use in some})
+    levels = warnings.order_by("percent").values_list(
+        "subscription_id", "api_id", "operation_id", "period_start", "percent"
     )
-    for use in uses.filter(Q(told=None) | Q(told__lt=REACHED)).iterator(chunk_size=1000):
-        stand = max(_stands(use, quota), key=lambda stand: stand.percent)
-        level = REACHED if stand.percent >= REACHED else APPROACHING
-        if use.told is None or use.told < level:
-            yield use, level, stand
+    # The greatest level of each is the last one.
+    return {tuple(period): percent for *period, percent in levels}  # type: ignore[misc]
 
 
-def _at_least(quota: Quota, percent: int) -> Q:
-    """Of one of its two limits, rounded up to whole calls and bytes."""
-    reached = Q(pk__in=[])
-    if quota.calls is not None:
-        reached |= Q(calls__gte=-(-quota.calls * percent // 100))
-    if quota.kilobytes is not None:
-        reached |= Q(bytes__gte=-(-quota.kilobytes * KILOBYTE * percent // 100))
-    return reached
+def _period(use: Use) -> _Period:
+    return use.subscription, use.api, use.operation, use.period_start
 
 
-def _stands(use: QuotaUse, quota: Quota) -> Iterator[Stand]:
-    if quota.calls is not None:
-        yield Stand(use.calls, quota.calls, "calls")
-    if quota.kilobytes is not None:
-        yield Stand(use.bytes // KILOBYTE, quota.kilobytes, "kilobytes")
+def _level(use: Use) -> int:
+    return REACHED if use.percent >= REACHED else APPROACHING
 
 
-def _warn(use: QuotaUse, quota: Quota, level: int, stand: Stand) -> bool:
+def _warn(stand: Stand) -> bool:
     """False where another worker was faster, or nobody can call by the subscription any more."""
-    subscription = Subscription.objects.filter(pk=use.pk, state=Subscription.State.ACTIVE).first()
-    if subscription is None:
+    use, subscription, part, level = stand.use, stand.subscription, stand.fullest, _level(stand.use)
+    if subscription.state != Subscription.State.ACTIVE:
         return False
-    ends = timedelta(seconds=quota.renewal_period_seconds)
+    quota: dict[str, Any] = {"subscription_id": use.subscription, "api_id": use.api, "operation_id": use.operation}
     with transaction.atomic():
         # The row is what makes it once.
-        _, is_new = QuotaWarning.objects.get_or_create(
-            subscription_id=use.pk, period_start=use.period_start, percent=level
-        )
+        _, is_new = QuotaWarning.objects.get_or_create(**quota | {"period_start": use.period_start, "percent": level})
         if is_new:
-            QuotaWarning.objects.filter(subscription_id=use.pk, period_start__lt=use.period_start).delete()
+            QuotaWarning.objects.filter(**quota | {"period_start__lt": use.period_start}).delete()
             record(
                 EVENTS[level],
                 subscription=subscription,
@@ -122,9 +74,16 @@ def _warn(use: QuotaUse, quota: Quota, level: int, stand: Stand) -> bool:
                 team=subscription.team_id,
                 product=subscription.product_id,
                 percent=level,
-                used=min(stand.used, stand.quota),
-                quota=stand.quota,
-                unit=stand.unit,
-                resets_at=use.period_start + ends if ends else None,
+                used=min(part.used, part.limit),
+                quota=part.limit,
+                unit=part.unit,
+                resets_at=stand.refills_at,
+                **_about(use),
             )
     return is_new
+
+
+def _about(use: Use) -> dict[str, Any]:
+    """The API and the operation, where it is not all of the product."""
+    named = {"api": use.api, "operation": use.operation}
+    return {name: pk for name, pk in named.items() if pk}

@@ -92,11 +92,13 @@ class FirstCall:
 class Usage:
     """The sums of some records: by subscription and quarter, the latest stand of each quota, the first
     calls of each subscription, and the last use of each key, by its subscription and the start of its
-    digest in hexadecimal.
+    digest in hexadecimal. Quotas inside of a product's are those of an API and an operation, which is 0
+    for the whole API.
     """
 
     quarters: dict[tuple[UUID, datetime], Counts]
     quotas: dict[UUID, QuotaStand]
+    inner_quotas: dict[tuple[UUID, int, int], QuotaStand]
     first_calls: dict[UUID, FirstCall]
     keys: dict[tuple[UUID, str], KeyUse]
 
@@ -105,6 +107,7 @@ def usage_of(records: Iterable[CallRecord], kept_address: Callable[[str], str]) 
     """`kept_address` makes of a caller's address what is kept of it."""
     quarters: defaultdict[tuple[bytes, int], Counts] = defaultdict(Counts)
     quotas: dict[bytes, tuple[float, int, int, int]] = {}
+    inner_quotas: dict[tuple[bytes, int, int], tuple[float, int, int, int]] = {}
     first_calls: dict[bytes, float] = {}
     first_successes: dict[bytes, float] = {}
     keys: dict[tuple[bytes, bytes], tuple[float, str]] = {}
@@ -124,6 +127,10 @@ def usage_of(records: Iterable[CallRecord], kept_address: Callable[[str], str]) 
         if record.product is not None and record.quota_period_start is not None and record.quota_calls is not None:
             stand = (record.quota_period_start, record.quota_calls, record.quota_bytes, record.product)
             quotas[subscription] = max(stand, quotas.get(subscription, stand))
+        if record.product is not None and record.inner_quotas:
+            for api, operation, start, calls, size in record.inner_quotas:
+                stand, quota = (start, calls, size, record.product), (subscription, api, operation)
+                inner_quotas[quota] = max(stand, inner_quotas.get(quota, stand))
         # A key that opened nothing was not used.
         if record.key and record.error_source != "authorization":
             use, key = (record.at, record.caller_address), (subscription, record.key)
@@ -131,6 +138,10 @@ def usage_of(records: Iterable[CallRecord], kept_address: Callable[[str], str]) 
     return Usage(
         {(guid(key), _moment(quarter * QUARTER_SECONDS)): counts for (key, quarter), counts in quarters.items()},
         {guid(key): QuotaStand(_moment(start), *rest) for key, (start, *rest) in quotas.items()},
+        {
+            (guid(key), api, operation): QuotaStand(_moment(start), *rest)
+            for (key, api, operation), (start, *rest) in inner_quotas.items()
+        },
         {
             guid(key): FirstCall(_moment(at), _moment(first_successes[key]) if key in first_successes else None)
             for key, at in first_calls.items()

@@ -34,6 +34,15 @@ _RAISE_QUOTA = """
         bytes = excluded.bytes
     WHERE (excluded.period_start, excluded.calls, excluded.bytes) > (kept.period_start, kept.calls, kept.bytes)
 """
+_RAISE_INNER_QUOTA = """
+    INSERT INTO analytics_innerquotause AS kept
+        (subscription_id, api_id, operation_id, product_id, period_start, calls, bytes)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (subscription_id, api_id, operation_id)
+    DO UPDATE SET product_id = excluded.product_id, period_start = excluded.period_start, calls = excluded.calls,
+        bytes = excluded.bytes
+    WHERE (excluded.period_start, excluded.calls, excluded.bytes) > (kept.period_start, kept.calls, kept.bytes)
+"""
 _NOTE_FIRST_CALL = """
     INSERT INTO analytics_firstcall AS kept (subscription_id, called_at, succeeded_at)
     VALUES (%s, %s, %s)
@@ -103,6 +112,12 @@ def raise_quotas(quotas: Mapping[UUID, QuotaStand]) -> None:
     """Keep the latest stand of each subscription, in whatever order they come."""
     stands = ((subscription, quotas[subscription]) for subscription in sorted(quotas))
     _execute(_RAISE_QUOTA, ((subscription, s.product, s.period_start, s.calls, s.bytes) for subscription, s in stands))
+
+
+def raise_inner_quotas(quotas: Mapping[tuple[UUID, int, int], QuotaStand]) -> None:
+    """The same by subscription, API and operation."""
+    stands = ((quota, quotas[quota]) for quota in sorted(quotas))
+    _execute(_RAISE_INNER_QUOTA, ((*quota, s.product, s.period_start, s.calls, s.bytes) for quota, s in stands))
 
 
 def note_first_calls(first_calls: Mapping[UUID, FirstCall]) -> None:

@@ -13,7 +13,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from accounts.models import Team, TeamRole, User
-from apis.models import API
+from apis.models import API, Operation
 from events import names
 from events.models import Event
 from feedback.models import Comment, Issue
@@ -37,6 +37,7 @@ class Facts:
     user: User | None
     team: Team | None
     api: API | None
+    operation: Operation | None
     product: Product | None
     announcement: Announcement | None
     issue: Issue | None
@@ -63,6 +64,7 @@ def facts_of(event: Event) -> Facts:
         user=_row(User, data.get("user")),
         team=_row(Team, data.get("team")),
         api=_row(API, data.get("api")),
+        operation=_row(Operation, data.get("operation")),
         product=_row(Product, data.get("product")),
         announcement=_row(Announcement, data.get("announcement")),
         issue=_row(Issue, data.get("issue")),
@@ -100,6 +102,7 @@ def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
         "quota": _amount(data, "quota"),
         "resets_on": _moment(data.get("resets_at")),
         "api": facts.api.display_name if facts.api else "",
+        "operation": facts.operation.display_name if facts.operation else "",
         "title": str(data.get("title", "")),
         "text": str(data.get("text", "")),
         "page_url": settings.PORTAL_URL + str(data.get("path", "/")),

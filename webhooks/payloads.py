@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from accounts.models import Team, User
-from apis.models import API
+from apis.models import API, Operation
 from events import names
 from events.models import Event
 from service import models as service_models
@@ -23,7 +23,9 @@ TEST = "webhook.test"
 _IDS = uuid.UUID("0d1c7a52-3a55-4c8e-9a5e-8f3f6c0b6d11")
 
 _STEP = ("subscription", "owner", "team", "product", "api", "by")
-_QUOTA = ("subscription", "owner", "team", "product", "percent", "used", "quota", "unit", "resets_at")
+_QUOTA = (
+    "subscription", "owner", "team", "product", "api", "operation", "percent", "used", "quota", "unit", "resets_at",
+)  # fmt: skip
 _ALERT = (
     "alert", "alert_name", "metric", "value", "threshold", "window_minutes", "calls", "api", "product", "subscription",
 )  # fmt: skip
@@ -135,6 +137,11 @@ def _api(pk: Any) -> dict[str, Any]:
     return {"name": row.name} if row else {}
 
 
+def _operation(pk: Any) -> dict[str, Any]:
+    row = Operation.objects.filter(pk=pk).first()
+    return {"name": row.name} if row else {}
+
+
 _ROWS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "subscription": _subscription,
     "owner": _user,
@@ -142,4 +149,5 @@ _ROWS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "team": _team,
     "product": _product,
     "api": _api,
+    "operation": _operation,
 }

@@ -38,6 +38,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "quota": Parameter(_("The quota"), "10,000"),
     "resets_on": Parameter(_("When the quota begins anew; empty for never"), "1 December 2026, 00:00 UTC"),
     "api": Parameter(_("Name of the API"), "Weather"),
+    "operation": Parameter(_("Name of the operation"), "Forecast"),
     "announcement_subject": Parameter(_("Subject that the publisher wrote"), _("Maintenance on Sunday")),
     "announcement": Parameter(_("What the publisher wrote"), _("We are **back at noon**."), is_markdown=True),
     "title": Parameter(_("Title of the issue or application"), _("Forecasts are late")),

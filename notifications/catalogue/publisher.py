@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from notifications.catalogue.base import Category, MailTemplate
+from notifications.catalogue.subscriptions import QUOTA_OF
 
 _DEVELOPER = ("developer", "developer_email", "admin_url")
 _ALERT = ("alert", "subscription", "measure", "value", "threshold", "period", "watched", "note", "when", "admin_url")
@@ -93,15 +94,19 @@ TEMPLATES = (
         _("Quota limit approaching (to the publisher)"),
         _("When 80 or 100 % of the quota of a subscription are used."),
         Category.PUBLISHER,
-        _("{{ developer }} has used {{ percent }} % of the quota for {{ product }}"),
+        _(
+            "{{ developer }} has used {{ percent }} % of the quota for {{ product }}{{#api}}: {{ api }}{{/api}}"
+            "{{#operation}}: {{ operation }}{{/operation}}"
+        ),
         (
             _(
                 "The subscription “{{ subscription }}” of {{ developer }} ({{ developer_email }}) to {{ product }} "
                 "has used {{ used }} of {{ quota }} of its quota."
             ),
+            QUOTA_OF,
             _("[See the subscription]({{ admin_url }})"),
         ),
-        (*_DEVELOPER, "subscription", "product", "percent", "used", "quota", "resets_on"),
+        (*_DEVELOPER, "subscription", "product", "api", "operation", "percent", "used", "quota", "resets_on"),
     ),
     MailTemplate(
         "webhookSwitchedOffPublisher",

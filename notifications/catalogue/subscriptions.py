@@ -6,6 +6,10 @@ from notifications.catalogue.base import Category, MailTemplate
 
 DEAR = _("Dear {{ receiver }},")
 COMMENT = _("{{#comment}}The administrator wrote: {{ comment }}{{/comment}}")
+QUOTA_OF = _(
+    "{{#api}}It is the quota for {{ api }}{{#operation}}: {{ operation }}{{/operation}}, "
+    "which counts beside that of the whole product.{{/api}}"
+)
 OPEN_SUBSCRIPTION = _("[Open the subscription]({{ subscription_url }})")
 
 _SUBSCRIPTION = ("subscription", "product", "comment", "by", "subscription_url", "profile_url")
@@ -153,7 +157,10 @@ TEMPLATES = (
         _("Developer quota limit approaching"),
         _("To the developer, when 80 % of a quota are used."),
         Category.QUOTA,
-        _("{{ percent }} % of your quota for {{ product }} are used"),
+        _(
+            "{{ percent }} % of your quota for {{ product }}{{#api}}: {{ api }}{{/api}}"
+            "{{#operation}}: {{ operation }}{{/operation}} are used"
+        ),
         (
             DEAR,
             _(
@@ -161,25 +168,30 @@ TEMPLATES = (
                 "are used. "
                 "Once it is used up, calls are refused{{#resets_on}} until {{ resets_on }}{{/resets_on}}."
             ),
+            QUOTA_OF,
             OPEN_SUBSCRIPTION,
         ),
-        (*_SUBSCRIPTION, "percent", "used", "quota", "resets_on"),
+        (*_SUBSCRIPTION, "api", "operation", "percent", "used", "quota", "resets_on"),
     ),
     MailTemplate(
         "quotaReachedDeveloperNotificationMessage",
         _("Developer quota used up"),
         _("To the developer, when a quota is used up."),
         Category.QUOTA,
-        _("Your quota for {{ product }} is used up"),
+        _(
+            "Your quota for {{ product }}{{#api}}: {{ api }}{{/api}}{{#operation}}: {{ operation }}{{/operation}} "
+            "is used up"
+        ),
         (
             DEAR,
             _(
                 "the quota of your subscription “{{ subscription }}” to {{ product }}, {{ quota }}, is used up. "
                 "Calls are refused{{#resets_on}} until {{ resets_on }}{{/resets_on}}."
             ),
+            QUOTA_OF,
             OPEN_SUBSCRIPTION,
         ),
-        (*_SUBSCRIPTION, "percent", "used", "quota", "resets_on"),
+        (*_SUBSCRIPTION, "api", "operation", "percent", "used", "quota", "resets_on"),
     ),
     MailTemplate(
         "announcementDeveloperNotificationMessage",

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import Role, give
-from analytics.models import FirstCall, QuotaUse
+from analytics.models import FirstCall, InnerQuotaUse, QuotaUse
 from apis.models import API
+from policies.models import ProductPolicy
 from subscriptions import lifecycle
 from subscriptions.models import Subscription
 
@@ -131,6 +132,25 @@ class TestQuotas:
         head, line = table_of(admin.get(QUOTAS, {"format": "csv"}))
         values = dict(zip(head, line, strict=True))
         assert (values["percent"], values["calls_used"], values["calls_quota"]) == ("85.0", "85", "100")
+
+    def test_quota_of_an_operation_has_a_line_of_its_own(self, admin, used, starter, api, operation):
+        row = used("c", 10)
+        starter.apis.add(api)
+        document = """<policies><inbound><quota calls="100" renewal-period="604800"><api name="AzureML Demo API"
+            calls="50"><operation name="Status" calls="20" /></api></quota></inbound></policies>"""
+        ProductPolicy.objects.update_or_create(product=starter, defaults={"document": document})
+        scope = {"product_id": starter.pk, "api_id": api.pk, "operation_id": operation.pk}
+        InnerQuotaUse.objects.create(subscription=row, **scope, period_start=timezone.now(), calls=19)
+        assert "AzureML Demo API: Status" in admin.get(QUOTAS, {"level": "80"}).content.decode()
+        head, *lines = table_of(admin.get(QUOTAS, {"format": "csv"}))
+        values = [dict(zip(head, line, strict=True)) for line in lines]
+        assert [(one["api"], one["operation"], one["percent"], one["calls_quota"]) for one in values] == [
+            ("AzureML Demo API", "Status", "95.0", "20"),
+            ("", "", "10.0", "100"),
+        ]
+        start = admin.get("/admin/").content.decode()
+        assert "Starter: AzureML Demo API: Status" in start
+        assert "95% of 20 calls" in start
 
     def test_start_page_leads_here(self, admin, used):
         used("c", 85)

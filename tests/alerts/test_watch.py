@@ -10,7 +10,7 @@ from alerts import handling, watch
 from alerts.measures import Reading
 from alerts.models import AlertChange, AlertRule
 from analytics.ingest import ingest
-from analytics.models import QuotaUse
+from analytics.models import InnerQuotaUse, QuotaUse
 from apis.models import API
 from events.models import Event
 from notifications import telling
@@ -182,6 +182,24 @@ def test_quota_of_a_product_is_that_of_who_has_used_the_most(make_rule, alice, b
     assert look(61) == "ok", "the period is over"
     data = Event.objects.filter(name="alert.fired").get().data
     assert data["subscription"] == str(rows[bob].pk)
+
+
+def test_quota_of_an_api_in_a_product_fires_too(make_rule, alice):
+    api = API.objects.create(name="echo", display_name="Echo", path="echo", service_url="https://backend.example.org")
+    product = Product.objects.create(name="p", display_name="P", state="published")
+    product.apis.add(api)
+    policy = """<policies><inbound><quota calls="100" renewal-period="3600"><api name="Echo" calls="10" /></quota>
+        </inbound></policies>"""
+    ProductPolicy.objects.create(product=product, document=policy)
+    make_rule(metric="quota", threshold=90)
+    subscription = lifecycle.subscribe(user=alice, product=product, display_name="S")
+    stand = {"subscription": subscription, "product_id": product.pk, "period_start": NOON, "calls": 9}
+    QuotaUse.objects.create(**stand)
+    assert look(1) == "ok"
+    InnerQuotaUse.objects.create(**stand, api_id=api.pk, operation_id=0)
+    assert look(2) == "firing"
+    rule = AlertRule.objects.get()
+    assert (rule.value, rule.worst_subscription) == (90, subscription.pk)
 
 
 def test_each_change_makes_one_mail_for_each_recipient_and_one_webhook_event(make_rule, call, admin_user, settings):

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from analytics import ingest as ingesting
 from analytics import rows
 from analytics.ingest import ingest
-from analytics.models import Call, JournalPart, QuotaUse, SubscriptionQuarter
+from analytics.models import Call, InnerQuotaUse, JournalPart, QuotaUse, SubscriptionQuarter
 from gateway.catalogue.cause import KeyRefused, LimitReached, NotRouted
 from gateway.journal.parts import MAGIC, frame, part_file, parts
 from subscriptions import keys
@@ -149,6 +149,47 @@ def test_the_bytes_of_a_quota_stay_with_its_latest_stand(write, tmp_path):
     assert (QuotaUse.objects.get().calls, QuotaUse.objects.get().bytes) == (2, 700)
 
 
+def inner(number: int, *stands: tuple, **fields):
+    """A call that quotas of APIs and operations have counted: API, operation, start, calls and bytes of each."""
+    return record(number, quota_period_start=0.0, quota_calls=number, inner_quotas=stands, **fields)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_quotas_of_apis_and_operations_stand_where_they_stood_last(write, tmp_path, order):
+    stands = [
+        ((1, 0, 0.0, 99, 5), (1, 2, 0.0, 9, 5)),
+        ((1, 0, 3600.0, 1, 0),),
+        ((1, 0, 3600.0, 2, 700), (1, 2, 0.0, 10, 5)),
+    ]
+    for index in order:
+        write(inner(index, *stands[index]))
+        ingest(tmp_path)
+    uses = InnerQuotaUse.objects.order_by("operation_id")
+    assert list(uses.values_list("subscription", "product_id", "api_id", "operation_id", "calls", "bytes")) == [
+        (MINE, 3, 1, 0, 2, 700),
+        (MINE, 3, 1, 2, 10, 5),
+    ]
+    assert uses[0].period_start == datetime(1970, 1, 1, 1, tzinfo=UTC)
+
+
+def test_a_batch_keeps_the_greatest_stand_of_each_quota_and_subscription(write, tmp_path):
+    theirs = {"subscription": THEIRS.bytes}
+    write(
+        *(inner(number, (1, 0, 0.0, number, 0)) for number in (3, 1, 2)),
+        inner(4, (1, 0, 0.0, 7, 0), **theirs),
+        record(5),
+    )
+    assert ingest(tmp_path, batches=1) == 5
+    assert dict(InnerQuotaUse.objects.values_list("subscription", "calls")) == {MINE: 3, THEIRS: 7}
+
+
+def test_a_quota_that_no_database_can_hold_costs_its_record_only(write, tmp_path):
+    write(record(1), inner(2, (2**64 - 1, 0, 0.0, 1, 0)), record(3))
+    ingest(tmp_path)
+    assert numbers() == [1, 3]
+    assert JournalPart.objects.get().problems == 1
+
+
 class Crash(Exception):
     """The worker's sudden end."""
 
@@ -157,6 +198,7 @@ STEPS = {
     "before the offset moves": (ingesting, "advance"),
     "before the sums": (rows, "add_quarters"),
     "before the quotas": (rows, "raise_quotas"),
+    "before the quotas of APIs": (rows, "raise_inner_quotas"),
     "before the rows": (rows, "insert_calls"),
 }
 
@@ -172,12 +214,13 @@ def test_a_crash_between_any_two_statements_neither_loses_nor_doubles(
         raise Crash
 
     step = getattr(module, name)
-    write(record(1, quota_period_start=0.0, quota_calls=1), record(2))
+    write(inner(1, (1, 0, 0.0, 1, 0)), record(2))
     with monkeypatch.context() as patch:
         patch.setattr(module, name, crash)
         with pytest.raises(Crash):
             ingest(tmp_path)
     assert not SubscriptionQuarter.objects.exists()
+    assert not InnerQuotaUse.objects.exists()
     assert ingest(tmp_path) == 2
     assert numbers() == [1, 2]
     assert SubscriptionQuarter.objects.get().calls == 2

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from analytics.limits import standing_of
-from analytics.models import JournalPart, QuotaUse
+from analytics.models import InnerQuotaUse, JournalPart, QuotaUse
 from apis.models import API, Operation
 from policies.models import ProductPolicy
 from subscriptions import lifecycle
@@ -22,6 +22,9 @@ POLICY = """<policies><inbound><rate-limit calls="5" renewal-period="60" />
 BANDWIDTH = '<policies><inbound><quota bandwidth="40" renewal-period="3600" /></inbound></policies>'
 INNER = """<policies><inbound><rate-limit calls="9" renewal-period="60"><api name="Echo"><operation name="Say"
 /></api></rate-limit></inbound></policies>"""
+
+INNER_QUOTA = """<policies><inbound><quota calls="100" renewal-period="3600"><api name="Echo" calls="40"><operation
+name="Say" calls="20" renewal-period="600" /></api></quota></inbound></policies>"""
 
 
 @pytest.fixture
@@ -218,6 +221,22 @@ def test_rates_and_limits_of_apis_are_told_without_numbers(mine, product):
         (4, api.pk, None, None),
         (2, api.pk, api.operations.get().pk, None),
     ]
+
+
+def test_what_is_left_of_quotas_of_an_api_and_an_operation(mine, product):
+    api = API.objects.create(name="echo", display_name="Echo", path="echo", service_url="https://backend.example.org")
+    say = Operation.objects.create(api=api, name="say", display_name="Say", method="GET", url_template="/say")
+    product.apis.add(api)
+    has_policy(product, INNER_QUOTA)
+    started = {"subscription": mine, "product_id": product.pk, "period_start": NOW - timedelta(minutes=10)}
+    InnerQuotaUse.objects.create(**started, api_id=api.pk, operation_id=0, calls=30)
+    InnerQuotaUse.objects.create(**started, api_id=api.pk, operation_id=say.pk, calls=7)
+    found = standing_of([mine], NOW)[mine.pk].limits
+    assert [(one.limit, one.api_id, one.operation_id, one.left, one.resets_at) for one in found] == [
+        (100, None, None, 100, None),
+        (40, api.pk, None, 10, NOW + timedelta(minutes=50)),
+        (20, api.pk, say.pk, 20, None),
+    ], "the period of ten minutes is over"
 
 
 def test_it_says_how_old_it_is(mine, product):

@@ -7,7 +7,8 @@ import pytest
 from django.db import connection
 
 from analytics import quota_watch
-from analytics.models import QuotaUse, QuotaWarning
+from analytics.models import InnerQuotaUse, QuotaUse, QuotaWarning
+from apis.models import API, Operation
 from events.models import Event
 from policies.models import ProductPolicy
 from subscriptions import lifecycle
@@ -16,6 +17,9 @@ from subscriptions.models import Product, Subscription
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 HOUR = '<policies><inbound><quota {} renewal-period="3600" /></inbound></policies>'
+
+INNER = """<policies><inbound><quota calls="100" renewal-period="3600"><api name="Echo" calls="50"><operation name="Say"
+calls="10" /></api></quota></inbound></policies>"""
 
 
 @pytest.fixture
@@ -80,6 +84,31 @@ def test_bytes_count_like_calls(make_subscription):
     use(subscription, calls=1, kilobytes=40)
     assert told() == ["quota.approaching"]
     assert Event.objects.get().data["unit"] == "kilobytes"
+
+
+def test_quotas_of_an_api_and_an_operation_are_told_of_by_themselves(make_subscription):
+    api = API.objects.create(name="echo", display_name="Echo", path="echo", service_url="https://backend.example.org")
+    say = Operation.objects.create(api=api, name="say", display_name="Say", method="GET", url_template="/say")
+    subscription = make_subscription()
+    subscription.product.apis.add(api)
+    ProductPolicy.objects.update(document=INNER)
+    use(subscription, 80)
+    scope = {"subscription": subscription, "product_id": subscription.product_id, "api_id": api.pk, "calls": 10}
+    InnerQuotaUse.objects.create(**scope, operation_id=0, period_start=NOW - timedelta(minutes=5))
+    InnerQuotaUse.objects.create(**scope, operation_id=say.pk, period_start=NOW - timedelta(minutes=50))
+    assert sorted(told()) == ["quota.approaching", "quota.reached"]
+    assert told() == []
+    data = Event.objects.get(name="quota.reached").data
+    assert (data["api"], data["operation"], data["used"], data["quota"]) == (api.pk, say.pk, 10, 10)
+    assert data["resets_at"] == (NOW + timedelta(minutes=10)).isoformat()
+    whole = Event.objects.get(name="quota.approaching").data
+    assert "api" not in whole
+    assert (whole["used"], whole["quota"]) == (80, 100)
+    InnerQuotaUse.objects.filter(operation_id=0).update(calls=40)
+    assert told() == ["quota.approaching"]
+    InnerQuotaUse.objects.filter(operation_id=0).update(period_start=NOW + timedelta(hours=1))
+    assert told(NOW + timedelta(hours=1, minutes=1)) == ["quota.approaching"], "a new period of the API's alone"
+    assert QuotaWarning.objects.count() == 3
 
 
 def test_suspended_subscription_is_not_told_of(make_subscription, admin_user):

@@ -6,13 +6,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analytics import quotas
-from analytics.models import QuotaUse
+from analytics.models import InnerQuotaUse, QuotaUse
+from apis.models import API, Operation
 from policies.models import ProductPolicy
 from subscriptions.models import Product, Subscription
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 QUOTA = "<policies><inbound><quota {} /></inbound></policies>"
+INNER = QUOTA.format('calls="100" renewal-period="3600"').replace(
+    "/>",
+    '><api name="Echo" calls="40"><operation name="Say" bandwidth="10" renewal-period="600" /></api></quota>',
+    1,
+)
 DOCUMENTS = {
     "calls": QUOTA.format('calls="200" renewal-period="3600"'),
     "kilobytes": QUOTA.format('bandwidth="50" renewal-period="3600"'),
@@ -38,9 +44,12 @@ def subscribe(product, calls=0, size=0, minutes_ago=5, **fields) -> Subscription
     return row
 
 
-def found(**conditions) -> list[quotas.Stand]:
-    rows = quotas.with_percent(quotas.quotas(), NOW).filter(**conditions).order_by("-percent", "pk")
-    return list(quotas.stands(rows, NOW))
+def found(least: float = 0.0, **conditions) -> list[quotas.Stand]:
+    rules = quotas.rules()
+    uses = quotas.uses(rules, Subscription.objects.filter(**conditions), NOW, least=least)
+    stands = list(quotas.stands(uses[:1000], rules, NOW))
+    assert len(stands) == uses.count()
+    return stands
 
 
 @pytest.mark.parametrize(
@@ -59,7 +68,7 @@ def found(**conditions) -> list[quotas.Stand]:
 def test_percent_and_what_is_left(products, name, calls, size, minutes_ago, percent, left):
     subscribe(products[name], calls, size, minutes_ago)
     [stand] = found()
-    assert stand.percent == pytest.approx(percent)
+    assert stand.use.percent == pytest.approx(percent)
     assert tuple(part and part.left for part in (stand.calls, stand.kilobytes)) == left
 
 
@@ -73,7 +82,7 @@ def test_when_it_is_full_again(products):
 def test_who_has_not_called_has_all_of_it(products):
     row = Subscription.objects.create(display_name="S", product=products["both"])
     [stand] = found()
-    assert (stand.subscription, stand.percent, stand.calls.left, stand.kilobytes.left) == (row, 0, 100, 10)
+    assert (stand.subscription, stand.use.percent, stand.calls.left, stand.kilobytes.left) == (row, 0, 100, 10)
 
 
 def test_only_active_subscriptions_to_products_with_a_quota_are_there(products):
@@ -93,8 +102,63 @@ def test_sorted_by_percent_over_all_products(products):
             calls = draw.randrange(2 * limit)
             made[subscribe(products[name], calls).pk] = 100 * calls / limit
     stands = found()
-    assert {stand.subscription.pk: pytest.approx(stand.percent) for stand in stands} == made
-    assert [stand.percent for stand in stands] == sorted(made.values(), reverse=True)
+    assert {stand.subscription.pk: pytest.approx(stand.use.percent) for stand in stands} == made
+    assert [stand.use.percent for stand in stands] == sorted(made.values(), reverse=True)
+
+
+@pytest.fixture
+def parts(products):
+    """Echo, and Say in it, with quotas of their own in that of the product "inner"."""
+    api = API.objects.create(name="echo", display_name="Echo", path="echo", service_url="https://backend.example.org")
+    say = Operation.objects.create(api=api, name="say", display_name="Say", method="GET", url_template="/say")
+    product = Product.objects.create(name="inner", display_name="inner", state="published")
+    product.apis.add(api)
+    ProductPolicy.objects.create(product=product, document=INNER)
+    return product, api, say
+
+
+def use_part(row, parts, calls=0, size=0, *, of_operation=False, minutes_ago=5) -> None:
+    product, api, say = parts
+    start = NOW - timedelta(minutes=minutes_ago)
+    scope = {"product_id": product.pk, "api_id": api.pk, "operation_id": say.pk if of_operation else 0}
+    InnerQuotaUse.objects.create(subscription=row, period_start=start, calls=calls, bytes=size, **scope)
+
+
+def test_quotas_of_apis_and_operations_are_listed_among_the_others(products, parts):
+    other = subscribe(products["calls"], 100)
+    row = subscribe(parts[0], 60)
+    use_part(row, parts, 30)
+    use_part(row, parts, size=9 * 1024, of_operation=True)
+    assert [(one.subscription, one.of, round(one.use.percent), one.fullest.left) for one in found()] == [
+        (row, "inner: Echo: Say", 90, 1),
+        (row, "inner: Echo", 75, 10),
+        (row, "inner", 60, 40),
+        (other, "calls", 50, 100),
+    ]
+    assert [one.of for one in found(least=75)] == ["inner: Echo: Say", "inner: Echo"]
+    assert [one.of for one in found(product=products["calls"])] == ["calls"]
+
+
+@pytest.mark.parametrize(("minutes_ago", "shown"), [(9, True), (10, False)])
+def test_a_part_s_own_period_counts(parts, minutes_ago, shown):
+    row = subscribe(parts[0])
+    use_part(row, parts, size=1024, of_operation=True, minutes_ago=minutes_ago)
+    assert ("inner: Echo: Say" in [one.of for one in found()]) is shown
+
+
+def test_a_quota_that_was_taken_away_is_not_listed(parts):
+    row = subscribe(parts[0])
+    use_part(row, parts, 30)
+    ProductPolicy.objects.filter(product=parts[0]).update(document=DOCUMENTS["calls"])
+    assert [one.of for one in found()] == ["inner"]
+
+
+def test_the_count_of_another_product_says_nothing(products):
+    row = subscribe(products["calls"], 100)
+    Subscription.objects.filter(pk=row.pk).update(product=products["both"])
+    [stand] = found()
+    assert (stand.use.percent, stand.calls.left) == (0, 100)
+    assert found(least=1) == []
 
 
 def test_nothing_is_listed_where_there_is_no_quota(db):

@@ -1,9 +1,12 @@
 """Who is told of accounts, teams and quotas, and in which language."""
 
+from email import message_from_bytes, policy
+
 import pytest
 
 from accounts import teams
 from accounts.models import Team, TeamMembership, TeamRole
+from apis.models import API, Operation
 from events import names
 from events.models import Event
 from events.recording import record
@@ -78,6 +81,23 @@ def test_quota_is_told_to_publisher_and_developer(alice, starter, new_mails):
         ([ADMINISTRATOR], "Alice has used 80 % of the quota for Starter"),
         (["alice@example.org"], "80 % of your quota for Starter are used"),
     ]
+
+
+def test_quota_of_an_operation_is_told_with_its_name(alice, starter, new_mails):
+    api = API.objects.create(name="echo", display_name="Echo", path="echo", service_url="https://backend.example.org")
+    say = Operation.objects.create(api=api, name="say", display_name="Say", method="GET", url_template="/say")
+    subscription = lifecycle.create(display_name="Mine", by=None, owner=alice, product=starter)
+    new_mails()
+    fields = {"subscription": subscription, "api": api, "operation": say, "used": 10, "quota": 10, "unit": "calls"}
+    record(names.QUOTA_REACHED, percent=100, **fields)
+    assert new_mails() == [
+        ([ADMINISTRATOR], "Alice has used 100 % of the quota for Starter: Echo: Say"),
+        (["alice@example.org"], "Your quota for Starter: Echo: Say is used up"),
+    ]
+    for mail in OutboxMail.objects.order_by("-pk")[:2]:
+        message = message_from_bytes(bytes(mail.message), policy=policy.default)
+        text = " ".join(message.get_body(("plain",)).get_content().split())
+        assert "It is the quota for Echo: Say, which counts beside that of the whole product." in text
 
 
 def test_own_text_in_the_receivers_language_counts_before_one_for_all(alice, bob, starter, new_mails):

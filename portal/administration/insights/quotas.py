@@ -1,4 +1,4 @@
-"""Each subscription with a quota: how much of it is used and left, and when it is full again."""
+"""Each quota of each subscription: how much of it is used and left, and when it is full again."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from analytics import quotas as usage
 from analytics.export import Column, Format, Kind, Table, download
 from portal.administration.insights.page import context_of, insights_page, number_in, page_of
 from portal.units import PERCENT
-from subscriptions.models import Product
+from subscriptions.models import Product, Subscription
 
 # At least so many percent are used.
 LEVELS = {
@@ -30,6 +30,8 @@ COLUMNS = (
     Column("subscription"),
     Column("owner"),
     Column("product"),
+    Column("api"),
+    Column("operation"),
     Column("percent", Kind.REAL),
     Column("calls_used", Kind.INTEGER),
     Column("calls_quota", Kind.INTEGER),
@@ -43,21 +45,19 @@ COLUMNS = (
 @insights_page("subscriptions.view_subscription", "analytics.view_call")
 def quotas(request: HttpRequest) -> HttpResponseBase:
     now = timezone.now()
-    found = usage.quotas()
-    products = {row.pk: row.display_name for row in Product.objects.filter(pk__in=found)}
+    found = usage.rules()
+    products = dict(Product.objects.filter(pk__in=[pk for pk, _, _ in found]).values_list("pk", "display_name"))
     level, product = number_in(request, "level", LEVELS, 0), number_in(request, "product", products, 0)
     text = request.GET.get("q", "").replace("\0", "")[:LONGEST_SEARCH]
-    rows = usage.with_percent({product: found[product]} if product else found, now).select_related(
-        "owner", "team", "product"
-    )
-    rows = _searched(rows.filter(percent__gte=level) if level else rows, text).order_by("-percent", "pk")
+    subscriptions = _searched(Subscription.objects.filter(**{"product": product} if product else {}), text)
+    uses = usage.uses(found, subscriptions, now, least=level)
     if request.GET.get("format") in Format:
-        stands = usage.stands(rows[:MOST_EXPORTED], now)
+        stands = usage.stands(uses[:MOST_EXPORTED], found, now)
         table = Table(
-            "quotas", COLUMNS, map(_exported, stands), MOST_EXPORTED if rows.count() > MOST_EXPORTED else None
+            "quotas", COLUMNS, map(_exported, stands), MOST_EXPORTED if uses.count() > MOST_EXPORTED else None
         )
         return download(table, Format(request.GET["format"]))
-    page = page_of(request, rows)
+    page = page_of(request, uses)
     kept = {"level": str(level), "product": str(product or ""), "q": text}
     context = context_of(request, _("Quotas"), kept) | {
         "levels": LEVELS.items(),
@@ -66,13 +66,13 @@ def quotas(request: HttpRequest) -> HttpResponseBase:
         "product": product,
         "q": text,
         "page": page,
-        "stands": [_shown(stand) for stand in usage.stands(list(page.object_list), now)],
+        "stands": list(map(_shown, usage.stands(page.object_list, found, now))),
         "has_quotas": bool(found),
     }
     return render(request, "admin/insights/quotas.html", context)
 
 
-def _searched(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+def _searched(rows: QuerySet[Subscription], text: str) -> QuerySet[Subscription]:
     if not text:
         return rows
     return rows.filter(
@@ -86,9 +86,9 @@ def _shown(stand: usage.Stand) -> dict[str, Any]:
     return {
         "stand": stand,
         "subscription": stand.subscription,
-        "percent": PERCENT.short(stand.percent),
+        "percent": PERCENT.short(stand.use.percent),
         "mark": mark,
-        "width": min(round(stand.percent), 100),
+        "width": min(round(stand.use.percent), 100),
     }
 
 
@@ -99,7 +99,9 @@ def _exported(stand: usage.Stand) -> list[Any]:
         row.display_name,
         row.owner_name,
         row.scope_name,
-        stand.percent,
+        stand.api,
+        stand.operation,
+        stand.use.percent,
         calls.used if calls is not None else None,
         calls.limit if calls is not None else None,
         kilobytes.used if kilobytes is not None else None,

@@ -15,9 +15,9 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from alerts.models import AlertRule
+from analytics import quotas
 from analytics.feeds.progress import all_feeds
 from analytics.lag import LATE_SECONDS, ingest_lag
-from analytics.quota_watch import APPROACHING, Stand, nearly_used
 from backends.certificates import facts
 from backends.credentials import credentials_of
 from backends.models import Backend
@@ -231,23 +231,26 @@ def _ending_subscriptions(may: MayDo, now: datetime) -> Iterator[Item]:
 
 def _quotas(may: MayDo, now: datetime) -> Iterator[Item]:
     """Subscriptions whose calls are refused soon, or are already."""
-    used = dict(nearly_used(now, most=SHOWN_ROWS))
-    live = Subscription.objects.filter(pk__in=used, state=Subscription.State.ACTIVE)
-    named = live.select_related("owner", "team", "product", "api").in_bulk()
+    found = quotas.rules()
+    fullest = quotas.uses(found, Subscription.objects.all(), now, least=quotas.NEARLY)[:SHOWN_ROWS]
     rows = [
-        Row(named[pk].display_name, _page_of(named[pk]), [_owner(named[pk]), named[pk].scope_name, _how_much(stand)])
-        for pk, stand in used.items()
-        if pk in named
+        Row(
+            one.subscription.display_name,
+            _page_of(one.subscription),
+            [_owner(one.subscription), one.of, _how_much(one)],
+        )
+        for one in quotas.stands(fullest, found, now)
     ]
     if rows:
         advice = _("Past that their calls are refused.")
-        url = f"{reverse('insights:quotas')}?level={APPROACHING}"
+        url = f"{reverse('insights:quotas')}?level={quotas.NEARLY:.0f}"
         yield Item("data_usage", _("Quotas that are nearly used"), "warn", url, advice, rows)
 
 
-def _how_much(stand: Stand) -> str:
-    text = _("%(percent)s%% of %(quota)s calls") if stand.unit == "calls" else _("%(percent)s%% of %(quota)s KB")
-    return text % {"percent": stand.percent, "quota": number_format(stand.quota, force_grouping=True)}
+def _how_much(stand: quotas.Stand) -> str:
+    part = stand.fullest
+    text = _("%(percent)s%% of %(quota)s calls") if part.unit == "calls" else _("%(percent)s%% of %(quota)s KB")
+    return text % {"percent": part.percent, "quota": number_format(part.limit, force_grouping=True)}
 
 
 def _ending_keys(may: MayDo, now: datetime) -> Iterator[Item]:
