@@ -66,7 +66,8 @@ def step(
     asks_for_change = found is (Verdict.GOOD if standing.fires else Verdict.BAD)
     if not asks_for_change:
         return Standing(standing.fires)
-    saw_it = last is not None and now - last <= gap
+    # A look that is still to come was made by a clock that has gone back since.
+    saw_it = last is not None and timedelta() <= now - last <= gap
     since = standing.holds_since if saw_it and standing.holds_since is not None else now
     if now - since >= (limits.clear_after if standing.fires else limits.fire_after):
         return Standing(not standing.fires)

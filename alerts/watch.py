@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from alerts.conditions import Standing, Verdict, step, verdict
+from alerts.conditions import LONGEST_GAP, Standing, Verdict, step, verdict
 from alerts.measures import Reading, read
 from alerts.models import AlertChange, AlertRule, Unknown
 from events import names
@@ -35,7 +35,7 @@ def note(pk: int, reading: Reading, now: datetime) -> bool:
     """Write what a look at a rule has found, unless a later look was faster; returns whether its state changed."""
     with transaction.atomic():
         rule = AlertRule.objects.select_for_update().filter(pk=pk, is_enabled=True).first()
-        if rule is None or (rule.checked_at is not None and rule.checked_at >= now):
+        if rule is None or _was_faster(rule.checked_at, now):
             return False
         standing = Standing(rule.state == State.FIRING, rule.holds_since)
         after = step(rule.limits, standing, _verdict(rule, reading), now, last=rule.checked_at)
@@ -52,6 +52,11 @@ def note(pk: int, reading: Reading, now: datetime) -> bool:
             ]
         )  # fmt: skip
     return after.fires != standing.fires
+
+
+def _was_faster(look: datetime | None, now: datetime) -> bool:
+    """Whether that look came after this one began. From much later it is only where the clock has gone back."""
+    return look is not None and now <= look <= now + LONGEST_GAP
 
 
 def _verdict(rule: AlertRule, reading: Reading) -> Verdict:

@@ -62,6 +62,13 @@ def test_calls_leave_the_window_and_the_alert_is_over(make_rule, call):
     assert events() == ["alert.fired", "alert.resolved"]
 
 
+def test_a_clock_that_has_gone_back_does_not_keep_rules_from_being_looked_at(make_rule, call):
+    make_rule(fire_after_minutes=2)
+    assert look(24 * 60) == "ok"
+    call(1, 500, count=5)
+    assert [look(minute) for minute in (2, 3, 4)] == ["ok", "ok", "firing"]
+
+
 def test_one_failure_of_few_calls_alarms_nobody(make_rule, call):
     make_rule()
     call(1, 500, count=4)
