@@ -18,6 +18,10 @@ from portal.worker_log import OnceAMinute
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
+WATCH_SECONDS = 1.0
+# Of a smaller step the beat rests as long as it is.
+CLOCK_STEP_SECONDS = 10.0
+
 logger = logging.getLogger(__name__)
 
 file_queue.install()
@@ -47,16 +51,32 @@ def log_as_django_does(loglevel: int, **_: object) -> None:
 
 @worker_ready.connect
 def end_with_beat(sender: Any, **_: object) -> None:
-    """A worker whose beat has died would sit idle for ever; ended, it is started again."""
+    """A worker whose beat has died, or waits for the clock, would sit idle; ended, it is started again."""
     beat = sender.controller.beat
     if beat is not None:
         Thread(target=_end_after, args=(beat,), name="beat watch", daemon=True).start()
 
 
 def _end_after(beat: Any) -> None:
-    beat.join()
+    why = _end_of(beat)
     # A signal that ends both may reach the beat first.
     time.sleep(1)
     if state.should_stop is None and state.should_terminate is None:
-        logger.error("The beat has died; the worker ends so that both are started again")
+        logger.error("%s; the worker ends so that both are started again", why)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end_of(beat: Any) -> str:
+    """Wait until the beat is of no use, and say why: after a step back of the clock it rests for as long."""
+    ahead = _clock_ahead_seconds()
+    while beat.is_alive():
+        time.sleep(WATCH_SECONDS)
+        before, ahead = ahead, _clock_ahead_seconds()
+        if before - ahead > CLOCK_STEP_SECONDS:
+            return f"The clock has gone back by {before - ahead:.0f} seconds"
+    return "The beat has died"
+
+
+def _clock_ahead_seconds() -> float:
+    """Of the time since the machine was started, which nobody sets."""
+    return time.time() - time.monotonic()

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -31,6 +33,35 @@ def environment(tmp_path_factory) -> dict[str, str]:
     }
     run(environment, "manage.py", "migrate", "--verbosity", "0")
     return environment
+
+
+# Read as Python starts: the clock goes back by so many seconds as the file says.
+CLOCK = """
+import os
+import time
+
+now = time.time
+
+
+def shown():
+    try:
+        with open(os.environ["CLOCK_GOES_BACK"]) as seconds:
+            return now() - float(seconds.read())
+    except FileNotFoundError:
+        return now()
+
+
+time.time = shown
+"""
+
+
+@pytest.fixture
+def clock(environment, tmp_path) -> Iterator[Path]:
+    """The worker's clock goes back by what is written into it."""
+    (tmp_path / "sitecustomize.py").write_text(CLOCK)
+    seconds = tmp_path / "seconds"
+    with patch.dict(environment, {"PYTHONPATH": str(tmp_path), "CLOCK_GOES_BACK": str(seconds)}):
+        yield seconds
 
 
 @pytest.fixture
@@ -83,12 +114,25 @@ def test_the_worker_delivers_mail_and_counts_calls(environment, worker):
     assert "ERROR" not in log
 
 
-def test_a_worker_whose_beat_dies_ends_and_says_why(environment, worker):
-    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
-    until(lambda: worker.poll() is None and children.read_text().split())
+def until_ready(environment: dict[str, str]) -> None:
     time_to_be_ready = Path(environment["DATA_DIR"]) / "locks" / "mail"
     time_to_be_ready.unlink(missing_ok=True)
     until(time_to_be_ready.exists)
+
+
+def test_a_worker_whose_clock_goes_back_ends_and_says_why(environment, clock, worker):
+    until_ready(environment)
+    moved = clock.with_suffix(".new")
+    moved.write_text("3600")
+    moved.replace(clock)
+    until(lambda: worker.poll() is not None)
+    assert "The clock has gone back by 3600 seconds" in (Path(environment["DATA_DIR"]) / "worker.log").read_text()
+
+
+def test_a_worker_whose_beat_dies_ends_and_says_why(environment, worker):
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    until(lambda: worker.poll() is None and children.read_text().split())
+    until_ready(environment)
     os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
     until(lambda: worker.poll() is not None)
     assert "The beat has died" in (Path(environment["DATA_DIR"]) / "worker.log").read_text()
