@@ -421,9 +421,28 @@ def test_who_may_see_calls_only_sees_no_people(called, service, alice, signed_in
         answer = browser.get(reverse(f"usage:{page}"), WEEK)
         assert answer.status_code == 200
         assert "Secret name" not in answer.text
-    for name in ("user", "subscription"):
+    for name, label in (("user", "User"), ("subscription", "Subscription")):
         assert browser.get(reverse("usage:table", args=[name])).status_code == 404
-        assert "Only calls of" not in browser.get(reverse("usage:overview"), {name: str(subscription.pk)}).text
+        told = browser.get(reverse("usage:overview"), {name: str(subscription.pk)}).text
+        assert "Only calls of" not in told
+        assert f"{label}: you may not choose one. You see all." in told
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        pytest.param({"user": "alice"}, "User: “alice” is no number of one. You see all.", id="no number"),
+        pytest.param({"country": "DE"}, "Country: only single calls can be narrowed to one.", id="country"),
+        pytest.param({"code": "500"}, "Response code: only single calls can be narrowed to one.", id="code"),
+        pytest.param({"period": "year"}, "There is no period “year”.", id="period"),
+    ],
+)
+def test_what_of_an_address_cannot_be_used_is_told_and_no_file_is_made_without_it(called, publisher, parameters, told):
+    called(*random_calls(20))
+    for url in (reverse("usage:overview"), reverse("usage:table", args=["api"])):
+        answer = publisher.get(url, parameters | {"format": "csv"})
+        assert answer.status_code == 200
+        assert told in answer.text
 
 
 def test_who_called_is_a_page_too_where_no_script_runs(called, page):

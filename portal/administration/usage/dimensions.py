@@ -88,7 +88,7 @@ def _codes(keys: Collection[int]) -> dict[int, Name]:
     return {key: Name(str(key), responses.get(int(key), "")) for key in keys}
 
 
-_ALL = (
+ALL = (
     Dimension("api", "api_id", _("API"), _("APIs"), _("No API"), "apis.view_api", _apis),
     Dimension(
         name="operation",
@@ -125,4 +125,4 @@ _ALL = (
 
 def allowed(request: HttpRequest) -> dict[str, Dimension]:
     """Those that the viewer may look at, by name."""
-    return {one.name: one for one in _ALL if request.user.has_perm(one.permission)}
+    return {one.name: one for one in ALL if request.user.has_perm(one.permission)}

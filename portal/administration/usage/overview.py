@@ -19,7 +19,7 @@ from analytics.charts.usage import (
     means_chart,
     percentiles_chart,
 )
-from analytics.export import Format, download
+from analytics.export import download
 from analytics.reports.breakdown import Line
 from analytics.reports.totals import SHARES, Total, by_bucket, latencies, percentiles, totals
 from portal.administration.usage.changes import Good, change
@@ -33,8 +33,8 @@ from portal.units import COUNT
 def overview(request: HttpRequest, asked: Asked) -> HttpResponseBase:
     buckets = asked.choice.buckets
     sums, times = by_bucket(asked.selection, buckets), latencies(asked.selection, buckets)
-    if request.GET.get("format") in Format:
-        return download(over_time(asked.choice, sums, times), Format(request.GET["format"]))
+    if (format := asked.file_format(request)) is not None:
+        return download(over_time(asked.choice, sums, times), format)
     now = Period(_sum(sums), _percentiles(times))
     before = _before(asked)
     context = context_of(request, asked, _("Usage")) | {

@@ -50,6 +50,13 @@ class Asked:
     def query(self) -> dict[str, str]:
         return self.choice.query | self.filters.query
 
+    def file_format(self, request: HttpRequest) -> Format | None:
+        """None for a page, which tells what of its address could not be used; a file could not."""
+        wanted = request.GET.get("format", "")
+        if wanted not in Format or self.choice.problems or self.filters.problems:
+            return None
+        return Format(wanted)
+
     def overview(self, **chosen: str) -> str:
         return f"{reverse('usage:overview')}?{urlencode(self.query | chosen)}"
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from analytics.charts.sparkline import sparkline
-from analytics.export import Format, download
+from analytics.export import download
 from analytics.period_words import latest_in_words
 from analytics.reports.breakdown import Groups, breakdown, calls
 from analytics.reports.codes import LATEST, by_code
@@ -42,12 +42,12 @@ def table(request: HttpRequest, asked: Asked, *, name: str) -> HttpResponseBase:
     groups, before, since = _groups(asked, dimension)
     found = rows(groups, before)
     found = ordered(found, order, lambda: dimension.names([row.key for row in found]))
-    if request.GET.get("format") in Format:
+    if (format := asked.file_format(request)) is not None:
         begin = (since or asked.choice.span.start).astimezone(asked.choice.zone)
         names = dimension.names([row.key for row in found])
         file_name = f"usage-by-{name}-from-{begin:%Y-%m-%d}{f'{begin:-%H%M%S}' if since else ''}"
         file = exported(file_name, dimension, found, names)
-        return download(file, Format(request.GET["format"]))
+        return download(file, format)
     page = Paginator(found, ROWS).get_page(request.GET.get("page"))
     shown = list(page.object_list)
     sparklines = _sparklines(asked, dimension, [row.key for row in shown])
