@@ -15,10 +15,11 @@ from gateway.http.masking import MASK, Pairs
 
 FULL, TRUNCATED, NONE = "full", "truncated", "none"
 # Of the person's last calls some may still be in a journal.
-_CALLS_MAY_COME = timedelta(days=2)
+CALLS_MAY_COME = timedelta(days=2)
 _ERASED: dict[str, Any] = {"user_id": None, "caller_address": "", "country": "", "request_headers": None}
 _HOLDS_ADDRESSES = re.compile(
-    rb"\Aforwarded\Z|forwarded-for|(?:\A|[-_])(?:ip|addr(?:ess)?)(?:\Z|[-_])|clientip|socketip"
+    rb"\A(?:x-)?forwarded\Z|(?:forwarded|proxied)-for|(?:\A|[-_])(?:ip(?:v[46])?|addr(?:ess)?)(?:\Z|[-_])"
+    rb"|clientip|socketip"
 )
 
 
@@ -48,12 +49,14 @@ def erase_user(user_id: int) -> int:
     return Call.objects.filter(user_id=user_id).update(**_ERASED)
 
 
-def erase_closed_accounts(now: datetime) -> int:
-    """Erase those whose account was closed in the last days. Reads all calls, if there are any of these."""
-    closed = UserStateChange.objects.filter(
-        state=User.State.DELETED, user__state=User.State.DELETED, at__gte=now - _CALLS_MAY_COME
-    )
-    users = list(closed.values_list("user_id", flat=True).distinct().order_by())
-    if not users:
+def erase_closed_accounts(last: datetime | None) -> int:
+    """Erase those whose account was closed up to some days before the last time; all of them, if there was none.
+
+    Reads all calls, if there are any such accounts.
+    """
+    closed = UserStateChange.objects.filter(state=User.State.DELETED, user__state=User.State.DELETED)
+    if last is not None:
+        closed = closed.filter(at__gte=last - CALLS_MAY_COME)
+    if not closed.exists():
         return 0
-    return Call.objects.filter(user_id__in=users).update(**_ERASED)
+    return Call.objects.filter(user_id__in=closed.order_by().values("user_id")).update(**_ERASED)

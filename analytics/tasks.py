@@ -11,6 +11,7 @@ from django.utils import timezone
 from analytics import calls, finished_parts, partitions, privacy, quota_watch, rollups
 from analytics import ingest as journal
 from analytics.feeds import parquet, progress
+from analytics.lag import ingest_lag
 from portal import heartbeat
 from portal.exclusive import only_one
 
@@ -64,7 +65,13 @@ def prune_rollups() -> None:
 
 @shared_task
 def erase_closed() -> None:
-    privacy.erase_closed_accounts(timezone.now())
+    now, last = timezone.now(), heartbeat.last_beat("erase")
+    # The clock may have gone back.
+    privacy.erase_closed_accounts(min(last, now) if last is not None else None)
+    lag = ingest_lag()
+    # As long as calls of before are still to come, it is as if this had not been done.
+    if lag is None or lag.seconds(now) < privacy.CALLS_MAY_COME.total_seconds():
+        heartbeat.beat("erase")
 
 
 @shared_task

@@ -1,14 +1,17 @@
 """How much is kept of callers, and that closed accounts leave no trace in single calls."""
 
+import os
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from accounts import closing
-from analytics import privacy, rollups
+from accounts.models import UserStateChange
+from analytics import privacy, rollups, tasks
 from analytics.ingest import ingest
 from analytics.models import Call, UsageDay
+from portal import heartbeat
 from tests.analytics.conftest import record
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +39,7 @@ def callers() -> list[tuple[int | None, str]]:
 
 
 def test_a_closed_account_leaves_its_calls_also_those_that_come_late(write, tmp_path, alice, bob, admin_user):
-    now = timezone.now() + timedelta(minutes=1)
+    now = timezone.now()
     write(record(1, user=alice.pk), record(2, user=bob.pk))
     ingest(tmp_path)
     closing.close(alice, by=admin_user)
@@ -47,6 +50,26 @@ def test_a_closed_account_leaves_its_calls_also_those_that_come_late(write, tmp_
     assert callers() == [(None, ""), (bob.pk, "127.0.0.1"), (None, "")]
     rollups.settle()
     assert sum(UsageDay.objects.values_list("success", flat=True)) == 3
+
+
+@pytest.mark.parametrize("was_behind", [False, True], ids=["all calls are stored", "calls come days later"])
+def test_an_account_closed_while_the_worker_was_away_for_days_leaves_its_calls(
+    write, tmp_path, settings, alice, admin_user, was_behind
+):
+    settings.DATA_DIR, settings.JOURNAL_DIR = tmp_path / "data", str(tmp_path)
+    tasks.erase_closed()
+    ago = timezone.now() - timedelta(days=5)
+    erased_before = (ago - timedelta(hours=1)).timestamp()
+    os.utime(settings.DATA_DIR / "heartbeat" / "erase", (erased_before, erased_before))
+    closing.close(alice, by=admin_user)
+    UserStateChange.objects.filter(user=alice).update(at=ago)
+    write(record(1, user=alice.pk, at=ago.timestamp()))
+    if was_behind:
+        tasks.erase_closed()
+    ingest(tmp_path)
+    tasks.erase_closed()
+    assert callers() == [(None, "")]
+    assert timezone.now() - heartbeat.last_beat("erase") < timedelta(minutes=5)
 
 
 def test_one_person_can_be_erased(write, tmp_path):
@@ -61,7 +84,10 @@ def test_one_person_can_be_erased(write, tmp_path):
 )
 def test_addresses_in_headers_are_kept_with_those_of_callers_only(write, tmp_path, settings, how, kept):
     settings.CALLER_ADDRESSES = how
-    names = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"true-client-ip", b"x-azure-clientip")
+    names = (
+        *(b"x-forwarded-for", b"forwarded", b"x-real-ip", b"true-client-ip", b"x-azure-clientip"),
+        *(b"x-forwarded", b"x-vercel-proxied-for", b"cf-connecting-ipv6", b"cf-pseudo-ipv4"),
+    )
     headers = (*((name, b"203.0.113.7") for name in names), (b"accept", b"text/html"))
     write(record(1, response_code=400, request_headers=headers))
     ingest(tmp_path)
