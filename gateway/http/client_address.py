@@ -48,4 +48,6 @@ def _address(entry: str) -> str:
     if "%" in entry:
         raise ValueError("an address with a zone")
     found = _WITH_PORT.fullmatch(entry)
-    return str(ipaddress.ip_address((found[1] or found[2]) if found else entry))
+    address = ipaddress.ip_address((found[1] or found[2]) if found else entry)
+    # As a proxy writes it that listens for IPv4 and IPv6 together.
+    return str(getattr(address, "ipv4_mapped", None) or address)

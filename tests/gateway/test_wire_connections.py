@@ -262,6 +262,7 @@ def test_x_forwarded_of_a_trusted_proxy_is_believed(start_gateway, backend):
         pytest.param("10.0.0.1", b"1.1.1.1, 10.0.0.2, \xff", "10.0.0.1", id="no text"),
         pytest.param("::1", b"2001:DB8::1", "2001:db8::1", id="IPv6"),
         pytest.param("::ffff:10.0.0.1", b"1.1.1.1", "1.1.1.1", id="mapped IPv4"),
+        pytest.param("10.0.0.1", b"::FFFF:1.1.1.1, ::ffff:10.0.0.2", "1.1.1.1", id="a chain of mapped IPv4"),
         pytest.param("::1", b"1.1.1.1:4711", "1.1.1.1", id="with a port"),
         pytest.param("::1", b"[2001:db8::1]:4711, 10.0.0.2:1", "2001:db8::1", id="IPv6 with a port"),
         pytest.param("::1", b"[2001:db8::1]", "2001:db8::1", id="IPv6 in brackets"),
