@@ -15,7 +15,8 @@ REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Aus
 
 @cache
 def _known_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    """Without those that each machine understands in its own way, or as none."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 @cache

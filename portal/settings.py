@@ -228,6 +228,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["portal.rest.throttling.ByCaller"],
     "DEFAULT_METADATA_CLASS": None,
+    # Everything is JSON, whatever a query says.
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "portal.rest.errors.answer",
 }
 

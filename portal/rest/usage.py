@@ -31,7 +31,7 @@ DEFAULT_DAYS, MOST_DAYS = 30, 90
 JSON = dict[str, Any]
 
 
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @authentication_classes([])
 @permission_classes([])
 def of_key(request: Request) -> Response:
@@ -47,7 +47,7 @@ def of_key(request: Request) -> Response:
     return _answer(told | days)
 
 
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 def of_person(request: Request) -> Response:
     """Of the subscriptions of who is signed in, those of teams among them."""
     person = cast(User, request.user)

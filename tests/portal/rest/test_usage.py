@@ -135,13 +135,23 @@ def test_an_old_key_tells_as_long_as_it_works(mine, key, alice):
 
 
 @pytest.mark.parametrize(
-    "query", ["?days=0", "?days=91", "?days=x", "?days=", "?days=1e1", "?days=٣", "?timeZone=../etc"]
+    "query",
+    ["?days=0", "?days=91", "?days=x", "?days=", "?days=1e1", "?days=٣", "?timeZone=../etc", "?timeZone=localtime"],
 )
 def test_what_cannot_be_read_is_a_400(key, query):
     answer = ask(key, query)
     assert answer.status_code == 400
     assert answer.json()["statusCode"] == 400
     assert answer.json()["message"].startswith(query[1:].partition("=")[0])
+
+
+def test_a_program_may_ask_for_the_head_alone(mine, key):
+    answer = Client().head("/usage", headers={"Ocp-Apim-Subscription-Key": key})
+    assert (answer.status_code, answer["Content-Type"], answer.content) == (200, "application/json", b"")
+
+
+def test_what_the_query_says_of_formats_changes_nothing(mine, key):
+    assert ask(key, "?format=xml").json()["displayName"] == "Laptop"
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
