@@ -51,6 +51,7 @@ COLUMNS = (
 def export_calls(folder: Path, *, calls_in_a_file: int = CALLS_IN_A_FILE) -> Iterator[Path]:
     """Write what the folder does not have yet, and tell each file when it is there. Raises OSError."""
     folder = folder.resolve()
+    _clear(folder)
     while (some := next_range(parquet_feed(folder), calls_in_a_file)) is not None:
         try:
             for day in some.calls.order_by().values_list(TruncDate("at", tzinfo=UTC), flat=True).distinct():
@@ -59,6 +60,15 @@ def export_calls(folder: Path, *, calls_in_a_file: int = CALLS_IN_A_FILE) -> Ite
             note_failure(some, str(error), timezone.now())
             raise
         note_sent(some)
+
+
+def _clear(folder: Path) -> None:
+    """Delete what a crash has left unfinished. What another process may still be writing is younger."""
+    before = (timezone.now() - timedelta(days=1)).timestamp()
+    for unfinished in folder.glob("date=*/.part-*"):
+        with suppress(FileNotFoundError):
+            if unfinished.stat().st_mtime < before:
+                unfinished.unlink()
 
 
 def _write(folder: Path, some: Range, day: date) -> Path:

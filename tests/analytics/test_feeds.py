@@ -1,7 +1,9 @@
 """Single calls reach other systems: as Parquet files, and as OpenTelemetry log records."""
 
 import gzip
+import os
 import threading
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -133,6 +135,19 @@ def test_a_crash_while_a_file_is_written_leaves_none(called, folder, monkeypatch
             export(folder)
     assert [file for file in folder.rglob("*") if file.is_file()] == []
     export(folder)
+    assert ids(folder) == [1]
+
+
+def test_what_a_crash_has_left_unfinished_goes_after_a_day(called, folder):
+    (day := folder / "date=2026-03-04").mkdir(parents=True)
+    old, young = day / ".part-000000000001-000000000002.parquet.a1", day / ".part-000000000001-000000000002.parquet.b2"
+    for unfinished in (old, young):
+        unfinished.write_bytes(b"PAR1")
+    os.utime(old, (moment := time.time() - 25 * 3600, moment))
+    called(record(1))
+    export(folder)
+    assert not old.exists()
+    assert young.exists()
     assert ids(folder) == [1]
 
 
