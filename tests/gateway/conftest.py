@@ -143,7 +143,8 @@ class Gateway:
         def written() -> str:
             return self.log.read_bytes()[self._log_start :].decode()
 
-        wait_for(lambda: text in written() or self.process.poll() is not None)
+        # Several workers may have to start for it, on a machine that is busy.
+        wait_for(lambda: text in written() or self.process.poll() is not None, seconds=60)
         assert text in written(), self.log.read_text()
         return self
 

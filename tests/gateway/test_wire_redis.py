@@ -104,8 +104,9 @@ def test_just_as_many_of_1000_calls_at_once_pass_as_the_limit_says(start, redis,
 
 
 def test_the_workers_of_a_gateway_count_together(start, redis):
-    found = statuses([start(redis, GATEWAY_WORKERS=3)], 300)
-    assert (found.count(200), found.count(429)) == (LIMIT, 200)
+    found = statuses([start(redis, GATEWAY_WORKERS=4)], 1000)
+    assert (found.count(200), found.count(429)) == (LIMIT, 1000 - LIMIT)
+    assert (redis.counted("rate"), redis.counted("quota")) == (LIMIT, LIMIT)
 
 
 @pytest.mark.parametrize(("key", "refusal"), [(1, 429), (2, 403)], ids=["rate", "quota"])
