@@ -203,6 +203,11 @@ def _class(text: str) -> Q:
     if wanted is None:
         told = gettext("“%(text)s” is none of %(classes)s.")
         raise UnreadableError(told % {"text": shortened(text), "classes": ", ".join(CLASSES)})
+    return in_class(wanted)
+
+
+def in_class(wanted: int) -> Q:
+    """Calls that `call_class` says this of."""
     condition = Q()
     for found, codes in groupby(range(_MAX_CODE + 1), call_class):
         if found == wanted:

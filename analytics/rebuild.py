@@ -1,25 +1,29 @@
-"""Roll-ups made anew from the rows of single calls, for days on which some roll-up tells of fewer calls than these.
+"""Sums made anew from the rows of single calls, where some roll-up of a day tells of fewer calls, or of other classes.
 
-So it is after an upgrade from a version that knew no roll-ups, or fewer of them. Where they tell of
-more they are left: rows of calls go sooner than sums do.
+So it is after an upgrade from a version that knew no roll-ups, or fewer of them, or took calls without
+an answer for successful ones. Where they tell of more calls they are left: rows of calls go sooner than
+sums do.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Max, Min, QuerySet, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet, Subquery, Sum
 
 from analytics import rollups, sums
-from analytics.models import Call, PendingCalls
+from analytics.call_classes import SUCCESS, call_class
+from analytics.call_search import in_class
+from analytics.models import Call, FirstCall, PendingCalls
 from analytics.records import LIMITS, QUARTER_SECONDS
 from analytics.sums import NOBODY, BriefCall, Kind, Sums
 
 CALLS_AT_ONCE = 50_000
 _DAY = timedelta(days=1)
-_CALLS = F("success") + F("blocked") + F("failed") + F("other")
+_CLASSES = ("success", "blocked", "failed", "other")
 
 
 def days_with_calls() -> Iterator[date]:
@@ -47,15 +51,42 @@ def rebuild(day: date) -> int:
         while rollups.settle():
             pass
         calls = Call.objects.filter(at__gte=start, at__lt=start + _DAY)
-        count = calls.count()
+        classes = _classes(calls)
         of_day = [grain.model._default_manager.filter(at__gte=start, at__lt=start + _DAY) for grain in rollups.GRAINS]
-        told = [rows.aggregate(calls=Sum(_CALLS, default=0))["calls"] for rows in of_day]
-        if min(told) == count or max(told) > count:
+        told = [_classes_told(rows) for rows in of_day]
+        if all(one == classes for one in told) or any(sum(one) > sum(classes) for one in told):
             return 0
         for rows in of_day:
             rows.delete()
         rollups.add(_sums(calls))
-    return count
+    return sum(classes)
+
+
+def _classes(calls: QuerySet[Call]) -> list[int]:
+    """How many are SUCCESS, BLOCKED, FAILED and OTHER."""
+    classes = [0] * len(_CLASSES)
+    for code, count in calls.order_by().values_list("response_code").annotate(Count("pk")):
+        classes[call_class(code)] += count
+    return classes
+
+
+def _classes_told(rows: QuerySet[Any]) -> list[int]:
+    told = rows.aggregate(**{name: Sum(name, default=0) for name in _CLASSES})
+    return [told[name] for name in _CLASSES]
+
+
+def correct_first_successes() -> int:
+    """Of subscriptions whose first success is a call that was none; returns of how many. Safe to repeat.
+
+    Calls that came later are kept longer, so the earliest success among the rows is the first one.
+    """
+    of_subscription = Call.objects.filter(subscription_id=OuterRef("pk"))
+    at_the_time, succeeded = of_subscription.filter(at=OuterRef("succeeded_at")), in_class(SUCCESS)
+    first = of_subscription.filter(succeeded).order_by("at").values("at")[:1]
+    with transaction.atomic():
+        _keep_ingest_waiting()
+        wrong = FirstCall.objects.filter(Exists(at_the_time), ~Exists(at_the_time.filter(succeeded)))
+        return wrong.update(succeeded_at=Subquery(first))
 
 
 def _start(day: date) -> datetime:

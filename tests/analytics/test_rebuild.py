@@ -2,14 +2,16 @@
 
 import random
 import uuid
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db.models import F
 
 from analytics import rebuild, rollups
 from analytics.ingest import ingest
-from analytics.models import Call, CallKind, CountryQuarter, PendingCalls, UsageQuarter
+from analytics.models import Call, CallKind, CountryQuarter, FirstCall, PendingCalls, UsageQuarter
 from analytics.rollups import GRAINS
 from tests.analytics.conftest import NOON, record
 
@@ -88,6 +90,37 @@ def test_sums_of_calls_whose_rows_are_gone_stay(called):
     Call.objects.filter(response_code=200).delete()
     assert run().startswith("0 of")
     assert contents() == before
+
+
+def test_calls_without_an_answer_that_were_taken_for_successes_are_none_any_more(called):
+    before = contents()
+    for grain in GRAINS:
+        grain.model.objects.update(success=F("success") + F("other"), other=0)
+    assert run() == "5 of 5 days were made anew."
+    assert contents() == before
+
+
+def test_the_first_success_is_no_call_without_an_answer(write, tmp_path):
+    late, never, right, gone = (uuid.UUID(int=number) for number in range(1, 5))
+    write(
+        record(1, subscription=late.bytes, response_code=0),
+        record(2, subscription=late.bytes, response_code=404),
+        record(3, subscription=late.bytes, response_code=201),
+        record(4, subscription=late.bytes),
+        record(5, subscription=never.bytes, response_code=0),
+        record(6, subscription=right.bytes),
+    )
+    ingest(tmp_path)
+    FirstCall.objects.create(subscription_id=gone, called_at=NOON, succeeded_at=NOON)
+    wanted = dict(FirstCall.objects.values_list("pk", "succeeded_at"))
+    assert [wanted[one] for one in (late, never, right)] == [
+        NOON + timedelta(seconds=3),
+        None,
+        NOON + timedelta(seconds=6),
+    ]
+    FirstCall.objects.exclude(pk=gone).update(succeeded_at=F("called_at"))
+    run()
+    assert dict(FirstCall.objects.values_list("pk", "succeeded_at")) == wanted
 
 
 def test_there_may_be_no_calls_at_all():
