@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from alerts.models import AlertRule
 from portal.administration.model_admin import ModelAdmin
 from portal.administration.steps import administrator
 from subscriptions import offering
@@ -25,6 +26,8 @@ def delete_view(model_admin: ModelAdmin, request: HttpRequest, product: Product)
     try:
         with transaction.atomic():
             model_admin.log_deletions(request, Product.objects.filter(pk=product.pk))
+            # The product's row may stay for history; nothing will be called by it any more.
+            AlertRule.objects.filter(product=product).delete()
             offering.delete_product(product, by=administrator(request), cancel_subscriptions=cancels)
     except offering.HasLiveSubscriptions:
         messages.error(request, _("It was not deleted. Confirm that its live subscriptions are to be cancelled."))
@@ -41,6 +44,7 @@ def _ask(model_admin: ModelAdmin, request: HttpRequest, product: Product) -> Htt
         "opts": model_admin.opts,
         "product": product,
         "live": sum(counts.values()),
+        "alert_rules": AlertRule.objects.filter(product=product).count(),
         "answer": _("Delete"),
         "back": {
             "url": reverse("admin:subscriptions_product_change", args=[product.pk]),

@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from alerts.models import AlertRule
 from policies.models import ProductPolicy
 from service.setup import STARTER_POLICY
 from subscriptions import lifecycle
@@ -151,6 +152,17 @@ def test_a_deleted_product_is_in_no_list_and_its_subscription_s_page_names_it(ad
     assert starter not in admin.get("/admin/subscriptions/product/").context["cl"].result_list
     page = admin.get(reverse("admin:subscriptions_subscription_change", args=[mine.pk])).text
     assert "Starter (deleted)" in page
+
+
+def test_alert_rules_about_a_product_go_with_it(admin, starter, unlimited, alice):
+    lifecycle.subscribe(user=alice, product=starter, display_name="Mine")
+    for name, product in (("Silent", starter), ("Slow", starter), ("Theirs", unlimited)):
+        AlertRule.objects.create(name=name, product=product, threshold=1)
+    assert "2 alert rules about it are deleted, too." in admin.get(delete(starter)).text
+    assert admin.post(delete(starter)).status_code == 200
+    assert AlertRule.objects.count() == 3
+    admin.post(delete(starter), {"cancel_subscriptions": "on"})
+    assert [rule.name for rule in AlertRule.objects.all()] == ["Theirs"]
 
 
 def test_deleting_many_at_once_is_not_offered(admin, starter):
