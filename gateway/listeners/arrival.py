@@ -66,8 +66,9 @@ class Arrival:
             return
         except BadHeader as error:
             self._turn_away("proxy protocol", str(error))
-        except OSError as error:
-            self._turn_away("connection", error.strerror or type(error).__name__)
+        except OSError:
+            # It has ended without a word of a caller's: so load balancers look whether the gateway is there.
+            self._close()
 
     def _read_header(self, known: bytes) -> None:
         received = known + self._peek(BINARY_LIMIT_BYTES - len(known))
@@ -94,7 +95,7 @@ class Arrival:
         """Raises OSError at the connection's end."""
         received = self._connection.recv(size, socket.MSG_PEEK)
         if not received:
-            raise ConnectionResetError("it ended at once")
+            raise ConnectionResetError
         return received
 
     async def _enter(self) -> None:

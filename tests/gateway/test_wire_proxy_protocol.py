@@ -118,3 +118,17 @@ def test_where_the_port_for_tls_has_headers_the_plain_one_has_none(start_gateway
     client.send(TEXT)
     client.socket = any_certificate().wrap_socket(client.socket)
     assert client.ask(CALL).status == 200
+
+
+@pytest.mark.parametrize("port", ["port", "tls_port"])
+@pytest.mark.parametrize("way", ["close", "reset"])
+@pytest.mark.parametrize("sent", [b"", b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00", TEXT[:9]])
+def test_a_balancer_that_only_looks_whether_the_gateway_is_there_fills_no_log(sent, way, port, gateway, backend):
+    before = gateway.log.read_text()
+    probe = gateway.connect(getattr(gateway, port))
+    probe.send(sent)
+    probe.close() if way == "close" else probe.reset()
+    client = gateway.connect()
+    client.send(TEXT + CALL)
+    assert client.read_response().status == 200
+    assert "connection refused" not in gateway.log.read_text().removeprefix(before)
