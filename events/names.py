@@ -41,6 +41,8 @@ QUOTA_REACHED = "quota.reached"
 ALERT_FIRED = "alert.fired"
 ALERT_RESOLVED = "alert.resolved"
 
+API_DEPRECATED = "api.deprecated"
+
 ANNOUNCEMENT_PUBLISHED = "announcement.published"
 
 APPLICATION_SUBMITTED = "application.submitted"

@@ -21,7 +21,7 @@ from notifications import alert_words
 from notifications.models import Announcement
 from service import models as service_models
 from service.models import Service
-from subscriptions.models import Product, Subscription
+from subscriptions.models import Product, Subscription, visible_apis
 
 # Of an issue or a comment; its page shows the rest.
 LONGEST_TEXT = 2000
@@ -121,6 +121,7 @@ def values_of(facts: Facts, receiver: User | None) -> dict[str, str]:
         **_values_of_subscription(facts),
         **_values_of_announcement(facts),
         **_values_of_issue(facts),
+        **(_values_of_deprecation(facts, receiver) if facts.event.name == names.API_DEPRECATED else {}),
         **(_values_of_alert(data) if "alert" in data else {}),
     }
 
@@ -171,6 +172,25 @@ def _values_of_issue(facts: Facts) -> dict[str, str]:
         "state": str(Issue.State(facts.data["state"]).label) if "state" in facts.data else issue.get_state_display(),
         "page_url": _url("portal:issue", issue.api.name, issue.pk),
         "admin_url": _url("admin:feedback_issue_change", issue.pk),
+    }
+
+
+def _values_of_deprecation(facts: Facts, receiver: User | None) -> dict[str, str]:
+    """Of a blind copy's reader nobody knows what APIs he may see."""
+    api, operation, data = facts.api, facts.operation, facts.data
+    if api is None:
+        return {}
+    seen = visible_apis(receiver) if receiver is not None else API.objects.none()
+    successor = seen.filter(pk=data.get("successor") or 0).first()
+    page = _url("portal:operation", api.name, operation.name) if operation else _url("portal:api", api.name)
+    return {
+        "whole_api": "" if operation else api.display_name,
+        "deprecated_on": _moment(data.get("deprecated_at")),
+        "sunset_on": _moment(data.get("sunset_at")),
+        "successor": successor.display_name if successor else "",
+        "successor_url": _url("portal:api", successor.name) if successor else "",
+        "migration_url": str(data.get("migration_url", "")),
+        "page_url": page,
     }
 
 

@@ -34,13 +34,17 @@ from subscriptions.models import Product, Subscription
 BATCH = 200
 TEMPLATE_OF: Mapping[str, str] = {
     names.ANNOUNCEMENT_PUBLISHED: "announcementDeveloperNotificationMessage",
+    names.API_DEPRECATED: "apiDeprecatedDeveloperNotificationMessage",
 }
 logger = logging.getLogger(__name__)
 
 
 def begin(event: Event) -> None:
-    """Note that an event is to be mailed to many, in the transaction that marks it as told."""
-    if event.name in TEMPLATE_OF:
+    """Note that an event is to be mailed to many, in the transaction that marks it as told.
+
+    Some events say of themselves that nobody is to be mailed.
+    """
+    if event.name in TEMPLATE_OF and event.data.get("mails", True):
         Mailing.objects.create(event=event)
 
 

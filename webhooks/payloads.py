@@ -66,6 +66,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     names.QUOTA_REACHED: _QUOTA,
     names.ALERT_FIRED: _ALERT,
     names.ALERT_RESOLVED: _ALERT,
+    names.API_DEPRECATED: ("api", "operation", "deprecated_at", "sunset_at", "successor", "migration_url", "by"),
     names.ANNOUNCEMENT_PUBLISHED: ("announcement", "api", "product", "subject", "by"),
     names.APPLICATION_SUBMITTED: ("user", "title"),
     names.APPLICATION_APPROVED: ("user", "title", "by"),
@@ -150,4 +151,5 @@ _ROWS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "product": _product,
     "api": _api,
     "operation": _operation,
+    "successor": _api,
 }

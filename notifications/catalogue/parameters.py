@@ -38,7 +38,15 @@ PARAMETERS: Mapping[str, Parameter] = {
     "quota": Parameter(_("The quota"), "10,000"),
     "resets_on": Parameter(_("When the quota begins anew; empty for never"), "1 December 2026, 00:00 UTC"),
     "api": Parameter(_("Name of the API"), "Weather"),
-    "operation": Parameter(_("Name of the operation"), "Forecast"),
+    "operation": Parameter(_("Name of the operation; empty where it is about the whole API"), "Forecast"),
+    "whole_api": Parameter(_("Name of the API; empty where it is about an operation"), ""),
+    "deprecated_on": Parameter(_("Since when it is deprecated"), "1 December 2026, 12:00 UTC"),
+    "sunset_on": Parameter(_("Until when it is offered; may be empty"), "1 June 2027, 12:00 UTC"),
+    "successor": Parameter(
+        _("Name of the API that comes in its place; empty where there is none that the reader may see"), "Weather 2"
+    ),
+    "successor_url": Parameter(_("Page of that API in the portal"), "https://portal.example.org/apis/weather-2/"),
+    "migration_url": Parameter(_("Page about the change; may be empty"), "https://www.example.org/moving"),
     "announcement_subject": Parameter(_("Subject that the publisher wrote"), _("Maintenance on Sunday")),
     "announcement": Parameter(_("What the publisher wrote"), _("We are **back at noon**."), is_markdown=True),
     "title": Parameter(_("Title of the issue or application"), _("Forecasts are late")),

@@ -205,4 +205,34 @@ TEMPLATES = (
         ),
         ("announcement_subject", "announcement", "product"),
     ),
+    MailTemplate(
+        "apiDeprecatedDeveloperNotificationMessage",
+        _("API deprecated"),
+        _("To everybody who subscribes to an API, when it or an operation of it is marked as deprecated."),
+        Category.API_NEWS,
+        _("{{ api }} is deprecated{{#operation}}: {{ operation }}{{/operation}}"),
+        (
+            DEAR,
+            _(
+                "you subscribe to the API {{ api }}. {{#operation}}Its operation “{{ operation }}” is deprecated "
+                "from {{ deprecated_on }} on.{{/operation}}"
+                "{{#whole_api}}It is deprecated from {{ deprecated_on }} on.{{/whole_api}}"
+            ),
+            _("{{#sunset_on}}It is offered until **{{ sunset_on }}**. After that, calls may fail.{{/sunset_on}}"),
+            _("{{#successor}}Use this API in its place: [{{ successor }}]({{ successor_url }}){{/successor}}"),
+            _("{{#migration_url}}[Read how to change over]({{ migration_url }}){{/migration_url}}"),
+            _("[Open the documentation]({{ page_url }})"),
+        ),
+        (
+            "api",
+            "operation",
+            "whole_api",
+            "deprecated_on",
+            "sunset_on",
+            "successor",
+            "successor_url",
+            "migration_url",
+            "page_url",
+        ),
+    ),
 )

@@ -16,6 +16,7 @@ from apis.models import API
 from apis.names import free_name
 from apis.origins import parse_origins
 from portal.administration.deletion import subscriptions_in_the_way
+from portal.administration.deprecation import FIELDSET, Deprecating, DeprecationFilter, DeprecationForm
 from portal.administration.labels import label_column
 from portal.administration.model_admin import AutocompleteFilter, ModelAdmin, RowsField, choose_many
 from portal.base_urls import base_urls
@@ -28,7 +29,7 @@ from subscriptions.offering import refuse_several_open_products
 SHOWN_OPERATIONS = 200
 
 
-class APIForm(forms.ModelForm):  # type: ignore[type-arg]
+class APIForm(DeprecationForm):
     products = RowsField(
         Product.objects.all(),
         required=False,
@@ -111,16 +112,16 @@ def address_view(request: HttpRequest, *, pk: int, model_admin: ModelAdmin) -> H
 
 
 @admin.register(API)
-class APIAdmin(ModelAdmin):
+class APIAdmin(Deprecating, ModelAdmin):
     form = APIForm
-    list_display = ["display_name", "address", "target", "shown_scheme", "operation_count"]
-    list_filter = ["scheme", "products", ("backend", AutocompleteFilter)]
+    list_display = ["display_name", "address", "target", "shown_scheme", "shown_deprecation", "operation_count"]
+    list_filter = ["scheme", DeprecationFilter, "products", ("backend", AutocompleteFilter)]
     list_filter_submit = True
     list_select_related = ["backend"]
     search_fields = ["display_name", "name", "path", "service_url"]
     list_per_page = 50
     prepopulated_fields = {"name": ["display_name"]}
-    autocomplete_fields = ["backend"]
+    autocomplete_fields = ["backend", "successor"]
     readonly_fields = ["public_url"]
     fieldsets = [
         (
@@ -155,6 +156,7 @@ class APIAdmin(ModelAdmin):
             _("Subscription key"),
             {"fields": ["subscription_required", "subscribing", "key_header_name", "key_query_name"]},
         ),
+        FIELDSET,
     ]
     change_form_outer_after_template = "admin/apis/api/_operations.html"
     custom_urls = [("<int:pk>/address/", "apis_api_address", address_view)]

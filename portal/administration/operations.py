@@ -20,6 +20,7 @@ from apis import url_templates
 from apis.models import API, USUAL_METHODS, Operation, Parameter, Representation, Response
 from apis.names import free_name
 from apis.template_parameters import check_agreement, undeclared
+from portal.administration.deprecation import FIELDSET, Deprecating, DeprecationFilter, DeprecationForm
 from portal.administration.labels import label_column
 from portal.administration.model_admin import AutocompleteFilter, ModelAdmin, TableRowForm
 from portal.base_urls import base_urls
@@ -275,7 +276,7 @@ class ResponseInline(StackedInline):
     inlines = [ResponseHeaderInline, ResponseRepresentationInline]
 
 
-class OperationForm(forms.ModelForm):  # type: ignore[type-arg]
+class OperationForm(DeprecationForm):
     class Meta:
         widgets = {
             "method": OfferingInput(USUAL_METHODS, {"autocapitalize": "characters", "spellcheck": "false"}),
@@ -315,24 +316,25 @@ class OperationForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Operation)
-class OperationAdmin(ModelAdmin):
+class OperationAdmin(Deprecating, ModelAdmin):
     help_texts = {
         "display_name": _("As developers read it in the list of operations."),
         "request_description": _("What the body of a request holds, above the examples. Markdown."),
     }
     form = OperationForm
-    list_display = ["display_name", "shown_method", "url_template", "api"]
-    list_filter = [("api", AutocompleteFilter), "method"]
+    list_display = ["display_name", "shown_method", "url_template", "api", "shown_deprecation"]
+    list_filter = [("api", AutocompleteFilter), "method", DeprecationFilter]
     list_filter_submit = True
     list_select_related = ["api"]
     search_fields = ["display_name", "name", "url_template"]
     list_per_page = 50
-    autocomplete_fields = ["api"]
+    autocomplete_fields = ["api", "successor"]
     prepopulated_fields = {"name": ["display_name"]}
     readonly_fields = ["request_url"]
     fieldsets = [
         (None, {"fields": ["api", "display_name", "name", "method", "url_template", "request_url", "description"]}),
         (_("Request"), {"fields": ["request_description"]}),
+        FIELDSET,
     ]
     inlines = [TemplateParameterInline, QueryParameterInline, HeaderInline, RepresentationInline, ResponseInline]
 
