@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from apis.deprecation import Deprecation
 from apis.models import Parameter
 from portal import highlighting, markdown
 from portal.console.headers import looks_secret
@@ -37,6 +40,15 @@ def method_badge(method: str) -> SafeString:
     """The method in its colour; any token may be one, so others share a neutral colour."""
     colour = method.lower() if method.lower() in _COLOURED_METHODS else "other"
     return format_html('<span class="method method--{}" title="{}">{}</span>', colour, method, method)
+
+
+@register.filter
+def deprecation_badge(deprecation: Deprecation | None) -> SafeString | str:
+    """Nothing for what is not deprecated."""
+    if deprecation is None:
+        return ""
+    word = _("Deprecated") if deprecation.has_begun(timezone.now()) else _("Deprecated soon")
+    return format_html(' <span class="badge badge--warn">{}</span>', word)
 
 
 @register.filter

@@ -8,11 +8,13 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.models import Viewer
+from apis import deprecation
 from apis.models import API, APIQuerySet, Operation, Parameter
 from portal.access import api_or_404, operation_or_404, takes_subscriptions
 from portal.base_urls import base_urls
 from portal.console.page import Console, console_of, console_of_call
 from portal.console.prefill import PARAMETER as CALL_PARAMETER
+from portal.deprecation import notice_of
 from portal.http import PageRequest, portal_settings_of, service_of
 from portal.search_query import search_query
 from portal.usage.failed import own_call
@@ -49,6 +51,7 @@ def api(request: PageRequest, api: str) -> HttpResponse:
     shown = api_or_404(request.user, api)
     context = {
         "api": shown,
+        "told": notice_of(request.user, shown.deprecation),
         "base_urls": base_urls(shown, service_of(request)),
         "takes_subscriptions": takes_subscriptions(shown),
         "offers_issues": shown.issues_offered and portal_settings_of(request).offers_issues,
@@ -73,6 +76,7 @@ def operation_page(request: PageRequest, shown: Operation, *, console: Console, 
     context = {
         "api": shown.api,
         "operation": shown,
+        "told": notice_of(request.user, shown.deprecation),
         "base_urls": base_urls(shown.api, service_of(request)),
         "key_header": shown.api.key_header_name if shown.api.subscription_required else None,
         "parameters": [one for one in parameters if one.location != Location.HEADER],
@@ -87,7 +91,7 @@ def operation_page(request: PageRequest, shown: Operation, *, console: Console, 
 
 def _operations_of(api: API, query: str) -> dict[str, object]:
     """What the list at the left shows: at most OPERATIONS_LISTED, filtered where there is a query."""
-    found = api.operations.only("name", "display_name", "method", "url_template", "api")
+    found = api.operations.only("name", "display_name", "method", "url_template", "api", *deprecation.FIELDS)
     if query:
         found = found.search(query)
     total = found.count()
