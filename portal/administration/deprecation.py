@@ -13,6 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
+from apis.deprecation import FIELDS
 from apis.models import API, Operation
 from notifications import deprecations
 from portal.administration.labels import label_column
@@ -20,7 +21,7 @@ from portal.administration.steps import administrator
 
 FIELDSET = (
     _("Deprecation"),
-    {"fields": [("deprecated_at", "sunset_at"), "successor", "migration_url", "mails_subscribers"]},
+    {"fields": [*FIELDS, "mails_subscribers"]},
 )
 COLOURS = {"soon": "info", "deprecated": "warning", "over": "danger"}
 # What subscribers and webhooks are told of.

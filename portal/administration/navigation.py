@@ -96,6 +96,12 @@ _INSIGHTS: list[tuple[Promise, str, str, tuple[str, ...]]] = [
         "insights:uncalled",
         ("apis.view_api", "subscriptions.view_subscription", "analytics.view_call"),
     ),
+    (
+        _("Deprecated"),
+        "event_busy",
+        "insights:deprecated",
+        ("apis.view_api", "subscriptions.view_subscription", "analytics.view_call"),
+    ),
 ]
 
 

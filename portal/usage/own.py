@@ -53,9 +53,7 @@ class Names:
     @classmethod
     def read_by(cls, user: User, own: Own, apis: Iterable[int | None], operations: Iterable[int | None]) -> Self:
         """Four queries at most."""
-        wanted = {pk for pk in apis if pk}
-        seen = {api.pk: api for api in visible_apis(user).filter(pk__in=wanted)}
-        readable = seen | _opened(own, wanted - seen.keys())
+        seen, readable = _seen_and_readable(user, own, {pk for pk in apis if pk})
         rows = Operation.objects.filter(pk__in={pk for pk in operations if pk}, api__in=readable)
         return cls(readable, {row.pk: row for row in rows.select_related("api")}, frozenset(seen))
 
@@ -78,6 +76,16 @@ class Names:
         if operation is None or operation.api_id not in self.visible:
             return ""
         return reverse("portal:operation", args=[operation.api.name, operation.name])
+
+
+def readable_apis(user: User, own: Own, apis: Collection[int]) -> dict[int, API]:
+    """Those whose names the person may read."""
+    return _seen_and_readable(user, own, apis)[1]
+
+
+def _seen_and_readable(user: User, own: Own, wanted: Collection[int]) -> tuple[dict[int, API], dict[int, API]]:
+    seen = {api.pk: api for api in visible_apis(user).filter(pk__in=wanted)}
+    return seen, seen | _opened(own, set(wanted) - seen.keys())
 
 
 def _opened(own: Own, apis: Collection[int]) -> dict[int, API]:

@@ -19,6 +19,7 @@ from portal.signing_in import sign_in_required
 from portal.usage import failed
 from portal.usage.asked import Asked
 from portal.usage.by_key import by_key
+from portal.usage.deprecated import deprecated_calls
 from portal.usage.own import Own
 from portal.usage.summary import selection_of, summary_of
 from portal.usage.tables import failure_rows, figures, tables
@@ -41,6 +42,7 @@ def usage(request: SignedInRequest) -> HttpResponse:
         "picker": menu(choice, asked.of_subscription),
         "figures": figures(summary),
         "chart": calls_chart(by_bucket(selection, choice.buckets), bars),
+        "deprecated": deprecated_calls(request.user, asked.own, summary),
         "tables": tables(request.user, asked, summary),
         "failures": failure_rows(asked, census.failures),
         "failures_counted": latest_in_words(failed.COUNTED, census.since) if census.since is not None else "",

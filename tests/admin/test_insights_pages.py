@@ -17,7 +17,8 @@ from subscriptions import lifecycle
 from subscriptions.models import Subscription
 
 FUNNEL, QUOTAS, UNCALLED = "/admin/insights/funnel/", "/admin/insights/quotas/", "/admin/insights/uncalled/"
-PAGES = [FUNNEL, QUOTAS, UNCALLED]
+DEPRECATED = "/admin/insights/deprecated/"
+PAGES = [FUNNEL, QUOTAS, UNCALLED, DEPRECATED]
 
 
 def sign_up(name: str, *, verified: bool = True, days_ago: float = 1, **fields) -> User:

@@ -55,6 +55,7 @@ ADMINISTRATION_PAGES = [
     "/admin/insights/funnel/",
     "/admin/insights/quotas/",
     "/admin/insights/uncalled/",
+    "/admin/insights/deprecated/",
     "/admin/analytics/call/?code=4xx&class=blocked",
     "/admin/analytics/call/tail/",
     "/admin/subscriptions/product/add/",

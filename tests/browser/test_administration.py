@@ -172,6 +172,7 @@ def test_live_calls_show_a_call_soon_after_it_was_made(demo, admin):
         "insights/funnel/",
         "insights/quotas/",
         "insights/uncalled/",
+        "insights/deprecated/",
         "notifications/mailtext/",
         "portalsettings/portalsettings/",
         "service/service/",

@@ -1,1 +1,1 @@
-"""What publishers should know of usage: who is stuck on the way to the first call, what nobody calls, full quotas."""
+"""What publishers should know of usage: who is stuck, what nobody calls, who calls what is deprecated, full quotas."""

@@ -25,10 +25,10 @@ def insights_page(*permissions: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def answer(request: HttpRequest) -> HttpResponseBase:
+        def answer(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             if not request.user.has_perms(permissions):
                 raise PermissionDenied
-            return view(request)
+            return view(request, **kwargs)
 
         wrapped: View = admin.site.admin_view(answer)
         return wrapped
@@ -38,7 +38,12 @@ def insights_page(*permissions: str) -> Callable[[View], View]:
 
 def context_of(request: HttpRequest, title: str, kept: Mapping[str, str]) -> dict[str, Any]:
     """`kept` are the parameters that choose the same rows again."""
-    pages = {"funnel": _("From sign-up to the first call"), "quotas": _("Quotas"), "uncalled": _("Nobody calls")}
+    pages = {
+        "funnel": _("From sign-up to the first call"),
+        "quotas": _("Quotas"),
+        "uncalled": _("Nobody calls"),
+        "deprecated": _("Deprecated"),
+    }
     return {
         **admin.site.each_context(request),
         "title": title,

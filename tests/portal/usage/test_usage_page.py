@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apis.models import API
 from portal.usage import failed
 from subscriptions import lifecycle
 from tests.portal.usage.conftest import call, summed
@@ -151,3 +152,19 @@ def test_keys_of_too_many_calls_are_not_counted(monkeypatch, mine, alice, signed
     summed((mine, {}), (mine, {}))
     call(mine)
     assert "too many calls to tell their keys apart" in signed_in(alice).get(PAGE).text
+
+
+def test_calls_of_something_deprecated_are_told_with_what_to_do(mine, api, operation, alice, mallory, signed_in):
+    API.objects.filter(pk=api.pk).update(deprecated_at=timezone.now(), migration_url="https://www.test/moving")
+    summed((mine, {"api": api.pk, "operation": operation.pk}), (mine, {"api": api.pk, "operation": None}))
+    text = signed_in(alice).get(PAGE).text
+    assert "<strong>Echo API</strong>: 2 calls." in text
+    assert "https://www.test/moving" in text
+    assert "Deprecated, and called by you" not in signed_in(mallory).get(PAGE).text
+
+
+def test_calls_of_a_deprecated_operation_are_told_by_its_name(mine, api, operation, alice, signed_in):
+    operation.deprecated_at = timezone.now()
+    operation.save()
+    summed((mine, {"api": api.pk, "operation": operation.pk}), (mine, {"api": api.pk, "operation": None}))
+    assert "<strong>Echo API: Say it</strong>: 1 call." in signed_in(alice).get(PAGE).text
