@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Min
 
 from analytics import latency, rows, sums
 from analytics.models import (
@@ -225,11 +226,17 @@ def _values(line: Sums) -> tuple[Any, ...]:
 
 
 def prune(now: datetime, *, days: int) -> int:
-    """Delete roll-ups older than so many days; returns how many."""
+    """Delete roll-ups older than so many days; returns how many.
+
+    Day by day, each in a transaction: where fewer days are kept than before, there are millions, and on
+    SQLite nobody else can write meanwhile.
+    """
     before = now - timedelta(days=days)
     deleted = 0
     for grain in GRAINS:
         # A day goes when all of its quarters have.
         end = before - timedelta(seconds=grain.seconds)
-        deleted += grain.model._default_manager.filter(at__lt=end).delete()[0]
+        rows = grain.model._default_manager
+        while (first := rows.filter(at__lt=end).aggregate(at=Min("at"))["at"]) is not None:
+            deleted += rows.filter(at__lt=min(first + timedelta(seconds=DAY_SECONDS), end)).delete()[0]
     return deleted

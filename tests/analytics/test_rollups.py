@@ -11,6 +11,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.db.models import F, Sum
+from django.test.utils import CaptureQueriesContext
 
 from analytics import finished_parts, latency, rollups, sums
 from analytics.ingest import ingest
@@ -164,6 +165,16 @@ def test_old_sums_go_after_their_days(write, tmp_path):
     rollups.settle()
     assert rollups.prune(NOON + timedelta(days=40), days=30) == len(TABLES)
     assert {calls_in(table) for table in TABLES} == {1}
+
+
+def test_sums_of_many_days_go_day_by_day(write, tmp_path):
+    write(*(record(number, at=NOON.timestamp() + number * 6 * 3600) for number in range(12)))
+    ingest(tmp_path)
+    rollups.settle()
+    with CaptureQueriesContext(connection) as captured:
+        assert rollups.prune(NOON + timedelta(days=100), days=30) > 0
+    assert not any(table.objects.exists() for table in TABLES)
+    assert sum(query["sql"].startswith("DELETE") for query in captured) >= 3 * len(TABLES)
 
 
 def test_sums_by_operation_api_product_subscription_and_of_all_are_filled_from_the_finer_ones(write, tmp_path):
