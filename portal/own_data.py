@@ -7,12 +7,18 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from accounts import custom_fields, devices
 from accounts.models import TeamMembership, User
-from analytics.models import SubscriptionQuarter
+from analytics.models import Call, CallKind, SubscriptionQuarter
 from subscriptions.models import Subscription
+
+MOST_CALLS = 10_000
+CALL_FIELDS = (
+    "at", "request_id", "subscription_id", "method", "url", "response_code", "caller_address", "country",
+    "request_headers",
+)  # fmt: skip
 
 
 def of(user: User, now: datetime) -> dict[str, Any]:
@@ -25,6 +31,7 @@ def of(user: User, now: datetime) -> dict[str, Any]:
         "addresses_before": list(user.address_changes.values("old_email", "at")),
         "terms_of_use": {"version": user.accepted_terms_id, "accepted_at": user.terms_accepted_at},
         "subscriptions": [_subscription(one) for one in _subscriptions(user)],
+        "latest_calls": list(_calls(user).order_by("-at")[:MOST_CALLS].values(*CALL_FIELDS)),
         "teams": [_team(one) for one in user.team_memberships.select_related("team")],
         "groups": _groups(user),
         "issues": list(user.issues.order_by("pk").values("api__name", "title", "description", "state", "created_at")),
@@ -68,7 +75,14 @@ def _subscription(subscription: Subscription) -> dict[str, Any]:
         "ended_at": subscription.ended_at,
         "terms_accepted": subscription.terms_accepted,
         "calls": sums,
+        "keys_used": list(subscription.keys.order_by("slot", "pk").values("slot", "last_used_at", "last_used_from")),
     }
+
+
+def _calls(user: User) -> QuerySet[Call]:
+    """Only those of a subscription are found by an index, and kinds of calls are few."""
+    kinds = CallKind.objects.filter(user_id=user.pk).values("subscription_id")
+    return Call.objects.filter(user_id=user.pk, subscription_id__in=kinds)
 
 
 def _groups(user: User) -> list[str]:

@@ -17,10 +17,15 @@ from accounts import closing, teams
 from accounts.invitations import invite
 from accounts.models import CustomField, CustomValue, Group, Invitation, TeamMembership, User
 from accounts.user_states import LastAdministrator
+from analytics import rollups
+from analytics.ingest import ingest
 from events.models import Event
 from notifications import telling
 from subscriptions import lifecycle
 from subscriptions.models import Product, Subscription
+from tests.analytics.conftest import record, start_gateway, write
+
+__all__ = ["start_gateway", "write"]
 
 PASSWORD = "correct horse battery"
 CLOSE = "/profile/data/close/"
@@ -65,6 +70,25 @@ def test_download_holds_what_is_kept_and_no_secret(client, alice, subscription):
     assert data["sessions"][0]["device"] == "Firefox, Linux"
     keys = [key.digest.hex() if isinstance(key.digest, bytes) else str(key.digest) for key in subscription.keys.all()]
     assert not any(secret in answer.text for secret in (alice.password, "secret", *keys))
+
+
+def test_download_holds_the_latest_calls_and_from_where_they_came(client, alice, bob, subscription, write, tmp_path):
+    calls = [
+        record(number, subscription=subscription.pk.bytes, user=user.pk, caller_address=f"203.0.113.{number}", **fields)
+        for number, user, fields in (
+            (1, alice, {}),
+            (2, bob, {}),
+            (3, alice, {"response_code": 500, "request_headers": ((b"user-agent", b"mine"),)}),
+        )
+    ]
+    write(*calls)
+    ingest(tmp_path)
+    rollups.settle()
+    subscription.keys.filter(slot="primary").update(last_used_from="203.0.113.3")
+    data = json.loads(client.post(DOWNLOAD).content)
+    kept = [(call["caller_address"], call["request_headers"]) for call in data["latest_calls"]]
+    assert kept == [("203.0.113.3", [["user-agent", "mine"]]), ("203.0.113.1", None)]
+    assert [key["last_used_from"] for key in data["subscriptions"][0]["keys_used"]] == ["203.0.113.3", ""]
 
 
 def test_download_is_one_s_own(client, mallory, signed_in):
