@@ -1,7 +1,7 @@
 """Which calls a page of the administration is about, as its address says it, and the addresses that say it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,7 +16,7 @@ from analytics import call_search, picker
 from analytics.call_search import Search
 from analytics.models import Call
 from analytics.picker import Choice, Period
-from portal.administration.usage.dimensions import Dimension, Key, Name, allowed
+from portal.administration.usage.dimensions import Dimension, Key, Name, allowed, refused
 
 CLASS_LABELS: Mapping[str, str | Promise] = {
     "success": _("Successful"),
@@ -111,13 +111,16 @@ class Row:
 
 
 def query_of(request: HttpRequest, parameters: Mapping[str, str]) -> CallQuery:
-    """`q` is a request id or how a URL begins."""
+    """`q` is a request id or how a URL begins. Nobody chooses calls by what he may not look at."""
+    seen = allowed(request)
+    hidden = refused(parameters, seen)
+    parameters = {name: text for name, text in parameters.items() if name not in hidden}
     sought = parameters.get("q", "")
     by = {"request_id" if call_search.is_guid(sought) else "url": sought} if sought else {}
     choice = picker.choose(parameters, timezone.now(), timezone.get_current_timezone(), default=Period.DAY)
     search = call_search.read({**parameters, **by}, choice.span)
-    dimensions = {name: one for name, one in allowed(request).items() if one.field}
-    return CallQuery(choice, search, dimensions)
+    search = replace(search, problems=(*hidden.values(), *search.problems))
+    return CallQuery(choice, search, {name: one for name, one in seen.items() if one.field})
 
 
 def rows_of(calls: Sequence[Call], dimensions: Iterable[Dimension]) -> list[Row]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -473,3 +474,15 @@ def test_staff_without_the_right_and_developers_are_kept_out(service, alice, mal
             assert browser.get(address).status_code in (302, 403)
         assert browser.post(EXPORT, {"format": "csv"}).status_code in (302, 403)
     assert not Entry.objects.filter(text__startswith="Exported").exists()
+
+
+def test_who_may_not_see_people_does_not_find_calls_by_them(service, alice, signed_in):
+    alice.is_staff = True
+    alice.save()
+    alice.user_permissions.add(Permission.objects.get(codename="view_call"))
+    make_call(url="/a", user_id=5)
+    make_call(url="/b", user_id=6)
+    browser = signed_in(alice)
+    assert set(shown(browser, user="5")) == {"/a", "/b"}
+    for url in (LIST, TAIL):
+        assert "User: you may not choose one. You see all." in browser.get(url, {"user": "5"}).text

@@ -123,6 +123,16 @@ ALL = (
 )
 
 
+def refused(parameters: Mapping[str, str], dimensions: Mapping[str, Dimension]) -> dict[str, str]:
+    """What of an address chooses by a dimension that is none of the viewer's, and what to say of it."""
+    told = gettext("%(dimension)s: you may not choose one. You see all.")
+    return {
+        one.name: told % {"dimension": one.label}
+        for one in ALL
+        if parameters.get(one.name) and one.name not in dimensions
+    }
+
+
 def allowed(request: HttpRequest) -> dict[str, Dimension]:
     """Those that the viewer may look at, by name."""
     return {one.name: one for one in ALL if request.user.has_perm(one.permission)}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from analytics.periods import Span
 from analytics.reports.breakdown import FIELDS
 from analytics.reports.totals import Selection
-from portal.administration.usage.dimensions import ALL, Dimension
+from portal.administration.usage.dimensions import Dimension, refused
 
 _MOST = 2**63 - 1
 _SHOWN_CHARACTERS = 40
@@ -43,14 +43,12 @@ class Filters:
 def read(parameters: Mapping[str, str], dimensions: Mapping[str, Dimension]) -> Filters:
     """By the dimensions that the viewer may look at. What cannot be used is told, and left out."""
     values: dict[Dimension, int | UUID] = {}
-    problems: list[str] = []
-    for dimension in ALL:
+    problems = list(refused(parameters, dimensions).values())
+    for dimension in dimensions.values():
         text = parameters.get(dimension.name, "")
         if not text:
             continue
-        if dimension.name not in dimensions:
-            problems.append(_("%(dimension)s: you may not choose one. You see all.") % {"dimension": dimension.label})
-        elif dimension.field not in FIELDS:
+        if dimension.field not in FIELDS:
             told = _("%(dimension)s: only single calls can be narrowed to one. You see all.")
             problems.append(told % {"dimension": dimension.label})
         else:
