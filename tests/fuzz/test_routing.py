@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote_to_bytes
 
-from hypothesis import event, given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from gateway.catalogue.routing import Catalogue, CatalogueError, Malformed, NotFound, Route, find
@@ -148,6 +148,7 @@ def test_what_goes_on_is_what_came_without_the_key(services, target):
     path, _, query = target.partition("?")
     is_key = re.compile(r"(?i)(?:%73|s)ubscription-key(?:=|$)")
     kept = "&".join(part for part in query.split("&") if not is_key.match(part))
+    assume("K1" not in kept)  # In a parameter of another name it is no key, and passes.
     suffix = route.api.path.decode()
     rest = "/" + path.split("/", suffix.count("/") + 2)[-1] if suffix else path
     if suffix and path.count("/") == suffix.count("/") + 1:
