@@ -137,7 +137,7 @@ def _values_of_subscription(facts: Facts) -> dict[str, str]:
     return {
         "subscription": subscription.display_name,
         "product": subscription.scope_name,
-        **({"comment": subscription.reason} if facts.event.name == names.SUBSCRIPTION_CANCELLED else {}),
+        **({"cause": subscription.cause} if facts.event.name == names.SUBSCRIPTION_CANCELLED else {}),
         "subscription_url": _url("portal:subscription", subscription.pk),
         "admin_url": _url("admin:subscriptions_subscription_change", subscription.pk),
         **_decision("admin:subscriptions_subscription_step", subscription),

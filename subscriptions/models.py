@@ -164,9 +164,14 @@ class Subscription(models.Model):
 
     @property
     def reason(self) -> str:
-        """Why it is in its state: what an administrator wrote, or that its product is gone, in the active language."""
+        """Why it is in its state: what an administrator wrote, or what has ended it."""
+        return self.state_comment or self.cause
+
+    @property
+    def cause(self) -> str:
+        """What has cancelled it where nobody wrote why: its product is gone, in the active language; else empty."""
         if self.state_comment or self.product is None or self.state != self.State.CANCELLED:
-            return self.state_comment
+            return ""
         if self.product.deleted_at is None or self.product.deleted_at != self.ended_at:
             return ""
         return gettext("The product %(name)s is not offered any more.") % {"name": self.product.display_name}

@@ -19,6 +19,9 @@ PARAMETERS: Mapping[str, Parameter] = {
     "subscription": Parameter(_("Name of the subscription"), "Weather app"),
     "product": Parameter(_("Name of the product or API that is subscribed to"), "Starter"),
     "comment": Parameter(_("What the administrator wrote about it; may be empty"), "Welcome!"),
+    "cause": Parameter(
+        _("What has ended it where nobody wrote why; may be empty"), "The product Starter is not offered any more."
+    ),
     "subscription_url": Parameter(
         _("Page of the subscription in the portal"), "https://portal.example.org/profile/subscriptions/1/"
     ),

@@ -102,10 +102,11 @@ TEMPLATES = (
         (
             DEAR,
             _("your subscription “{{ subscription }}” to {{ product }} was cancelled. Its keys do not work any more."),
+            "{{#cause}}{{ cause }}{{/cause}}",
             COMMENT,
             OPEN_SUBSCRIPTION,
         ),
-        _SUBSCRIPTION,
+        (*_SUBSCRIPTION, "cause"),
     ),
     MailTemplate(
         "expireDeveloperNotificationMessage",
