@@ -124,6 +124,49 @@ def test_backend_and_pool_of_it_are_added(demo, admin):
     expect(admin.get_by_role("link", name="Orders")).to_have_count(0)
 
 
+def test_keyboard_skips_the_menu(demo, admin):
+    admin.goto(f"{demo['Portal']}/admin/usage/")
+    admin.keyboard.press("Tab")
+    expect(admin.get_by_role("link", name="Skip to the content")).to_be_focused()
+    admin.keyboard.press("Enter")
+    admin.keyboard.press("Tab")
+    expect(admin.get_by_role("main").get_by_role("link", name="Overview")).to_be_focused()
+
+
+def test_menu_of_a_narrow_window_opens_and_closes_by_keyboard(demo, admin):
+    admin.set_viewport_size({"width": 640, "height": 450})
+    admin.goto(f"{demo['Portal']}/admin/usage/")
+    switch = admin.get_by_role("button", name="Menu")
+    switch.focus()
+    admin.keyboard.press("Enter")
+    expect(admin.get_by_role("link", name="Start", exact=True)).to_be_visible()
+    expect(switch).to_have_attribute("aria-expanded", "true")
+    expect(admin.locator("#nav-sidebar a").first).to_be_focused()
+    admin.keyboard.press("Escape")
+    expect(admin.get_by_role("link", name="Start", exact=True)).to_be_hidden()
+    expect(switch).to_be_focused()
+    expect(switch).to_have_attribute("aria-expanded", "false")
+
+
+def test_signing_out_is_reached_by_keyboard(demo, admin):
+    admin.goto(f"{demo['Portal']}/admin/usage/")
+    admin.get_by_role("button", name=demo["Administrator"].split()[0]).focus()
+    admin.keyboard.press("Space")
+    expect(admin.get_by_role("button", name="Light")).to_be_focused()
+    expect(admin.get_by_role("button", name="Log out")).to_be_visible()
+
+
+def test_part_of_the_dashboard_that_cannot_be_fetched_says_so_and_is_tried_again(demo, admin):
+    admin.route("**/admin/usage/rankings/**", lambda route: route.abort())
+    admin.goto(f"{demo['Portal']}/admin/usage/")
+    expect(admin.get_by_role("alert")).to_contain_text("It could not be fetched.")
+    expect(admin.locator("#rankings")).to_have_attribute("aria-busy", "false")
+    admin.unroute("**/admin/usage/rankings/**")
+    admin.get_by_role("button", name="Try again").click()
+    expect(admin.locator("#rankings")).to_have_count(0)
+    expect(admin.locator("#rankings-news")).to_have_text("Who called, and what changed most")
+
+
 def test_live_calls_show_a_call_soon_after_it_was_made(demo, admin):
     admin.goto(f"{demo['Portal']}/admin/analytics/call/tail/")
     url = f"/nowhere-{uuid4().hex}"
