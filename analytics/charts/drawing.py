@@ -14,7 +14,7 @@ from analytics.charts.scale import ticks
 HEIGHT = 180
 _ROOM_FOR_TICKS = 24
 # A tick's text this near to an edge begins or ends there, unless slots are wide enough for it.
-_NEAR_AN_EDGE = 0.14
+_NEAR_AN_EDGE = 0.08
 _WIDE_SLOTS = 4
 
 
