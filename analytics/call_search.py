@@ -242,6 +242,11 @@ def _exactly(field: str, most_characters: int) -> Callable[[str], Q]:
     return lambda text: Q(**{field: text[:most_characters]})
 
 
+def _reason(text: str) -> Q:
+    """The gateway's word for what went wrong, or `none` where it was the backend that answered so."""
+    return Q(error_reason="" if text == NONE else text[:60])
+
+
 def _at_least(text: str) -> Q:
     try:
         milliseconds = float(text)
@@ -296,7 +301,7 @@ _READERS: Mapping[str, Callable[[str], Q]] = {
     "country": _country,
     "class": _class,
     "code": _code,
-    "reason": _exactly("error_reason", 60),
+    "reason": _reason,
     "method": _exactly("method", MAX_METHOD_CHARACTERS),
     "url": _beginning,
     "min_ms": _at_least,

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from accounts.models import User
 from analytics import picker
-from analytics.call_search import LABELS, Cursor
+from analytics.call_search import LABELS, NONE, Cursor
 from analytics.explanation import REASONS
 from analytics.export import Format
 from apis.models import API, Operation, Parameter
@@ -50,7 +50,7 @@ class FilterForm(forms.Form):
     reason = forms.ChoiceField(
         label=LABELS["reason"],
         required=False,
-        choices=[("", _("Any")), *((name, words.title) for name, words in REASONS.items())],
+        choices=[("", _("Any")), (NONE, _("None")), *((name, words.title) for name, words in REASONS.items())],
         widget=UnfoldAdminSelectWidget,
     )
     code = forms.CharField(

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from accounts.models import User
+from analytics import call_search
 from analytics.explanation import Explanation, Hop, explain
 from analytics.models import Call
 from analytics.picker import Period
@@ -120,9 +121,8 @@ def _like_this(call: Call) -> dict[str, str]:
         "api": call.api_id or 0,
         "operation": call.operation_id or 0,
         "code": call.response_code,
+        "reason": call.error_reason or call_search.NONE,
     }
-    if call.error_reason:
-        alike["reason"] = call.error_reason
     return _day_of(call) | {name: str(value) for name, value in alike.items()}
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,13 +17,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from analytics.call_search import NONE
 from analytics.charts.sparkline import sparkline
 from analytics.models import Call
-from analytics.periods import Step, buckets, last_hours
+from analytics.periods import Span, Step, buckets, last_hours
 from analytics.reports.totals import Selection, Total, by_bucket
 from apis.models import API, Operation
 from portal.administration.start import gateway
 from portal.administration.start.to_do import to_do
+from portal.units import COUNT
 from publisher.models import Revision
 from subscriptions.models import Product, Subscription
 
@@ -44,27 +46,24 @@ _COUNTED: tuple[tuple[str | Promise, type[Model]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class TopError:
-    """Calls of one operation that were answered so, for one reason, and the list of them."""
+    """Calls of one operation that were answered so, for one reason."""
 
     api: API | None
     operation: Operation | None
     code: int
     reason: str
     count: int
-
-    @property
-    def url(self) -> str:
-        query: dict[str, Any] = {"period": "day", "code": self.code}
-        if self.api is not None:
-            query["api"] = self.api.pk
-        if self.operation is not None:
-            query["operation"] = self.operation.pk
-        return f"{reverse('admin:analytics_call_changelist')}?{urlencode(query)}"
+    url: str
+    """The list of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    total: Total
+    """How many calls there were, as they are read, and a line of them."""
+
+    calls: str
+    blocked: str
+    failed: str
     line: SafeString
 
 
@@ -84,26 +83,42 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def trend(now: datetime) -> Trend:
     """Of the calls of the last day, by hour."""
-    zone = timezone.get_current_timezone()
-    span = last_hours(now, zone, hours=HOURS)
+    zone, span = timezone.get_current_timezone(), last_day(now)
     hours = by_bucket(Selection(span), buckets(span, Step.HOUR, zone))
     total = Total()
     for hour in hours:
         total.add(hour)
-    return Trend(total, sparkline([hour.calls for hour in hours], gettext("Calls by hour")))
+    line = sparkline([hour.calls for hour in hours], gettext("Calls by hour"))
+    return Trend(COUNT.exact(total.calls), COUNT.exact(total.blocked), COUNT.exact(total.failed), line)
+
+
+def last_day(now: datetime) -> Span:
+    """The one that `period=day` chooses."""
+    return last_hours(now, timezone.get_current_timezone(), hours=HOURS)
 
 
 def top_errors(now: datetime) -> list[TopError]:
     """By operation, status and reason, the most frequent first, of the last day."""
-    failed = Call.objects.filter(at__gte=now - timedelta(hours=HOURS), response_code__gte=400)
+    failed = Call.objects.filter(at__gte=last_day(now).start, response_code__gte=400)
     latest = failed.order_by("-at").values_list("api_id", "operation_id", "response_code", "error_reason")
     most = Counter(latest[:LOOKED_AT_ERRORS]).most_common(SHOWN_ERRORS)
     apis = API.objects.in_bulk([api for (api, *_rest), _count in most if api])
     operations = Operation.objects.in_bulk([operation for (_api, operation, *_rest), _count in most if operation])
     return [
-        TopError(apis.get(api or 0), operations.get(operation or 0), code, reason, count)
+        TopError(
+            apis.get(api or 0),
+            operations.get(operation or 0),
+            code,
+            reason,
+            count,
+            _calls(api=api or 0, operation=operation or 0, code=code, reason=reason or NONE),
+        )
         for (api, operation, code, reason), count in most
     ]
+
+
+def _calls(**chosen: int | str) -> str:
+    return f"{reverse('admin:analytics_call_changelist')}?{urlencode({'period': 'day', **chosen})}"
 
 
 def counts() -> list[tuple[str | Promise, str, int]]:
