@@ -89,6 +89,12 @@ class Choice:
         return span_in_words(self.span, self.zone)
 
     @property
+    def zone_name(self) -> str:
+        """Of the viewer's time zone; empty where `words` end with it."""
+        name = str(self.zone)
+        return "" if self.words.endswith(f" {name}") else name
+
+    @property
     def words_before(self) -> str:
         return span_in_words(self.before, self.zone)
 

@@ -22,14 +22,16 @@ _MOVING = ("api", "operation", "subscription")
 def rankings(request: HttpRequest, asked: Asked) -> HttpResponseBase:
     """A page, or for htmx what the first page of the dashboard takes of it."""
     groups = _groups(asked)
+    tables = list(_tables(asked, groups))
     found = {
-        "tables": _tables(asked, groups),
+        "tables": tables,
+        "has_calls": any(table["rows"] for table in tables),
         "movers": list(_movers(asked, groups)) if asked.choice.compares else [],
         "compares": asked.choice.compares,
         "measures": MEASURES,
     }
     if request.headers.get("HX-Request"):
-        return render(request, "admin/usage/_rankings.html", found)
+        return render(request, "admin/usage/_rankings.html", found | {"is_part": True})
     title = _("Who called, and what changed most")
     return render(request, "admin/usage/rankings.html", context_of(request, asked, title) | found)
 
