@@ -34,7 +34,7 @@ def change(now: float | None, before: float | None, good: Good = Good.NEITHER) -
     if not before:
         return _judged(_("new"), "up", good)
     percent = (now - before) / before * 100
-    percent = round(percent, 1 if abs(percent) < 10 else 0)
+    percent = round(percent, 1 if abs(percent) < 10 else 0) or 0.0
     direction = "up" if percent > 0 else "down" if percent < 0 else "same"
     return _judged(_words(percent, now / before), direction, good)
 
