@@ -4,6 +4,7 @@ Each is a context manager that yields a Peer once the server answers, and ends i
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from gateway.configuration import key_digest, snapshot
 from gateway.configuration.snapshot import API, Operation, Product, Quota, RateLimit, Snapshot, Subscription
+from gateway.process.compiled import COMPILED, SOURCES, fingerprint
 
 HERE = Path(__file__).parent
 CONFIGURATIONS = HERE / "configurations"
@@ -154,8 +156,17 @@ def uvicorn_with_aiohttp(directory: Path, backend_port: int) -> Iterator[Peer]:
 @contextlib.contextmanager
 def gateway(directory: Path, backend_port: int) -> Iterator[Peer]:
     """Ours, with key check, product rate limit and quota, journal, metrics and request id."""
-    with gateway_with(configuration(backend_port), directory) as peer:
+    with gateway_with(configuration(backend_port), directory, GATEWAY_COMPILED="false") as peer:
         yield peer
+
+
+@contextlib.contextmanager
+def compiled_gateway(directory: Path, backend_port: int) -> Iterator[Peer]:
+    """The same, of what `make compiled` has made."""
+    if not (COMPILED / fingerprint(SOURCES)).is_dir():
+        raise SystemExit("bench: `make compiled` first")
+    with gateway_with(configuration(backend_port), directory) as peer:
+        yield dataclasses.replace(peer, name="gateway, compiled")
 
 
 @contextlib.contextmanager
@@ -183,6 +194,7 @@ PEERS: tuple[Start, ...] = (
     express_gateway,
     uvicorn_with_aiohttp,
     gateway,
+    compiled_gateway,
 )
 
 

@@ -23,6 +23,7 @@ from gateway.listeners.certificates import Certificates
 from gateway.listeners.entrance import Entrance
 from gateway.listeners.sockets import BACKLOG, Listener
 from gateway.log import logger
+from gateway.protocol import as_protocol
 from gateway.telemetry.call_metrics import CallMetrics
 from gateway.telemetry.debugging import Debugging
 from gateway.upstream.balancing import Balancer
@@ -133,7 +134,7 @@ class Server:
             return Entrance(self, listening, self.certificates.context, is_proxied=listener.is_proxied)
         if listener.is_proxied:
             return Entrance(self, listening, None, is_proxied=True)
-        return await self._loop.create_server(lambda: Caller(self), sock=listening, backlog=BACKLOG)
+        return await self._loop.create_server(lambda: as_protocol(Caller(self)), sock=listening, backlog=BACKLOG)
 
     def stop_accepting(self) -> None:
         for accepting in self._accepting:

@@ -63,6 +63,7 @@ ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", default=sorted({_portal_host, "127.0.0
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 
 # -- Gateway -----------------------------------------------------------------------------------
+GATEWAY_COMPILED = env_bool("GATEWAY_COMPILED", default=True)
 GATEWAY_WORKERS = env_int("GATEWAY_WORKERS", default=1, low=1, high=64)
 SNAPSHOT_FILE = DATA_DIR / "gateway" / "snapshot.msgpack"
 TRACES_DIR = DATA_DIR / "gateway" / "traces"

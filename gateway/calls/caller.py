@@ -42,7 +42,7 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _refused: Final = Sparingly(logging.INFO, "request refused: status=%d peer=%s request=%s reason=%s")
 
 
-class Caller(asyncio.Protocol):
+class Caller:
     """`call` is the call that has no answer yet. An answer is settled once it is None; `_is_sent` tells the rest."""
 
     __slots__ = (
@@ -168,7 +168,7 @@ class Caller(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.is_slow = True
-        self._unsent = unsent_bytes(self._transport)
+        self._unsent = float(unsent_bytes(self._transport))
         if self._phase is ANSWER:
             self._wait()
         if self.outgoing.upstream is not None:
@@ -230,7 +230,7 @@ class Caller(asyncio.Protocol):
 
     def _takes_the_answer(self) -> bool:
         """Whether something is left to be read, and the caller has read on since this was asked last."""
-        before, self._unsent = self._unsent, unsent_bytes(self._transport)
+        before, self._unsent = self._unsent, float(unsent_bytes(self._transport))
         return 0 < self._unsent < before
 
     def give_up(self) -> None:

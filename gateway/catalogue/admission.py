@@ -13,7 +13,6 @@ Management"), and so are the texts, byte for byte. Where Azure's documents leave
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from gateway.catalogue.call_limits import CallLimits, QuotaStand
 from gateway.catalogue.cause import Cause, KeyRefused, NotRouted
@@ -65,7 +64,7 @@ class Admitted:
     stands: Sequence[QuotaStand] = ()
     limit_lines: bytes = b""
     limits_unverified: bool = False
-    cause: ClassVar[None] = None
+    cause: None = None
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from gateway.http import replies
 from gateway.http.request_id import new_request_id
 from gateway.listeners.proxy_protocol import BINARY_LIMIT_BYTES, BadHeader, header_size, source
 from gateway.log import Sparingly
+from gateway.protocol import as_protocol
 
 if TYPE_CHECKING:
     from gateway.server import Server
@@ -102,10 +103,10 @@ class Arrival:
         """Hand the connection over to a caller."""
         try:
             if self._tls is None:
-                await self._loop.connect_accepted_socket(lambda: Caller(self._server, self), self._connection)
+                await self._loop.connect_accepted_socket(self._caller, self._connection)
             else:
                 await self._loop.connect_accepted_socket(
-                    lambda: Caller(self._server, self),
+                    self._caller,
                     self._connection,
                     ssl=self._tls,
                     ssl_handshake_timeout=self._server.limits.head_seconds,
@@ -116,6 +117,9 @@ class Arrival:
             _turned_away.log("tls", self._server.time, "tls", self.peer, reason)
         finally:
             self.leave()
+
+    def _caller(self) -> asyncio.Protocol:
+        return as_protocol(Caller(self._server, self))
 
     def leave(self) -> None:
         """It is a caller's from now on, or gone."""

@@ -26,6 +26,7 @@ from gateway.process.channel import (
     Serving,
     Status,
 )
+from gateway.process.compiled import compiled_folder, environment
 
 PROGRAM = "gateway.process.worker"
 STATUS_SECONDS = 1.0
@@ -78,12 +79,15 @@ class WorkerProcess:
                 ours.close()
                 raise
             assignment = Assignment(slot, theirs.fileno(), tuple(one.listener for one in sockets))
-            command = [sys.executable, *(f"-W{option}" for option in sys.warnoptions), "-m", PROGRAM]
+            compiled = compiled_folder()
+            options = [f"-W{option}" for option in sys.warnoptions]
+            command = [sys.executable, *options, *(("-P",) if compiled is not None else ()), "-m", PROGRAM]
             try:
                 process = await asyncio.create_subprocess_exec(
                     *command,
                     msgspec.json.encode(assignment).decode(),
                     stdin=asyncio.subprocess.DEVNULL,
+                    env=environment(compiled),
                     pass_fds=[theirs.fileno(), *(one.socket.fileno() for one in sockets)],
                 )
             except BaseException:

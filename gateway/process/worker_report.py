@@ -5,6 +5,7 @@ import resource
 import time
 from typing import TYPE_CHECKING
 
+from gateway import server as serving
 from gateway.telemetry.report import Report
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _process() -> dict[str, float]:
         "process_cpu_seconds": time.process_time(),
         "process_max_fds": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         "process_start_time_seconds": _STARTED_AT,
+        "worker_compiled": not str(serving.__file__).endswith(".py"),
     }
     try:
         values["process_open_fds"] = len(os.listdir("/proc/self/fd"))

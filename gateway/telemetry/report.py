@@ -91,6 +91,7 @@ METRICS: Final[dict[str, Metric]] = {
     "workers_silent": Metric("gauge", (), "Workers that do not answer; their counts are those of their last answer."),
     "worker_restarts": Metric("counter", (), "Workers that ended by themselves."),
     "process_cpu_seconds": Metric("counter", ("worker",), "User and system CPU time."),
+    "worker_compiled": Metric("gauge", ("worker",), "1 where it runs what `make compiled` has made."),
     "process_resident_memory_bytes": Metric("gauge", ("worker",), "Resident memory."),
     "process_open_fds": Metric("gauge", ("worker",), "Open file descriptors."),
     "process_max_fds": Metric("gauge", ("worker",), "The most that may be open."),

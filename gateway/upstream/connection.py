@@ -20,6 +20,7 @@ from gateway.http.head import RequestHead, is_websocket_handshake
 from gateway.http.request_reader import REMEMBERED_HEAD_BYTES
 from gateway.http.trailers import last_chunk
 from gateway.http.unsent import unsent_bytes
+from gateway.protocol import as_protocol
 from gateway.upstream.backend import Backend
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ CHECKED_AFTER_SECONDS: Final = 0.5
 EARLIER_SECONDS: Final = 1.0
 
 
-class Upstream(asyncio.Protocol):
+class Upstream:
     """`_caller` is None while nothing is asked. `connections` are those of its kind, to which it returns.
 
     `address` is the backend's; a connection is outdated once the host has no such address any more.
@@ -234,7 +235,7 @@ class Upstream(asyncio.Protocol):
     @property
     def is_busy(self) -> bool:
         """With a call, or for good as one end of a tunnel."""
-        return self._caller is not None or self._transport.get_protocol() is not self
+        return self._caller is not None or self._transport.get_protocol() is not as_protocol(self)
 
     def is_open(self) -> bool:
         return not self._transport.is_closing()

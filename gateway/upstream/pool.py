@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway import tasks
 from gateway.log import Sparingly, logger
+from gateway.protocol import as_protocol
 from gateway.upstream.backend import Backend
 from gateway.upstream.connection import Upstream
 from gateway.upstream.resolver import Address, Resolver
@@ -218,7 +219,7 @@ class Pool:
             connection = await self._dial(backend)
             try:
                 await asyncio.get_running_loop().create_connection(
-                    lambda: upstream,
+                    lambda: as_protocol(upstream),
                     sock=connection,
                     ssl=context,
                     server_hostname=backend.host if context is not None else None,

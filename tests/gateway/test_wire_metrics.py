@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.configuration.snapshot import Backend, Breaker
 from gateway.journal.lag import note_ingested
 from gateway.journal.parts import MAGIC, parts
+from gateway.process.compiled import compiled_folder
 from tests.gateway.conftest import echo_snapshot, free_port, wait_for
 from tests.gateway.raw import OK, BackendConnection
 from tests.gateway.redis_server import RedisServer
@@ -53,6 +54,10 @@ def measured(start_gateway, backend):
     gateway.management = port
     yield gateway
     gateway.kill()
+
+
+def test_a_worker_tells_whether_it_is_compiled(measured):
+    assert scrape(measured.management)["worker_compiled", "0"] == (compiled_folder() is not None)
 
 
 def test_the_numbers_are_those_of_the_calls(measured, backend):

@@ -98,13 +98,13 @@ def statuses(gateways, calls: int, key: int = 1) -> list[int]:
 @pytest.mark.parametrize(("key", "refusal"), [(1, 429), (2, 403)], ids=["rate", "quota"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_just_as_many_of_1000_calls_at_once_pass_as_the_limit_says(start, redis, count, key, refusal):
-    found = statuses([start(redis) for _ in range(count)], 1000, key)
+    found = statuses([start(redis, COUNTERS_TIMEOUT_SECONDS=10) for _ in range(count)], 1000, key)
     assert (found.count(200), found.count(refusal)) == (LIMIT, 1000 - LIMIT)
     assert (redis.counted("rate"), redis.counted("quota")) == (LIMIT, LIMIT)
 
 
 def test_the_workers_of_a_gateway_count_together(start, redis):
-    found = statuses([start(redis, GATEWAY_WORKERS=4)], 1000)
+    found = statuses([start(redis, GATEWAY_WORKERS=4, COUNTERS_TIMEOUT_SECONDS=10)], 1000)
     assert (found.count(200), found.count(429)) == (LIMIT, 1000 - LIMIT)
     assert (redis.counted("rate"), redis.counted("quota")) == (LIMIT, LIMIT)
 
