@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -49,8 +50,8 @@ setup(name="gateway", py_modules=[], ext_modules=modules, script_args=["--quiet"
 
 
 def main() -> int:
-    if shutil.which(os.environ.get("CC", "cc")) is None:
-        print("A C compiler is needed. On Debian and Ubuntu: sudo apt-get install gcc libc6-dev python3-dev")
+    if not is_possible():
+        print("A C compiler and Python's headers are needed; on Debian and Ubuntu: apt-get install gcc python3-dev")
         return 1
     made = COMPILED / fingerprint(SOURCES)
     if made.is_dir():
@@ -77,6 +78,11 @@ def main() -> int:
         folder.mkdir()  # for the context manager to remove
     print(f"Compiled: {made}. Workers that start from now on run it.")
     return 0
+
+
+def is_possible() -> bool:
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    return shutil.which(os.environ.get("CC", "cc")) is not None and headers.exists()
 
 
 if __name__ == "__main__":
