@@ -64,8 +64,11 @@ def main() -> int:
         # The project's own configuration is for all of the product, and wants all of it.
         (folder / "mypy.ini").write_text("[mypy]\nignore_missing_imports = True\n")
         arguments = [f"gateway/{module}.py" for module in MODULES]
-        result = subprocess.run([sys.executable, "-c", _BUILD.format(arguments=arguments)], cwd=folder, check=False)
+        print("Compiling the gateway: this takes a minute or two ...")
+        command = [sys.executable, "-c", _BUILD.format(arguments=arguments)]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if result.returncode:
+            print(result.stdout, result.stderr, sep="\n")
             return result.returncode
         for by_product in ("build", ".mypy_cache"):
             shutil.rmtree(folder / by_product, ignore_errors=True)
