@@ -64,8 +64,8 @@ _MEDIAN = {
     "sqlite": """
         (SELECT avg({column}) FROM (
             SELECT {column} FROM journey WHERE {column} IS NOT NULL ORDER BY {column}
-            LIMIT 2 - (SELECT count({column}) FROM journey) %% 2
-            OFFSET (SELECT (count({column}) - 1) / 2 FROM journey)
+            LIMIT 2 - (SELECT {column} FROM known) %% 2
+            OFFSET (SELECT ({column} - 1) / 2 FROM known)
         ))
     """,
 }
@@ -106,6 +106,8 @@ _FUNNEL = """
         FROM accounts_user person
         LEFT JOIN reached ON reached.user_id = person.id
         WHERE registered_at >= %s AND registered_at < %s AND NOT is_staff AND state <> %s
+    ), known AS MATERIALIZED (
+        SELECT {known} FROM journey
     )
     SELECT {stuck}, {medians} FROM journey
 """
@@ -124,6 +126,7 @@ def funnel(span: Span) -> list[Line]:
     }
     query = _FUNNEL.format(
         stuck=", ".join(f"count(*) FILTER (WHERE furthest = {step:d})" for step in Step),
+        known=", ".join(f"count({column}) AS {column}" for column in columns),
         medians=", ".join(median.format(column=column) for column in columns),
         **times,
     )
@@ -166,7 +169,9 @@ def stuck_at(span: Span, step: Step) -> QuerySet[User]:
     if step is not Step.SIGNED_UP:
         people = people.filter(_came_to(step))
     for later in list(Step)[step + 1 :]:
-        people = people.exclude(_came_to(later))
+        # Whoever had success called.
+        if later is not Step.SUCCEEDED or step is Step.CALLED:
+            people = people.exclude(_came_to(later))
     return people
 
 
