@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from alerts.conditions import Standing, Verdict, step, verdict
-from alerts.measures import judged, selection_of
+from alerts.measures import Reading, judged, quota, selection_of
 from alerts.models import AlertRule, Unknown
-from analytics import latency
+from analytics import latency, quotas
 from analytics.periods import QUARTER, Span, end_of_quarter
 from analytics.reports.totals import by_start, latencies
 from notifications.alert_words import Metric
@@ -42,6 +42,7 @@ class _Quarter:
 def preview(rule: AlertRule, now: datetime) -> Preview | None:
     """Of the last DAYS, quarter by quarter; None for a quota, of which only the present is known.
 
+    How much of a quota was used then depends on when its period had begun, and that is kept of the running one only.
     The worker looks each minute, and at up to a quarter more: it may fire some minutes earlier.
     """
     if rule.metric == Metric.QUOTA:
@@ -58,6 +59,12 @@ def preview(rule: AlertRule, now: datetime) -> Preview | None:
             firings[-1] = Firing(firings[-1].start, at, firings[-1].value)
         standing, last = after, at
     return Preview(values, firings)
+
+
+def present(rule: AlertRule, now: datetime) -> tuple[Reading, bool]:
+    """What a rule on quotas finds at this moment, and whether it would fire for that."""
+    reading = quota(rule, quotas.rules(), now)
+    return reading, verdict(rule.limits, reading.value) is Verdict.BAD
 
 
 def _looks(rule: AlertRule, now: datetime) -> Iterator[tuple[datetime, float | None, Verdict]]:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from alerts.models import AlertRule
-from alerts.preview import Preview, preview
+from alerts.preview import Preview, present, preview
 from analytics.charts.figure import Chart, Series, Value
 from analytics.charts.lines import lines
 from analytics.charts.time_axis import slots
@@ -70,11 +70,17 @@ def preview_view(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRespon
     context: dict[str, Any] = {"form": form, "title": gettext("What the rule would have done")}
     if form.is_valid():
         found = preview(form.instance, now)
-        context |= {"preview": found, **(_shown(form.instance, found, now) if found is not None else {})}
+        shown = _shown(form.instance, found, now) if found is not None else _shown_present(form.instance, now)
+        context |= {"preview": found, **shown}
     if request.headers.get("HX-Request"):
         return render(request, "admin/alerts/alertrule/_preview.html", context)
     context |= {**model_admin.admin_site.each_context(request), "opts": model_admin.opts}
     return render(request, "admin/alerts/alertrule/preview.html", context)
+
+
+def _shown_present(rule: AlertRule, now: datetime) -> dict[str, Any]:
+    reading, fires = present(rule, now)
+    return {"value": amount(rule.metric, reading.value), "fires": fires, "fullest": reading.subscription}
 
 
 def _shown(rule: AlertRule, found: Preview, now: datetime) -> dict[str, Any]:

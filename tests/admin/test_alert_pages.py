@@ -9,7 +9,10 @@ from django.utils import timezone
 from accounts.roles import Role, give
 from alerts.models import AlertChange, AlertRule
 from analytics import rollups, sums
+from analytics.models import QuotaUse
 from events.models import Event
+from subscriptions import lifecycle
+from subscriptions.models import Subscription
 from tests.admin.page_form import submit
 
 ADD = "/admin/alerts/alertrule/add/"
@@ -167,8 +170,17 @@ class TestPreview:
         assert "would have fired 0 times" in self.ask(admin, metric="p95", threshold="900")
         assert "would have fired 2 times" in self.ask(admin, metric="calls", threshold="5"), "before and after"
 
-    def test_of_quotas_only_the_present_is_known(self, admin):
-        assert "is known of the present only" in self.ask(admin, metric="quota")
+    def test_of_quotas_only_the_present_is_known(self, admin, starter, alice):
+        Subscription.objects.all().delete()
+        assert "No subscription that this rule watches has a quota." in self.ask(admin, metric="quota")
+        row = lifecycle.create(display_name="Mine", by=alice, owner=alice, product=starter)
+        QuotaUse.objects.create(subscription=row, product_id=starter.pk, period_start=NOW - timedelta(days=1), calls=85)
+        page = self.ask(admin, metric="quota", threshold="80")
+        for text in ("Now 85 % of the fullest quota are used: this rule would fire.", str(row.pk), "the present only"):
+            assert text in page
+        assert "85 % of the fullest quota are used: this rule would not fire." in self.ask(
+            admin, metric="quota", threshold="90"
+        )
 
     def test_tells_what_is_wrong_with_the_form(self, admin):
         page = self.ask(admin, threshold="", name="<b>")
