@@ -373,7 +373,7 @@ class InnerQuotaUse(CountedQuota):
         db_constraint=False,
         # The constraint below begins with it.
         db_index=False,
-        related_name="+",
+        related_name="inner_quota_uses",
         verbose_name=_("subscription"),
     )
     api_id = models.BigIntegerField(_("API ID"))

@@ -3,7 +3,7 @@
 A product's quota may have quotas of single APIs and operations in it, which count side by side.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -23,7 +23,6 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast, Greatest
 
-from analytics.models import InnerQuotaUse
 from analytics.usage import limits_of
 from apis.models import API, Operation
 from gateway.catalogue.call_limits import KILOBYTE, ProductLimits, QuotaRule, Scope
@@ -36,6 +35,10 @@ from subscriptions.models import Subscription
 NEARLY = 80.0
 ALL_USED = 100.0
 _AT_ONCE = 1000
+# Of both queries, in the order of `Use`.
+_COLUMNS = (
+    "percent", "pk", "product_id", "part_api", "part_operation", "used__period_start", "used__calls", "used__bytes",
+)  # fmt: skip
 
 Rules: TypeAlias = Mapping[Scope, QuotaRule]
 
@@ -67,15 +70,16 @@ class Uses:
     """Quotas of whole products, used or not, and those inside of them of which something is used."""
 
     whole: QuerySet[Any, tuple[Any, ...]]
-    inner: QuerySet[Any, tuple[Any, ...]]
+    inner: QuerySet[Any, tuple[Any, ...]] | None
 
     def count(self) -> int:
-        return self.whole.count() + self.inner.count()
+        return self.whole.count() + (self.inner.count() if self.inner is not None else 0)
 
     def __getitem__(self, part: slice) -> list[Use]:
         """The fullest come first."""
-        both = self.whole.union(self.inner, all=True).order_by("-percent", "pk", "part_api", "part_operation")
-        return [Use(*row) for row in both[part]]
+        # PostgreSQL sorts a table by itself with all its workers, but not a union.
+        rows = self.whole.union(self.inner, all=True) if self.inner is not None else self.whole
+        return [Use(*row) for row in rows.order_by("-percent", "pk", "part_api", "part_operation")[part]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,47 +152,50 @@ def uses(found: Rules, subscriptions: QuerySet[Subscription], now: datetime, *, 
 
 
 def _of_products(found: Rules, live: QuerySet[Subscription], now: datetime, least: float) -> QuerySet[Any, Any]:
-    """Of subscriptions, also of those that have never called."""
-    whole = [rule for rule in found.values() if not rule.scope[1]]
-    of_now = FilteredRelation("quota_use", condition=Q(quota_use__product_id=F("product_id")))
-    rows: QuerySet[Any] = live.order_by().alias(of_now=of_now)
-    rows = rows.annotate(
-        percent=_percent(whole, now, "of_now__", Value(0.0)),
-        part_api=Value(0, BigIntegerField()),
-        part_operation=Value(0, BigIntegerField()),
-    )
+    """Also of subscriptions that have never called."""
+    rules = [rule for rule in found.values() if not rule.scope[1]]
+    rows = _counted(live, "quota_use", rules, now, Value(0.0))
+    rows = rows.annotate(part_api=Value(0, BigIntegerField()), part_operation=Value(0, BigIntegerField()))
     if least:
-        rows = rows.filter(of_now__isnull=False, percent__gte=least)
-    counted = ("of_now__period_start", "of_now__calls", "of_now__bytes")
-    return rows.values_list("percent", "pk", "product_id", "part_api", "part_operation", *counted)
+        rows = rows.filter(used__isnull=False, percent__gte=least)
+    listed: QuerySet[Any, Any] = rows.values_list(*_COLUMNS)
+    return listed
 
 
-def _of_parts(found: Rules, live: QuerySet[Subscription], now: datetime, least: float) -> QuerySet[Any, Any]:
-    parts = [rule for rule in found.values() if rule.scope[1]]
-    rows: QuerySet[Any] = InnerQuotaUse.objects.none()
-    if parts:
-        rows = InnerQuotaUse.objects.filter(subscription__in=live.order_by(), product_id=F("subscription__product_id"))
-    # One of a quota that is not there any more, or whose period is over, has no percentage.
-    rows = rows.annotate(percent=_percent(parts, now, "", None)).filter(percent__gte=least)
-    return rows.values_list(
-        "percent", "subscription", "product_id", "api_id", "operation_id", "period_start", "calls", "bytes"
-    )
+def _of_parts(found: Rules, live: QuerySet[Subscription], now: datetime, least: float) -> QuerySet[Any, Any] | None:
+    """None where no product has such quotas."""
+    rules = [rule for rule in found.values() if rule.scope[1]]
+    if not rules:
+        return None
+    # What is not limited any more, or in a period that is over, has no percentage.
+    rows = _counted(live, "inner_quota_uses", rules, now, None)
+    rows = rows.annotate(part_api=F("used__api_id"), part_operation=F("used__operation_id"))
+    # By the annotation, as a filter by the relation would join it once more.
+    listed: QuerySet[Any, Any] = rows.filter(part_api__isnull=False, percent__gte=least).values_list(*_COLUMNS)
+    return listed
 
 
-def _percent(found: Collection[QuotaRule], now: datetime, use: str, default: Value | None) -> Case:
-    return Case(*(_when(rule, now, use) for rule in found), default=default, output_field=FloatField())
+def _counted(
+    live: QuerySet[Subscription], relation: str, rules: Iterable[QuotaRule], now: datetime, otherwise: Value | None
+) -> QuerySet[Any]:
+    """Subscriptions with what is counted in `relation`, as `used`, and the percentage of the rule that it is about."""
+    # One that has another product since begins anew.
+    used = FilteredRelation(relation, condition=Q(**{f"{relation}__product_id": F("product_id")}))
+    percent = Case(*(_when(rule, now) for rule in rules), default=otherwise, output_field=FloatField())
+    annotated: QuerySet[Any] = live.order_by().alias(used=used).annotate(percent=percent)
+    return annotated
 
 
-def _when(rule: QuotaRule, now: datetime, use: str) -> When:
+def _when(rule: QuotaRule, now: datetime) -> When:
     product, api, operation = rule.scope
-    conditions: dict[str, Any] = {f"{use}product_id": product}
+    conditions: dict[str, Any] = {"used__product_id": product}
     if api:
-        conditions |= {f"{use}api_id": api, f"{use}operation_id": operation}
+        conditions |= {"used__api_id": api, "used__operation_id": operation}
     if rule.period:
-        conditions[f"{use}period_start__gt"] = now - timedelta(seconds=rule.period)
+        conditions["used__period_start__gt"] = now - timedelta(seconds=rule.period)
     shares = [
         # Cast, as PostgreSQL would take decimal numbers, which are slower.
-        Cast(use + column, FloatField()) * Value(ALL_USED) / Value(float(limit))
+        Cast(f"used__{column}", FloatField()) * Value(ALL_USED) / Value(float(limit))
         for column, limit in (("calls", rule.calls), ("bytes", rule.bytes))
         if limit is not None
     ]

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ("bytes", models.PositiveBigIntegerField(db_default=0, default=0, help_text="In both directions; counted where the quota limits them.", verbose_name="bytes")),
                 ("api_id", models.BigIntegerField(verbose_name="API ID")),
                 ("operation_id", models.BigIntegerField(help_text="0 for the API as a whole.", verbose_name="operation ID")),
-                ("subscription", models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name="+", to="subscriptions.subscription", verbose_name="subscription")),
+                ("subscription", models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name="inner_quota_uses", to="subscriptions.subscription", verbose_name="subscription")),
             ],
             options={
                 "verbose_name": "inner quota use",
