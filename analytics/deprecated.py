@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
 
-from analytics.models import CallKind, UsageDay
+from analytics.models import APIDay, CallKind, OperationDay, Rollup, UsageDay
 from apis.models import API, Operation
 from subscriptions.models import Subscription
 
@@ -57,30 +57,48 @@ def _order(row: Deprecated) -> tuple[bool, float, str, bool, int]:
 
 
 def uses(rows: Sequence[Deprecated], since: datetime) -> list[Use]:
-    """In the same order; two queries."""
-    apis = _uses("api_id", [row.pk for row in rows if isinstance(row, API)], since)
-    operations = _uses("operation_id", [row.pk for row in rows if isinstance(row, Operation)], since)
+    """In the same order; four queries at most."""
+    apis = _uses(APIDay, "api_id", [row.pk for row in rows if isinstance(row, API)], since)
+    operations = _uses(OperationDay, "operation_id", [row.pk for row in rows if isinstance(row, Operation)], since)
     return [(apis if isinstance(row, API) else operations).get(row.pk, Use()) for row in rows]
 
 
-def _uses(field: str, ids: Sequence[int], since: datetime) -> dict[int, Use]:
+def _uses(table: type[Rollup], field: str, ids: Sequence[int], since: datetime) -> dict[int, Use]:
+    """How many calls is in a table with nothing more to tell; who called, an index of those that tell callers apart."""
     if not ids:
         return {}
-    found = _days(Q(**{f"{field}__in": ids}), since).values_list(f"kind__{field}")
-    counted = found.annotate(
-        calls=_CALLS,
-        subscriptions=Count("kind__subscription_id", distinct=True, filter=~Q(kind__subscription_id=NOBODY)),
-        users=Count("kind__user_id", distinct=True, filter=~Q(kind__user_id=0)),
-        last=Max("at"),
+    found = _kinds(Q(**{f"{field}__in": ids}), since).values_list(field)
+    counts = found.annotate(
+        subscriptions=Count("subscription_id", distinct=True, filter=~Q(subscription_id=NOBODY)),
+        users=Count("user_id", distinct=True, filter=~Q(user_id=0)),
     )
-    return {pk: Use(int(calls), subscriptions, users, _day(last)) for pk, calls, subscriptions, users, last in counted}
+    callers = {pk: (subscriptions, users) for pk, subscriptions, users in counts}
+    days = table._default_manager.filter(at__gte=since, **{f"kind__{field}__in": ids}).order_by()
+    called = days.values_list(f"kind__{field}").annotate(calls=_CALLS, last=Max("at"))
+    return {pk: Use(int(calls), *callers.get(pk, (0, 0)), _day(last)) for pk, calls, last in called}
 
 
 def callers(row: Deprecated, since: datetime) -> QuerySet[Any, Any]:
     """Of one API or operation, by subscription, who calls most before the others; see `named`."""
-    field = "api_id" if isinstance(row, API) else "operation_id"
-    by_subscription = _days(Q(**{field: row.pk}), since).values("kind__subscription_id")
-    return by_subscription.annotate(calls=_CALLS, last=Max("at")).order_by("-calls", "kind__subscription_id")
+    days = UsageDay.objects.filter(at__gte=since, **{f"kind__{_field(row)}": row.pk}).order_by()
+    by_subscription = days.values("kind__subscription_id").annotate(calls=_CALLS, last=Max("at"))
+    return by_subscription.order_by("-calls", "kind__subscription_id")
+
+
+def count_of_callers(row: Deprecated, since: datetime) -> int:
+    """How many `callers` there are, sooner than by counting these."""
+    kinds = _kinds(Q(**{_field(row): row.pk}), since)
+    return kinds.values("subscription_id").distinct().count()
+
+
+def _kinds(kinds: Q, since: datetime) -> QuerySet[CallKind]:
+    """Those of which there were calls."""
+    called = UsageDay.objects.filter(kind=OuterRef("pk"), at__gte=since)
+    return CallKind.objects.filter(kinds, Exists(called)).order_by()
+
+
+def _field(row: Deprecated) -> str:
+    return "api_id" if isinstance(row, API) else "operation_id"
 
 
 def named(found: Sequence[dict[str, Any]]) -> list[Caller]:
@@ -93,10 +111,6 @@ def named(found: Sequence[dict[str, Any]]) -> list[Caller]:
         Caller(pk if pk != NOBODY else None, rows.get(pk), int(row["calls"]), _day(row["last"]))
         for pk, row in zip(ids, found, strict=True)
     ]
-
-
-def _days(kinds: Q, since: datetime) -> QuerySet[UsageDay]:
-    return UsageDay.objects.filter(at__gte=since, kind__in=CallKind.objects.filter(kinds)).order_by()
 
 
 def _day(moment: datetime) -> date:

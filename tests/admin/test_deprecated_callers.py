@@ -153,5 +153,5 @@ def test_the_number_of_questions_stays_whatever_is_deprecated(admin, old, now, d
         Operation(api=old, name=f"o{n}", display_name="O", method="GET", url_template=f"/{n}", deprecated_at=now)
         for n in range(70)
     )
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         assert len(admin.get(PAGE).context["rows"]) == 50

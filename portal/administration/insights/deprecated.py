@@ -82,7 +82,7 @@ def deprecated_callers(request: HttpRequest, kind: str, pk: int) -> HttpResponse
         lines = _exported_callers(some[:MOST_EXPORTED])
         table = Table(f"callers-of-{kind}-{pk}-{days}-days", COLUMNS_OF_CALLERS, lines, cut_at)
         return download(table, Format(request.GET["format"]))
-    page = page_of(request, found)
+    page = page_of(request, found, count=usage.count_of_callers(row, since))
     context = context_of(request, _("Who calls %(name)s") % {"name": _name(row)}, {"days": str(days)}) | {
         "days": DAYS.items(),
         "chosen": days,
