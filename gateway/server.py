@@ -154,6 +154,9 @@ class Server:
 
     def welcome(self, caller: "Caller | Arrival") -> bool:
         self._callers.add(caller)
+        if self.is_draining:
+            # It was accepted at the moment of the stop, which has asked all others to end.
+            caller.part(self._loop.time() + PARTING_SECONDS)
         if self.connections <= self.limits.connections:
             return True
         self.connections_refused += 1
