@@ -167,6 +167,16 @@ def test_part_of_the_dashboard_that_cannot_be_fetched_says_so_and_is_tried_again
     expect(admin.locator("#rankings-news")).to_have_text("Who called, and what changed most")
 
 
+@pytest.mark.parametrize("path", ["usage/?period=30d", "analytics/call/", "insights/quotas/"])
+def test_what_is_printed_has_no_navigation(demo, admin, path):
+    admin.goto(f"{demo['Portal']}/admin/{path}")
+    admin.emulate_media(media="print")
+    admin.set_viewport_size({"width": 1400, "height": 1000})  # A3, on which the theme has room for its menu.
+    expect(admin.get_by_role("heading", level=1)).to_be_visible()
+    for what in ("#nav-sidebar", ".skip-link", ".picker__periods", ".usage__tabs", ".insights__tabs", ".calls__head"):
+        expect(admin.locator(what).filter(visible=True)).to_have_count(0)
+
+
 def test_live_calls_show_a_call_soon_after_it_was_made(demo, admin):
     admin.goto(f"{demo['Portal']}/admin/analytics/call/tail/")
     url = f"/nowhere-{uuid4().hex}"
