@@ -195,6 +195,13 @@ def test_choices_of_a_form_do_not_grow_with_the_rows(admin, name):
     assert choices_on(admin, name, row.pk) == few
 
 
+def test_a_list_is_titled_by_what_it_has(admin):
+    title = (
+        admin.get(reverse("admin:alerts_alertrule_changelist")).text.partition("</title>")[0].rpartition("<title>")[2]
+    )
+    assert title.strip().startswith("Alert rules | ")
+
+
 def test_models_of_the_administration_are_these(service):
     registered = {f"{m._meta.app_label}/{m._meta.model_name}" for m in django_admin.site._registry}
     assert registered == {*LISTS, *WITHOUT_LIST}
