@@ -7,6 +7,12 @@ function isShown(element) {
   return element.getClientRects().length > 0;
 }
 
+// The name of an icon, such as "search", is better than none.
+function isNamedWithout(icon) {
+  const control = icon.closest("a, button");
+  return !control || control.title || control.ariaLabel || control.textContent.trim() !== icon.textContent.trim();
+}
+
 function actAsButton(element, { label, opened } = {}) {
   element.setAttribute("role", "button");
   element.tabIndex = 0;
@@ -31,7 +37,9 @@ function actAsButton(element, { label, opened } = {}) {
 
 document.addEventListener("DOMContentLoaded", () => {
   document.getElementById("main")?.setAttribute("role", "main");
-  for (const icon of document.querySelectorAll(".material-symbols-outlined")) icon.setAttribute("aria-hidden", "true");
+  for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
+    if (isNamedWithout(icon)) icon.setAttribute("aria-hidden", "true");
+  }
   const menu = document.getElementById("nav-sidebar");
   if (!menu) return;
   for (const icon of document.querySelectorAll("#header-inner span[x-on\\:click]")) {
