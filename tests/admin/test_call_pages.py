@@ -60,6 +60,7 @@ def mine(starter, alice):
         ({"code": "4xx"}, {"/b", "/none"}),
         ({"code": "0"}, set()),
         ({"reason": "RateLimitExceeded"}, {"/b"}),
+        ({"reason": "none"}, {"/a", "/c", "/none"}),
         ({"method": "POST"}, {"/c"}),
         ({"min_ms": "100"}, {"/c"}),
         ({"url": "/a"}, {"/a"}),

@@ -39,6 +39,14 @@ def test_a_period_ends_with_what_runs_now_and_has_bars_that_fit(period, start, e
     assert choice.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("zone", "period", "name"),
+    [(KOLKATA, "7d", "Asia/Kolkata"), (KOLKATA, "day", "Asia/Kolkata"), (UTC, "7d", "UTC"), (UTC, "day", "")],
+)
+def test_the_time_zone_is_told_once(zone, period, name):
+    assert choose({"period": period}, NOW, zone).zone_name == name
+
+
 def test_as_much_of_the_period_before_is_compared_as_has_passed():
     # Both begin at midnight in Berlin and go up to half past two, before and in summer time.
     choice = choose({"period": "7d"}, NOW, BERLIN)
