@@ -25,6 +25,7 @@ from analytics.reports.totals import Selection, Total, by_bucket
 from apis.models import API, Operation
 from portal.administration.start import gateway
 from portal.administration.start.to_do import to_do
+from portal.http import service_of
 from portal.units import COUNT
 from publisher.models import Revision
 from subscriptions.models import Product, Subscription
@@ -70,7 +71,8 @@ class Trend:
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the start page shows; a part that the person may not see is left out."""
     may, now = request.user.has_perm, timezone.now()
-    context["to_do"] = to_do(may, now)
+    service = service_of(request)
+    context["to_do"] = to_do(may, now, service.created_at if service is not None else now)
     if may("analytics.view_call"):
         context["trend"] = trend(now)
         context["errors"] = top_errors(now)

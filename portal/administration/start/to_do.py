@@ -65,10 +65,10 @@ class Item:
     rows: Sequence[Row] = ()
 
 
-def to_do(may: MayDo, now: datetime) -> list[Item]:
-    """What a person with these permissions finds on the start page."""
+def to_do(may: MayDo, now: datetime, set_up: datetime) -> list[Item]:
+    """What a person with these permissions finds on the start page of a service that was set up then."""
     return [item for permission, find in _SOURCES if may(permission) for item in find(may, now)] + [
-        *_standing_still(may, now)
+        *_standing_still(may, now, set_up)
     ]
 
 
@@ -90,8 +90,8 @@ def _gateway(may: MayDo, now: datetime) -> Iterator[Item]:
         )
 
 
-def _standing_still(may: MayDo, now: datetime) -> Iterator[Item]:
-    for standstill in standstills([work for work in WORKS if may(work.permission)], now):
+def _standing_still(may: MayDo, now: datetime, set_up: datetime) -> Iterator[Item]:
+    for standstill in standstills([work for work in WORKS if may(work.permission)], now, set_up):
         process = {"process": standstill.work.process}
         how_long = _("The process “%(process)s” has never done this.") % process
         if standstill.since:

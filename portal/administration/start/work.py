@@ -8,7 +8,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from portal.heartbeat import last_beat
-from service import models as service_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,7 @@ class Standstill:
     since: datetime | None
 
 
-def standstills(works: Iterable[Work], now: datetime) -> list[Standstill]:
+def standstills(works: Iterable[Work], now: datetime, set_up: datetime) -> list[Standstill]:
     """What was never done has its patience from when the service was set up."""
     last = [(work, last_beat(work.name)) for work in works]
-    service = service_models.current() if any(at is None for _, at in last) else None
-    set_up = service.created_at if service is not None else now
     return [Standstill(work, at) for work, at in last if now - (at or set_up) > work.patience]
