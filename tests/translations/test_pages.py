@@ -19,7 +19,7 @@ from django.utils import timezone, translation
 from accounts.localization import REGIONS, time_zones
 from analytics import rollups
 from analytics.models import APIQuarter, CallKind, CountryQuarter, UsageQuarter
-from apis.models import API
+from apis.models import API, Operation
 
 OPEN, CLOSE = "⟦", "⟧"
 # What a browser does not show as words, or shows of machines.
@@ -69,7 +69,7 @@ def _urls(resolver, namespace=""):
 PAGES = {
     name: arguments
     for name, arguments in _urls(get_resolver())
-    if not name.startswith(("admin:", "service:", "usage:", *OTHER_SITES)) and name not in NOT_READ
+    if not name.startswith(("admin:", "service:", "usage:", "insights:", *OTHER_SITES)) and name not in NOT_READ
 }
 LISTS = sorted(model._meta.label_lower for model in admin.site._registry)
 
@@ -205,6 +205,18 @@ def test_page_of_usage(page, rows, marked, admin_user, signed_in):
     for table in (UsageQuarter, APIQuarter, CountryQuarter):
         table.objects.create(at=timezone.now().replace(minute=0, second=0, microsecond=0), kind=kind, **sums)
     assert unmarked(signed_in(admin_user).get(f"/admin/usage/{page}").text) == []
+
+
+@pytest.mark.parametrize(
+    "page", ["funnel", "quotas", "uncalled", "deprecated", "deprecated-api", "deprecated-operation"]
+)
+def test_page_of_insights(page, rows, marked, admin_user, signed_in):
+    api, operation = API.objects.get(), Operation.objects.get()
+    for one in (api, operation):
+        one.deprecated_at = timezone.now()
+        one.save()
+    pk = {"deprecated-api": [api.pk], "deprecated-operation": [operation.pk]}.get(page, [])
+    assert unmarked(signed_in(admin_user).get(reverse(f"insights:{page}", args=pk)).text) == []
 
 
 def test_setting_up(db, marked, settings):
