@@ -58,7 +58,7 @@ def successor(service):
 def mails():
     while tell_new() or mailing.write_next_batch():
         pass
-    return OutboxMail.objects.filter(subject__contains="deprecated").order_by("pk")
+    return OutboxMail.objects.filter(subject__contains="AzureML Demo API").order_by("pk")
 
 
 def text_of(mail):
