@@ -10,14 +10,14 @@ from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from analytics.models import APIDay, CallKind, OperationDay, Rollup, UsageDay
+from analytics.rollups import SUM_OF_CALLS
 from apis.models import API, Operation
 from subscriptions.models import Subscription
 
 NOBODY = UUID(int=0)
-_CALLS = Sum(F("success") + F("blocked") + F("failed") + F("other"))
 
 Deprecated: TypeAlias = API | Operation
 
@@ -74,14 +74,14 @@ def _uses(table: type[Rollup], field: str, ids: Sequence[int], since: datetime) 
     )
     callers = {pk: (subscriptions, users) for pk, subscriptions, users in counts}
     days = table._default_manager.filter(at__gte=since, **{f"kind__{field}__in": ids}).order_by()
-    called = days.values_list(f"kind__{field}").annotate(calls=_CALLS, last=Max("at"))
+    called = days.values_list(f"kind__{field}").annotate(calls=SUM_OF_CALLS, last=Max("at"))
     return {pk: Use(int(calls), *callers.get(pk, (0, 0)), _day(last)) for pk, calls, last in called}
 
 
 def callers(row: Deprecated, since: datetime) -> QuerySet[Any, Any]:
     """Of one API or operation, by subscription, who calls most before the others; see `named`."""
     days = UsageDay.objects.filter(at__gte=since, **{f"kind__{_field(row)}": row.pk}).order_by()
-    by_subscription = days.values("kind__subscription_id").annotate(calls=_CALLS, last=Max("at"))
+    by_subscription = days.values("kind__subscription_id").annotate(calls=SUM_OF_CALLS, last=Max("at"))
     return by_subscription.order_by("-calls", "kind__subscription_id")
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import F, Min, Sum
 
 from analytics import latency, rows, sums
 from analytics.models import (
@@ -51,6 +51,8 @@ SUM_FIELDS = (
     "total_sum", "total_min", "total_max", "total_histogram",
     "backend_calls", "backend_sum", "backend_min", "backend_max", "backend_histogram",
 )  # fmt: skip
+SUM_OF_CALLS = Sum(F("success") + F("blocked") + F("failed") + F("other"))
+"""How many calls some rows of one roll-up tell of, whatever became of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 
 from analytics.reports.totals import Selection, Total, has_own_sums, sums
+from analytics.rollups import SUM_OF_CALLS
 
 FIELDS = ("api_id", "operation_id", "product_id", "subscription_id", "user_id")
 
@@ -16,7 +17,7 @@ Key: TypeAlias = int | UUID | str
 Groups: TypeAlias = "dict[Key, Line]"
 """By a field's value; zeros stand for none."""
 
-_CALLS = {"calls__": Sum(F("success") + F("blocked") + F("failed") + F("other"))}
+_CALLS = {"calls__": SUM_OF_CALLS}
 _LINE = {
     "success__": Sum("success"),
     "blocked__": Sum("blocked"),

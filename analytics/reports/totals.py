@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from django.db.models import Case, F, Max, Min, Q, QuerySet, Sum, When
+from django.db.models import Case, Max, Min, Q, QuerySet, Sum, When
 
 from analytics import latency
 from analytics.models import CallKind, UsageQuarter
 from analytics.periods import Span
-from analytics.rollups import DAYS, QUARTERS, Grain, RollupTable
+from analytics.rollups import DAYS, QUARTERS, SUM_OF_CALLS, Grain, RollupTable
 
 QUARTER = timedelta(minutes=15)
 _DAY = timedelta(days=1)
@@ -148,7 +148,7 @@ def calls_by_bucket(selection: Selection, buckets: Sequence[Span], by: str) -> d
     rows = _rows(_table(_grains_of(*buckets), selection, (by,)), selection, span)
     keys = rows.annotate(position=position).values_list(f"kind__{by}", "position")
     found: dict[int | UUID | str, list[int]] = {}
-    for key, number, count in keys.annotate(calls=Sum(F("success") + F("blocked") + F("failed") + F("other"))):
+    for key, number, count in keys.annotate(calls=SUM_OF_CALLS):
         found.setdefault(key, [0] * len(buckets))[number] = int(count)
     return found
 
