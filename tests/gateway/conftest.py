@@ -203,7 +203,7 @@ class Gateway:
         assert "Traceback" not in self.log.read_text(), self.log.read_text()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
     """Poll for something that another process is about to do."""
     end = time.monotonic() + seconds
     while not condition():

@@ -31,7 +31,9 @@ class Publisher:
     def shell(self, code: str) -> subprocess.Popen[str]:
         """Code in the product's own words, on this database."""
         command = self._manage("shell", "-v0", "--command", code)
-        return subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     @contextmanager
     def running(self) -> Iterator[None]:
