@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from cryptography.fernet import Fernet
 
@@ -138,6 +139,9 @@ class Watch:
         before, self._seen = self._seen, version
         if version == before:
             return None
+        if not S_ISREG(status.st_mode):
+            # Opening a pipe would wait for whoever writes into it.
+            raise SnapshotError(f"{self._file.name}: it is no regular file")
         reader = self._reader
         if reader is None or reader.identity != version[:2] or status.st_size < reader.position:
             self._close_reader()

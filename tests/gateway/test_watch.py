@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import os
 import sys
 import threading
 
@@ -287,6 +288,18 @@ def test_a_lost_file_leaves_the_old_one_serving(follower):
     follower.file.unlink()
     follower.watch.look()
     assert follower.opens(b"K1")
+    follower.write(replace(BASE, revision=3))
+    assert follower.watch.revision == 3
+
+
+def test_a_pipe_in_place_of_the_file_holds_up_nothing(follower):
+    follower.write()
+    follower.file.unlink()
+    os.mkfifo(follower.file)
+    follower.watch.look()
+    assert follower.opens(b"K1")
+    assert "no regular file" in follower.watch.last_error
+    follower.file.unlink()
     follower.write(replace(BASE, revision=3))
     assert follower.watch.revision == 3
 
