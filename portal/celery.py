@@ -14,6 +14,7 @@ from celery.signals import setup_logging, worker_ready
 from celery.worker import state
 
 from portal import file_queue
+from portal.schedule import SCHEDULE
 from portal.worker_log import OnceAMinute
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 file_queue.install()
 app = Celery("portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.beat_schedule = SCHEDULE
 app.autodiscover_tasks()
 
 

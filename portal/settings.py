@@ -444,28 +444,6 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Nothing of the schedule is worth a file: what is due is in the database and in the journal.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
-CELERY_BEAT_SCHEDULE = {
-    "ingest-usage": {"task": "analytics.tasks.ingest", "schedule": 1.0, "options": {"expires": 1}},
-    "settle-usage": {"task": "analytics.tasks.settle", "schedule": 15.0, "options": {"expires": 15}},
-    "deliver-mail": {"task": "notifications.tasks.deliver_waiting", "schedule": 1.0, "options": {"expires": 1}},
-    "expire-subscriptions": {"task": "subscriptions.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
-    "announce-expiry": {"task": "subscriptions.tasks.give_notice", "schedule": 300.0, "options": {"expires": 300}},
-    "retire-journal-parts": {"task": "analytics.tasks.retire_parts", "schedule": 60.0, "options": {"expires": 60}},
-    "warn-of-quotas": {"task": "analytics.tasks.warn_of_quotas", "schedule": 60.0, "options": {"expires": 60}},
-    "make-partitions": {"task": "analytics.tasks.make_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
-    "watch-alerts": {"task": "alerts.tasks.watch", "schedule": 60.0, "options": {"expires": 60}},
-    "prune-alerts": {"task": "alerts.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
-    "prune-calls": {"task": "analytics.tasks.prune_calls", "schedule": 3600.0, "options": {"expires": 3600}},
-    "prune-audit-log": {"task": "audit.tasks.prune", "schedule": 3600.0, "options": {"expires": 3600}},
-    "erase-closed-accounts": {"task": "analytics.tasks.erase_closed", "schedule": 3600.0, "options": {"expires": 3600}},
-    "prune-rollups": {"task": "analytics.tasks.prune_rollups", "schedule": 3600.0, "options": {"expires": 3600}},
-    "export-calls": {"task": "analytics.tasks.export_calls", "schedule": 3600.0, "options": {"expires": 3600}},
-    "send-calls": {"task": "analytics.tasks.send_calls", "schedule": 5.0, "options": {"expires": 5}},
-    "deliver-webhooks": {"task": "webhooks.tasks.deliver_waiting", "schedule": 1.0, "options": {"expires": 1}},
-    "forget-webhooks": {"task": "webhooks.tasks.forget_old", "schedule": 3600.0, "options": {"expires": 3600}},
-    "remove-orphans": {"task": "feedback.tasks.remove_orphans", "schedule": 3600.0, "options": {"expires": 3600}},
-    "forget-sent-mail": {"task": "notifications.tasks.forget_sent", "schedule": 3600.0, "options": {"expires": 3600}},
-}
 
 # -- Logging -----------------------------------------------------------------------------------
 LOGGING = {
