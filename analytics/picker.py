@@ -7,7 +7,7 @@ before out.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from urllib.parse import urlencode
 
 from django.db.models import TextChoices
@@ -165,23 +165,18 @@ def _custom(typed: tuple[str, str], zone: tzinfo) -> Span:
 def _moment(text: str, zone: tzinfo, *, is_end: bool) -> datetime:
     """At the beginning of a quarter; a day that ends the period belongs to it."""
     try:
-        if len(text) <= len("2026-03-31"):
-            day = date.fromisoformat(text)
-            _refuse_far(day.year)
-            return midnight(day + timedelta(days=1) if is_end else day, zone)
         moment = datetime.fromisoformat(text)
-        _refuse_far(moment.year)
     except ValueError as error:
         raise _PeriodError(_not_a_date(text, is_end=is_end)) from error
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        # Other years do not fit into every time zone, and nobody called then.
+        words = {"text": text, "first": _FIRST_YEAR, "last": _LAST_YEAR}
+        raise _PeriodError(gettext("“%(text)s” is not within the years %(first)d to %(last)d.") % words)
+    if len(text) <= len("2026-03-31"):
+        return midnight(moment.date() + timedelta(days=1) if is_end else moment.date(), zone)
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
     end = end_of_quarter(aware)
     return end if is_end and aware.astimezone(UTC) > end - QUARTER else end - QUARTER
-
-
-def _refuse_far(year: int) -> None:
-    """Other years do not fit into every time zone, and nobody called then."""
-    if not _FIRST_YEAR <= year <= _LAST_YEAR:
-        raise ValueError(year)
 
 
 def _not_a_date(text: str, *, is_end: bool) -> str:
@@ -210,7 +205,9 @@ class Menu:
 
     @property
     def days(self) -> tuple[str, str]:
-        """The first and the last day, for the fields of a custom period."""
+        """The first and the last day, for the fields of a custom period; as they were typed where they are refused."""
+        if self.choice.problems and any(self.choice.typed):
+            return self.choice.typed
         last = self.choice.span.end - QUARTER
         return tuple(f"{moment.astimezone(self.choice.zone):%Y-%m-%d}" for moment in (self.choice.span.start, last))  # type: ignore[return-value]
 

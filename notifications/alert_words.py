@@ -75,7 +75,7 @@ def values_of(data: Mapping[str, Any]) -> dict[str, str]:
     return {
         "alert": str(data.get("alert_name", "")),
         "measure": measure(metric),
-        "value": amount(metric, data.get("value")) or _("no value"),
+        "value": amount(metric, data.get("value")),
         "threshold": amount(metric, data.get("threshold")),
         "period": period(int(data.get("window_minutes", 0))),
         "watched": watched(metric, str(data.get("watched", ""))),

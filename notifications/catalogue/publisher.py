@@ -143,7 +143,10 @@ TEMPLATES = (
         Category.PUBLISHER,
         _("Over: {{ alert }}"),
         (
-            _("{{ watched }}: {{ measure }} {{ value }}. The alert “{{ alert }}” is over since {{ when }}."),
+            _(
+                "{{#value}}{{ watched }}: {{ measure }} {{ value }}. {{/value}}"
+                "The alert “{{ alert }}” is over since {{ when }}."
+            ),
             _("[See the alert]({{ admin_url }})"),
         ),
         _ALERT,
