@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 KILOBYTE = 1024
 
+RateStand: TypeAlias = tuple[int, float]
+"""The calls that count now, and when the first of them was made."""
+
 QuotaStand: TypeAlias = tuple[float, int, int]
 """When a quota's period began, and the calls and bytes in it.
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from math import ceil
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from gateway.catalogue.admission import JSON, Admitted, Refusal
-from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule, Scope
+from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule, RateStand, Scope
 from gateway.catalogue.cause import LimitReached
 from gateway.http.replies import error_body
-
-RateStand: TypeAlias = tuple[int, float]
-"""The calls that count now, and when the first of them was made."""
 
 
 def lines_of(limits: CallLimits, rates: Sequence[RateStand], quotas: Sequence[QuotaStand], now: float) -> bytes:

@@ -13,9 +13,9 @@ from time import sleep
 from typing import TypeAlias
 
 from gateway.catalogue.admission import Admitted, Refusal
-from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule, Scope
+from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule, RateStand, Scope
 from gateway.catalogue.routing import Catalogue
-from gateway.limits.answers import RateStand, bandwidth_left, lines_of, refuse_quota, refuse_rate
+from gateway.limits.answers import bandwidth_left, lines_of, refuse_quota, refuse_rate
 from gateway.limits.standing import Looked
 
 SWEPT_PER_TURN = 1000

@@ -33,8 +33,8 @@ import msgspec
 
 from gateway import tasks
 from gateway.catalogue.admission import Admitted, Refusal
-from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule
-from gateway.limits.answers import RateStand, lines_of, refuse_quota, refuse_rate, refuse_uncounted
+from gateway.catalogue.call_limits import CallLimits, QuotaRule, QuotaStand, RateRule, RateStand
+from gateway.limits.answers import lines_of, refuse_quota, refuse_rate, refuse_uncounted
 from gateway.limits.counters import Counters
 from gateway.limits.redis_connection import RedisAddress, RedisConnection, RedisError, Reply, connect
 from gateway.limits.standing import Looked

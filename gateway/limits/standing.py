@@ -5,8 +5,7 @@ from math import ceil
 
 import msgspec
 
-from gateway.catalogue.call_limits import ProductLimits, QuotaRule, QuotaStand, RateRule
-from gateway.limits.answers import RateStand
+from gateway.catalogue.call_limits import ProductLimits, QuotaRule, QuotaStand, RateRule, RateStand
 
 # No more are asked about at once: their ids fit into the head of a request to the management server.
 MOST_SUBSCRIPTIONS = 50
