@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from analytics.charts.figure import Chart, Slot
 from analytics.charts.scale import ticks
@@ -21,9 +22,9 @@ _WIDE_SLOTS = 4
 def drawing(chart: Chart, top: float, marks: SafeString, definitions: SafeString | str = "") -> SafeString:
     """Lines of the axis, then `marks`, then what one points at: each slot, with its values in words."""
     return format_html(
-        '<svg class="chart__drawing" width="100%" height="{}" role="{}" aria-labelledby="{}-title">{}{}{}{}{}</svg>',
+        '<svg class="chart__drawing" width="100%" height="{}" {} aria-labelledby="{}-title">{}{}{}{}{}</svg>',
         HEIGHT + _ROOM_FOR_TICKS,
-        "group" if any(slot.link for slot in chart.slots) else "img",
+        _role(chart),
         chart.name,
         definitions,
         _lines(top, is_whole=chart.unit.is_whole),
@@ -31,6 +32,13 @@ def drawing(chart: Chart, top: float, marks: SafeString, definitions: SafeString
         format_html_join("", "{}", ((_target(chart, position),) for position in range(len(chart.slots)))),
         format_html_join("", "{}", ((tick,) for tick in _ticks(chart.slots))),
     )
+
+
+def _role(chart: Chart) -> SafeString:
+    """What has no links is one picture to a screen reader."""
+    if not chart.has_links:
+        return SafeString('role="img"')
+    return format_html('role="group" aria-roledescription="{}"', gettext("chart"))
 
 
 def height_of(value: float, top: float) -> float:

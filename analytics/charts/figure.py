@@ -50,6 +50,10 @@ class Chart:
     def is_empty(self) -> bool:
         return not any(value for one in self.series for value in one.values)
 
+    @property
+    def has_links(self) -> bool:
+        return any(slot.link for slot in self.slots)
+
     def values_at(self, position: int) -> list[Value]:
         return [one.values[position] for one in self.series]
 
@@ -83,7 +87,6 @@ def render(chart: Chart, draw: Callable[[Chart, float], SafeString], most: float
         context |= {
             "drawing": draw(chart, marks[-1]),
             "axis": [chart.unit.short(mark, like=marks[-1]) for mark in reversed(marks)],
-            "has_links": any(slot.link for slot in chart.slots),
             "rows": zip(chart.slots, chart.cells, strict=True),
         }
     return render_to_string("analytics/_chart.html", context)
