@@ -137,7 +137,7 @@ def test_guessing_links_is_stopped(service):
 @pytest.mark.django_db(transaction=True)
 def test_two_who_follow_a_link_at_the_same_time_make_one_account(link):
     token, refusals = link.rstrip("/").rpartition("/")[2], []
-    start = threading.Barrier(2, timeout=10)
+    start = threading.Barrier(2, timeout=60)
 
     def accept() -> None:
         try:

@@ -142,7 +142,7 @@ def test_there_is_no_such_page_where_sign_in_is_not_delegated(key, alice):
 @pytest.mark.django_db(transaction=True)
 def test_token_that_is_used_twice_at_the_same_time_works_once(key, alice):
     token, refusals = _token(key, email=alice.email), []
-    start = threading.Barrier(2, timeout=10)
+    start = threading.Barrier(2, timeout=60)
 
     def enter() -> None:
         try:

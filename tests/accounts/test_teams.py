@@ -194,7 +194,7 @@ def test_invitation_to_a_deleted_team_does_not_work(team, alice, bob):
 def test_two_owners_who_leave_at_the_same_time_leave_one_behind(team, alice, bob):
     join(team, bob, OWNER)
     refusals: list[Exception] = []
-    start = threading.Barrier(2, timeout=10)
+    start = threading.Barrier(2, timeout=60)
 
     def leave(user: User) -> None:
         try:

@@ -59,7 +59,7 @@ def test_blocked_administrator_is_none_to_rely_on(admin_user, alice):
 def test_two_administrators_do_not_block_each_other(admin_user, alice):
     User.objects.filter(pk=alice.pk).update(is_superuser=True)
     refusals: list[Exception] = []
-    start = threading.Barrier(2, timeout=10)
+    start = threading.Barrier(2, timeout=60)
 
     def block(user: User, by: User) -> None:
         try:

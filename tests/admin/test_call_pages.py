@@ -35,6 +35,11 @@ def shown(browser, **query) -> list[str]:
     return [row.call.url for row in answer.context["rows"]]
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    monkeypatch.setattr(call_list, "PATIENCE_SECONDS", 60)
+
+
 @pytest.fixture
 def mine(starter, alice):
     return lifecycle.subscribe(user=alice, product=starter, display_name="Mine")

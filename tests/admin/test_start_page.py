@@ -32,6 +32,7 @@ from notifications.models import OutboxMail
 from policies.models import ProductPolicy
 from portal import heartbeat
 from portal.administration import counting
+from portal.administration.start import gateway as start_gateway
 from publisher.models import Revision
 from service.models import Service
 from subscriptions import keys, lifecycle
@@ -43,7 +44,7 @@ START = "/admin/"
 
 
 @pytest.fixture
-def gateway(settings):
+def gateway(settings, monkeypatch):
     """A gateway that answers its status path with what the test sets."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -63,6 +64,7 @@ def gateway(settings):
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     settings.GATEWAY_INTERNAL_URL = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(start_gateway, "TIMEOUT_SECONDS", 60)
     yield Handler
     server.shutdown()
     server.server_close()

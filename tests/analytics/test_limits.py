@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from analytics import gateway_limits
 from analytics.limits import standing_of
 from analytics.models import InnerQuotaUse, JournalPart, QuotaUse
 from apis.models import API, Operation
@@ -69,7 +70,9 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway(settings):
+def gateway(settings, monkeypatch):
+    monkeypatch.setattr(gateway_limits, "CONNECT_SECONDS", 60)
+    monkeypatch.setattr(gateway_limits, "ANSWER_SECONDS", 60)
     gateway = Gateway()
     settings.GATEWAY_MANAGEMENT_URL = f"http://127.0.0.1:{gateway.server.server_port}"
     yield gateway

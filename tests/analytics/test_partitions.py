@@ -125,6 +125,7 @@ def test_who_reads_for_long_delays_a_partition_and_no_call(write, tmp_path, monk
     finally:
         may_end.set()
         reader.join()
+    monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "60s")
     write(aged(1, 2))
     ingest(tmp_path)
     assert places() == {1: day(1), 2: day(1)}

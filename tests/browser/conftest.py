@@ -9,16 +9,34 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
+from uuid import uuid4
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS = 90
+PASSWORD = "a long enough pass phrase"
+# Nothing waits that long but on a machine that is very busy, or for what does not happen.
+START_SECONDS = 600
+PATIENCE_SECONDS = 120
+PAGE_MILLISECONDS = 60_000
+
+expect.set_options(timeout=PAGE_MILLISECONDS)
+
+
+def until(condition: Callable[[], T]) -> T:
+    """What the condition comes to, once it is true. Asked twice a second: the product refuses who asks more."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < end, f"it did not happen within {PATIENCE_SECONDS} seconds"
+        time.sleep(0.5)
+    return found
 
 
 def free_ports(count: int) -> list[int]:
@@ -40,16 +58,17 @@ class Running:
         return self.lines[name]
 
     def confirmation_link(self, address: str) -> str:
-        """The link of the newest confirmation mail to the address, once it has been delivered."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            for mail in sorted((self.data / "mail").glob("*"), reverse=True):
+        """The link of the confirmation mail to the address, once it has been delivered."""
+
+        def link() -> str:
+            for mail in (self.data / "mail").glob("*"):
                 text = mail.read_text().replace("=\n", "")
                 found = re.search(r"http://\S+/account/confirm-email/\S+?/", text)
                 if address in text and found:
                     return found[0]
-            threading.Event().wait(0.2)
-        raise AssertionError(f"no confirmation mail to {address}")
+            return ""
+
+        return until(link)
 
 
 def start(
@@ -81,6 +100,8 @@ def start(
         try:
             line = printed.get(timeout=max(deadline - time.monotonic(), 0))
         except queue.Empty:
+            line = ""
+        if not line:
             stop(process)
             pytest.fail("The start did not finish:\n" + "".join(log[-60:]))
         log.append(line)
@@ -90,9 +111,11 @@ def start(
 
 
 def read_lines(process: subprocess.Popen, printed: queue.Queue[str]) -> None:
+    """An empty one says that there will be no more."""
     with process.stdout as lines:
         for line in lines:
             printed.put(line)
+    printed.put("")
 
 
 INHERITED_NOT = {"SECRET_KEY", "KEY_ENCRYPTION_KEY", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE"}
@@ -101,7 +124,7 @@ INHERITED_NOT = {"SECRET_KEY", "KEY_ENCRYPTION_KEY", "DATABASE_URL", "CELERY_BRO
 def stop(process: subprocess.Popen) -> int:
     process.send_signal(signal.SIGINT)
     try:
-        return process.wait(timeout=30)
+        return process.wait(timeout=PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
@@ -118,7 +141,7 @@ def demo(tmp_path_factory) -> Iterator[Running]:
 @pytest.fixture
 def context(chromium) -> Iterator[BrowserContext]:
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PAGE_MILLISECONDS)
     yield context
     context.close()
 
@@ -133,14 +156,68 @@ def page(context) -> Iterator[Page]:
     assert errors == []
 
 
+def enter_password(page: Page, email: str, password: str) -> None:
+    page.locator("input[name=login]").fill(email)
+    page.locator("input[name=password]").fill(password)
+    page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+
+
 @pytest.fixture
-def sign_in(demo, page):
-    def sign_in(email: str, password: str) -> Page:
+def sign_in(demo, page) -> Callable[..., Page]:
+    """For tests that end the session, or sign in as somebody of their own."""
+
+    def sign_in(email: str, password: str, page: Page = page) -> Page:
         page.goto(f"{demo['Portal']}/account/login/")
-        page.locator("input[name=login]").fill(email)
-        page.locator("input[name=password]").fill(password)
-        page.get_by_role("button", name="Sign in", exact=True).click()
+        enter_password(page, email, password)
         page.wait_for_url(lambda url: "/account/login" not in url)
         return page
 
     return sign_in
+
+
+def state_of(who: str, demo: Running, chromium: Browser) -> StorageState:
+    """The cookies of somebody who has signed in."""
+    context = chromium.new_context()
+    context.set_default_timeout(PAGE_MILLISECONDS)
+    page = context.new_page()
+    page.goto(f"{demo['Portal']}/account/login/")
+    enter_password(page, *demo[who].split())
+    page.wait_for_url(lambda url: "/account/login" not in url)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture(scope="session")
+def developer_state(demo, chromium) -> StorageState:
+    """A session that many tests share, so none of them may end it."""
+    return state_of("Developer", demo, chromium)
+
+
+@pytest.fixture(scope="session")
+def administrator_state(demo, chromium) -> StorageState:
+    """A session that many tests share, so none of them may end it."""
+    return state_of("Administrator", demo, chromium)
+
+
+@pytest.fixture
+def newcomer(demo, page) -> str:
+    """The address of somebody new, who has signed up and confirmed it on the page."""
+    email = f"newcomer-{uuid4().hex}@example.org"
+    page.goto(demo["Portal"])
+    page.get_by_role("link", name="Sign up").first.click()
+    page.locator("input[name=email]").fill(email)
+    page.locator("input[name=first_name]").fill("Nina")
+    page.locator("input[name=last_name]").fill("Newcomer")
+    page.locator("input[name=password1]").fill(PASSWORD)
+    page.locator("input[name=password2]").fill(PASSWORD)
+    page.locator("main").get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+    page.goto(demo.confirmation_link(email))
+    page.get_by_role("button", name="Yes, confirm").click()
+    page.wait_for_url(lambda url: "/confirm-email/" not in url)
+    if "/login" in page.url:
+        enter_password(page, email, PASSWORD)
+        page.wait_for_url(lambda url: "/login" not in url)
+    return email

@@ -6,6 +6,8 @@ Pages of publishers and developers about usage have no violation at all; others 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.browser.conftest import PAGE_MILLISECONDS
+
 GUEST_PAGES = [
     "/",
     "/apis/",
@@ -82,35 +84,11 @@ WITHOUT_ANY = {
 }
 
 
-@pytest.fixture(scope="module")
-def developer_state(demo, chromium):
-    return cookies_of("Developer", demo, chromium)
-
-
-@pytest.fixture(scope="module")
-def administrator_state(demo, chromium):
-    return cookies_of("Administrator", demo, chromium)
-
-
-def cookies_of(who, demo, chromium):
-    """The cookies of somebody who has signed in."""
-    context = chromium.new_context()
-    page = context.new_page()
-    email, password = demo[who].split()
-    page.goto(f"{demo['Portal']}/account/login/")
-    page.locator("input[name=login]").fill(email)
-    page.locator("input[name=password]").fill(password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url(lambda url: "/account/login" not in url)
-    state = context.storage_state()
-    context.close()
-    return state
-
-
 def check(demo, chromium, path, scheme, state=None) -> None:
     context = chromium.new_context(
         color_scheme=scheme, viewport={"width": 1280, "height": 900}, storage_state=state, reduced_motion="reduce"
     )
+    context.set_default_timeout(PAGE_MILLISECONDS)
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None)
@@ -149,6 +127,7 @@ def test_an_administrators_page(demo, chromium, administrator_state, path, schem
 @pytest.mark.parametrize("page", ["", "cancel/", "keys/primary/regenerate/"])
 def test_a_page_of_a_subscription(demo, chromium, developer_state, page, scheme):
     context = chromium.new_context(storage_state=developer_state)
+    context.set_default_timeout(PAGE_MILLISECONDS)
     tab = context.new_page()
     tab.goto(f"{demo['Portal']}/profile/")
     path = tab.locator(".subscription__name a").first.get_attribute("href")

@@ -9,10 +9,9 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import ROOT
+from tests.browser.conftest import PAGE_MILLISECONDS, PATIENCE_SECONDS, ROOT, enter_password, until
 
 EXECUTE = "/apis/azureml-demo-api/rrs-execute/"
-PASSWORD = "a long enough pass phrase"
 
 
 def send(page: Page) -> None:
@@ -23,24 +22,7 @@ def answer(page: Page) -> Locator:
     return page.get_by_role("complementary", name="Try it").get_by_text("200 OK", exact=True)
 
 
-def test_a_developer_signs_up_subscribes_and_makes_the_first_call(demo, page):
-    page.goto(demo["Portal"])
-    page.get_by_role("link", name="Sign up").first.click()
-    page.locator("input[name=email]").fill("newcomer@example.org")
-    page.locator("input[name=first_name]").fill("Nina")
-    page.locator("input[name=last_name]").fill("Newcomer")
-    page.locator("input[name=password1]").fill(PASSWORD)
-    page.locator("input[name=password2]").fill(PASSWORD)
-    page.locator("main").get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-
-    page.goto(demo.confirmation_link("newcomer@example.org"))
-    page.get_by_role("button", name="Yes, confirm").click()
-    if "/login" in page.url:
-        page.locator("input[name=login]").fill("newcomer@example.org")
-        page.locator("input[name=password]").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in", exact=True).click()
-
+def test_a_developer_signs_up_subscribes_and_makes_the_first_call(demo, newcomer, page):
     page.goto(f"{demo['Portal']}{EXECUTE}")
     expect(page.locator("main")).to_contain_text("Starter")
     page.goto(f"{demo['Portal']}/products/starter/")
@@ -58,13 +40,11 @@ def test_a_developer_signs_up_subscribes_and_makes_the_first_call(demo, page):
     expect(answer(page)).to_be_visible()
     assert key not in page.content()
 
-    page.goto(f"{demo['Portal']}/profile/")
-    for _ in range(40):
-        if "99" in page.get_by_role("article").filter(has_text="My first key").inner_text():
-            break
-        page.wait_for_timeout(250)
-        page.reload()
-    expect(page.get_by_role("article").filter(has_text="My first key")).to_contain_text("99")
+    def is_counted() -> bool:
+        page.goto(f"{demo['Portal']}/profile/")
+        return "99" in page.get_by_role("article").filter(has_text="My first key").inner_text()
+
+    until(is_counted)
 
 
 def test_the_first_send_with_nothing_typed_answers_with_the_vector(demo, sign_in, page):
@@ -81,12 +61,10 @@ def test_the_first_send_with_nothing_typed_answers_with_the_vector(demo, sign_in
 
 def test_the_console_works_without_javascript(demo, chromium):
     context = chromium.new_context(java_script_enabled=False)
+    context.set_default_timeout(PAGE_MILLISECONDS)
     page = context.new_page()
-    email, password = demo["Developer"].split()
     page.goto(f"{demo['Portal']}/account/login/?next={EXECUTE}")
-    page.locator("input[name=login]").fill(email)
-    page.locator("input[name=password]").fill(password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    enter_password(page, *demo["Developer"].split())
     send(page)
     expect(answer(page)).to_be_visible()
     expect(page.get_by_role("heading", name="RRS Execute")).to_be_visible()
@@ -108,7 +86,7 @@ def run_client(name: str, demo, *arguments: str) -> subprocess.CompletedProcess[
         env={**os.environ, "DATA_DIR": str(demo.data)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
 
 
@@ -135,9 +113,14 @@ def test_a_client_shows_the_services_error_and_fails(demo, tmp_path, name):
 
 def test_the_sixth_call_within_a_minute_is_refused(demo):
     url = f"{demo['Gateway']}/azureml-demo/workspaces/w/services/s/jobs/1?api-version=2.0"
-    answers = [
-        requests.get(url, headers={"Ocp-Apim-Subscription-Key": demo["Starter key"]}, timeout=10) for _ in range(6)
-    ]
+    key = {"Ocp-Apim-Subscription-Key": demo["Starter key"]}
+
+    def nobody_has_called_for_a_minute() -> bool:
+        limits = requests.get(f"{demo['Portal']}/usage", headers=key, timeout=PATIENCE_SECONDS).json()["limits"]
+        return [limit["used"] for limit in limits if limit["kind"] == "rate"] == [0]
+
+    until(nobody_has_called_for_a_minute)
+    answers = [requests.get(url, headers=key, timeout=PATIENCE_SECONDS) for _ in range(6)]
     assert [answer.status_code for answer in answers].count(429) == 1
     refused = answers[-1]
     wait = int(refused.headers["Retry-After"])

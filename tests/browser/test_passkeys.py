@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import PASSWORD, enter_password
+
 
 @pytest.fixture
 def portal(demo) -> str:
@@ -21,11 +23,10 @@ def device(context, page) -> None:
     session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
-def _enter_password(page: Page, demo) -> None:
-    email, password = demo["Developer"].split()
-    page.locator("input[name=login]").fill(email)
-    page.locator("input[name=password]").fill(password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+def _enter_password_again(page: Page) -> None:
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
 
 
 def _sign_out(page: Page, portal: str) -> None:
@@ -34,11 +35,10 @@ def _sign_out(page: Page, portal: str) -> None:
     expect(page.get_by_text("You are signed out.")).to_be_visible()
 
 
-def test_passkey_is_added_signs_in_is_a_second_step_and_goes(demo, portal, page, device):
+def test_passkey_is_added_signs_in_is_a_second_step_and_goes(newcomer, portal, page, device):
     page.goto(f"{portal}/account/login/?next=/account/2fa/webauthn/add/")
-    _enter_password(page, demo)
-    page.locator("input[name=password]").fill(demo["Developer"].split()[1])
-    page.get_by_role("button", name="Go on").click()
+    enter_password(page, newcomer, PASSWORD)
+    _enter_password_again(page)
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     with page.expect_download() as download:
@@ -52,19 +52,18 @@ def test_passkey_is_added_signs_in_is_a_second_step_and_goes(demo, portal, page,
 
     _sign_out(page, portal)
     page.goto(f"{portal}/account/login/?next=/profile/security/")
-    _enter_password(page, demo)
+    enter_password(page, newcomer, PASSWORD)
     expect(page.get_by_role("heading", name="Second step")).to_be_visible()
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", name="Security")).to_be_visible()
 
     page.get_by_role("link", name="Remove Passkey 1").click()
-    page.locator("input[name=password]").fill(demo["Developer"].split()[1])
-    page.get_by_role("button", name="Go on").click()
+    _enter_password_again(page)
     page.get_by_role("button", name="Remove it").click()
     expect(page.get_by_text("The passkey is removed.")).to_be_visible()
 
 
-def test_passkey_that_is_not_there_is_told(demo, portal, page, device):
+def test_passkey_that_is_not_there_is_told(portal, page, device):
     page.goto(f"{portal}/account/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("alert").get_by_text("The passkey could not be used")).to_be_visible()

@@ -1,5 +1,6 @@
 """What only a browser shows of the portal: copying, layout on a phone, themes, and the console's script."""
 
+import contextlib
 import os
 import re
 import socket
@@ -10,15 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import INHERITED_NOT, ROOT, Running
+from tests.browser.conftest import INHERITED_NOT, PATIENCE_SECONDS, ROOT, Running, until
 
 PHONE = {"width": 360, "height": 800}
 EXECUTE = "/apis/azureml-demo-api/rrs-execute/"
 ADD_API = """
 from apis.models import API, Operation, Parameter
 from subscriptions.models import Product
+API.objects.filter(name="wide").delete()
+Product.objects.filter(name="wide").delete()
 word = "x" * 400
 api = API.objects.create(name="wide", display_name="x" * 100, description=word, path="wide",
                          service_url="http://127.0.0.1:{port}", scheme="both", subscription_required=False)
@@ -74,10 +78,18 @@ def backend(demo: Running) -> Iterator[Endless]:
         env={**environment, **secrets, "DATA_DIR": str(demo.data)},
         check=True,
     )
+    until(lambda: is_called_through(demo["Gateway"], endless))
     yield endless
     endless.listener.shutdown(socket.SHUT_RDWR)
     endless.listener.close()
     thread.join()
+
+
+def is_called_through(gateway: str, endless: Endless) -> bool:
+    """Whether the gateway knows the API by now."""
+    with contextlib.suppress(requests.Timeout):
+        requests.get(f"{gateway}/wide/get", timeout=1)
+    return endless.reached.is_set()
 
 
 @pytest.fixture
@@ -155,7 +167,7 @@ def test_send_after_signing_out_in_another_tab_says_why_and_keeps_the_inputs(got
     page.wait_for_function("document.querySelector('#console-code').textContent.includes('kept')")
     other = goto("/account/logout/", context.new_page())
     other.locator("main").get_by_role("button", name="Sign out").click()
-    sign_in_again(other, demo)
+    sign_in(*demo["Developer"].split(), page=other)
     send(page)
     expect(page.locator(".messages")).to_contain_text("You signed in or out after this page was opened")
     expect(page.locator("#console-status")).to_contain_text("Your inputs are back")
@@ -164,27 +176,18 @@ def test_send_after_signing_out_in_another_tab_says_why_and_keeps_the_inputs(got
     expect(page.locator("#console-response")).to_contain_text("Response status")
 
 
-def sign_in_again(page: Page, demo: Running) -> None:
-    email, password = demo["Developer"].split()
-    page.goto(f"{demo['Portal']}/account/login/")
-    page.locator("input[name=login]").fill(email)
-    page.locator("input[name=password]").fill(password)
-    page.locator("main").get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url(lambda url: "/account/login" not in url)
-
-
 @pytest.mark.parametrize("way", ["Escape", "leaving the page"])
 def test_cancelling_ends_the_call_to_the_backend(goto, backend, way):
     page = goto("/apis/wide/get/")
     backend.expect_call()
     send(page)
-    assert backend.reached.wait(20)
+    assert backend.reached.wait(PATIENCE_SECONDS)
     if way == "Escape":
         page.keyboard.press("Escape")
         expect(page.locator("#console-status")).to_contain_text("Cancelled")
     else:
         goto("/apis/")
-    assert backend.hung_up.wait(20)
+    assert backend.hung_up.wait(PATIENCE_SECONDS)
 
 
 def test_many_cancelled_calls_leave_room_for_the_next(goto, backend):
@@ -192,7 +195,7 @@ def test_many_cancelled_calls_leave_room_for_the_next(goto, backend):
     for _ in range(5):
         backend.expect_call()
         send(page)
-        assert backend.reached.wait(20)
+        assert backend.reached.wait(PATIENCE_SECONDS)
         page.keyboard.press("Escape")
         expect(page.locator("#console-status")).to_contain_text("Cancelled")
-        assert backend.hung_up.wait(20)
+        assert backend.hung_up.wait(PATIENCE_SECONDS)

@@ -1,15 +1,13 @@
 """From nothing to a published API: first run, an API, its operations, and a call, all in the browser."""
 
 import re
-import time
 
 import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import start, stop
+from tests.browser.conftest import PASSWORD, PATIENCE_SECONDS, start, stop, until
 
-PASSWORD = "a long enough pass phrase"
 SERVICE = "/workspaces/{workspace}/services/{service}"
 OPERATIONS = [
     ("RRS Execute", "POST", f"{SERVICE}/execute?api-version={{apiversion}}&details={{details}}"),
@@ -21,7 +19,7 @@ OPERATIONS = [
 VALUES = {"workspace": "w", "service": "s", "apiversion": "2.0", "details": "true"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fresh(tmp_path_factory):
     """A start without any data."""
     process, running = start(tmp_path_factory.mktemp("fresh data"), last="Set-up")
@@ -32,15 +30,6 @@ def fresh(tmp_path_factory):
 def press_save(page: Page) -> None:
     page.get_by_role("button", name="Save", exact=True).last.click()
     page.wait_for_load_state()
-
-
-def call_until(url: str, status: int, seconds: float = 5) -> bool:
-    """Whether the gateway comes to answer with the status."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if requests.get(url, timeout=5).status_code == status:
-            return True
-    return False
 
 
 def test_a_publisher_creates_the_service_and_publishes_an_api(fresh, demo, page):
@@ -60,7 +49,8 @@ def test_a_publisher_creates_the_service_and_publishes_an_api(fresh, demo, page)
     gateway = add_api(page, portal, demo["Backend port"])
     for name, method, template in OPERATIONS:
         add_operation(page, portal, name, method, template)
-    assert call_until(f"{gateway}/workspaces/w/services/s/jobs/1?api-version=2.0", 401)
+    status = f"{gateway}/workspaces/w/services/s/jobs/1?api-version=2.0"
+    until(lambda: requests.get(status, timeout=PATIENCE_SECONDS).status_code == 401)
 
     page.goto(f"{portal}/apis/azureml-demo-api/rrs-execute/")
     expect(page.get_by_role("complementary", name="Try it")).to_contain_text("Starter")

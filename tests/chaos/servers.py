@@ -13,7 +13,7 @@ import psycopg
 from tests.gateway.conftest import free_port
 
 POSTGRESQL_PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-START_SECONDS = 30
+PATIENCE_SECONDS = 180
 
 
 class PostgreSQL:
@@ -71,10 +71,10 @@ class PostgreSQL:
         return {"user": self._user, "cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
-def wait_until(condition, *, seconds: float = START_SECONDS) -> None:
-    end = time.monotonic() + seconds
+def wait_until(condition) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < end, f"it did not happen within {seconds} seconds"
+        assert time.monotonic() < end, f"it did not happen within {PATIENCE_SECONDS} seconds"
         time.sleep(0.02)
 
 

@@ -25,7 +25,6 @@ from tests.gateway.redis_server import RedisServer
 THREADS = 8
 ANSWERS_BETWEEN_KILLS = 150
 ROUNDS = 2
-INGEST_SECONDS = 90
 PROCESSES = {
     "worker of the gateway": "-m gateway.process.worker",
     "gateway": "-m gateway ",
@@ -99,10 +98,10 @@ def disturb(running: Running, kills: list[str], servers: dict[str, PostgreSQL | 
             if name in servers:
                 servers[name].kill()
                 servers[name].start()
-                wait_until(partial(counts_are_settled, running), seconds=60)
+                wait_until(partial(counts_are_settled, running))
             else:
                 kill_one(int(running["pid"]), PROCESSES[name])
-            wait_until(partial(callers.have_answers, enough), seconds=60)
+            wait_until(partial(callers.have_answers, enough))
     finally:
         callers.stop()
     return callers
@@ -142,11 +141,11 @@ def check(callers: Callers, running: Running, rows: Callable[[str], list[tuple]]
         recorded.update({number_of(url): status for url, status in found})
         return callers.answered.keys() <= recorded.keys()
 
-    wait_until(all_is_in, seconds=INGEST_SECONDS)
+    wait_until(all_is_in)
     assert {number: recorded[number] for number in callers.answered} == callers.answered
     assert recorded.keys() <= callers.answered.keys() | callers.broken
     assert callers.statuses[200] > ANSWERS_BETWEEN_KILLS
-    wait_until(partial(sums_are_those_of_the_calls, rows), seconds=INGEST_SECONDS)
+    wait_until(partial(sums_are_those_of_the_calls, rows))
     ((counted,),) = rows("SELECT max(calls) FROM analytics_quotause")
     admitted = sum(status == 200 for status in recorded.values())
     assert admitted <= counted <= len(recorded) + len(callers.broken)

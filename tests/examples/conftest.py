@@ -39,7 +39,7 @@ class AzureML:
             self.url + SERVICE_PATH + path,
             params={"api-version": version, **arguments.pop("query", {})},
             headers={"Authorization": f"Bearer {key}"},
-            timeout=30,
+            timeout=180,
             **arguments,
         )
 
@@ -67,11 +67,11 @@ def running(folder: Path, **environment: str) -> Iterator[AzureML]:
     )
     try:
         line = process.stdout.readline()
-        assert line == f"AzureML web service ready: http://127.0.0.1:{port}\n", process.communicate(timeout=30)
+        assert line == f"AzureML web service ready: http://127.0.0.1:{port}\n", process.communicate(timeout=180)
         yield AzureML(f"http://127.0.0.1:{port}", folder)
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=180)
     assert (process.returncode, errors) == (0, "")
 
 

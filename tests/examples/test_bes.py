@@ -41,7 +41,7 @@ def installed_azurite() -> Path:
         draft = build / "azurite-draft"
         shutil.rmtree(draft, ignore_errors=True)
         command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(draft), f"azurite@{AZURITE}"]
-        installed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        installed = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
         if installed.returncode:
             give_up(f"npm could not install azurite@{AZURITE}: {installed.stderr[-500:]}")
         draft.rename(folder)
@@ -66,7 +66,7 @@ def azurite(tmp_path_factory) -> Iterator[str]:
         pytest.fail("Azurite did not start")
     yield connection_string(f"{found[1]}/devstoreaccount1", EMULATOR_KEY)
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=180)
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +122,7 @@ def ended(service: AzureML, job: str) -> dict:
 def fetch(status: dict) -> list[list[str]]:
     output = status["Results"]["output1"]
     assert output["ConnectionString"] is None
-    response = requests.get(output["BaseLocation"] + output["RelativeLocation"] + output["SasBlobToken"], timeout=30)
+    response = requests.get(output["BaseLocation"] + output["RelativeLocation"] + output["SasBlobToken"], timeout=180)
     assert response.status_code == 200, response.text
     return list(csv.reader(io.StringIO(response.text)))
 
@@ -303,7 +303,7 @@ class SlowEndpoint(ThreadingHTTPServer):
 class SlowHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.set()
-        self.server.released.wait(30)
+        self.server.released.wait(180)
         self.send_response(200)
         self.send_header("Content-Length", str(len(CSV)))
         self.end_headers()
@@ -326,7 +326,7 @@ def test_a_running_job_can_be_cancelled_and_cannot_be_started_twice(start_azurem
     with start_azureml(AZUREML_BLOB_ENDPOINTS=slow.endpoint) as service:
         job = submit(service, Input=reference(connection_string(slow.endpoint, EMULATOR_KEY)))
         start(service, job)
-        assert slow.asked.wait(30)
+        assert slow.asked.wait(180)
         assert status_of(service, job)["StatusCode"] == "Running"
         assert error_of(service.call("POST", f"/jobs/{job}/start"))[1] == "CannotStartJob"
         assert service.call("DELETE", f"/jobs/{job}").status_code == 204
@@ -340,7 +340,7 @@ def test_a_running_job_outlives_a_restart(start_azureml, slow):
         job = submit(service, Input=reference(connection_string(slow.endpoint, EMULATOR_KEY)))
         waiting = submit(service, Input=reference(connection_string(slow.endpoint, EMULATOR_KEY)))
         start(service, job)
-        assert slow.asked.wait(30)
+        assert slow.asked.wait(180)
     slow.released.set()
     with start_azureml(**settings) as service:
         assert fetch(ended(service, job))[1] == VECTOR

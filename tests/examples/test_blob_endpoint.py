@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.client
+import os
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import urlsplit
@@ -108,7 +109,7 @@ def test_names_are_only_names(blobs, name):
 def test_dots_in_a_name_lead_nowhere(azureml, container, blobs, path):
     name = "../../etc/passwd"
     address = urlsplit(azureml.url)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=180)
     url = f"/{EMULATOR_ACCOUNT}/{container}/{path}?{blob_token(container, name, 'w')}"
     connection.request("PUT", url, body=b"x", headers={"x-ms-blob-type": "BlockBlob"})
     assert connection.getresponse().status == 201
@@ -139,9 +140,10 @@ def test_containers_are_created_listed_and_deleted(azureml, container):
 
 
 def test_a_deleted_container_takes_its_blobs_with_it(azureml):
+    name = f"comes-and-goes-{os.urandom(6).hex()}"
     with azureml.blobs() as client:
         for _ in range(2):
-            container = client.create_container("comes-and-goes")
+            container = client.create_container(name)
             assert list(container.list_blobs()) == []
             container.upload_blob("a", DATA)
             container.get_blob_client("b").stage_block("MQ==", b"x")
@@ -282,7 +284,7 @@ def test_a_wrong_account_key_is_refused(azureml, container):
 
 def test_without_credentials_nothing_is_said(azureml, container):
     for path in (f"/{container}/a", "/none-such/a"):
-        response = requests.get(f"{azureml.url}/{EMULATOR_ACCOUNT}{path}", timeout=30)
+        response = requests.get(f"{azureml.url}/{EMULATOR_ACCOUNT}{path}", timeout=180)
         assert (response.status_code, response.headers["x-ms-error-code"]) == (401, "NoAuthenticationInformation")
 
 
@@ -329,7 +331,7 @@ def test_a_token_to_create_does_not_overwrite(azureml, container):
 )
 def test_the_restrictions_of_a_token(azureml, container, blobs, more, code):
     blobs.upload_blob("a", b"x")
-    response = requests.get(f"{blobs.url}/a?{blob_token(container, 'a', **more)}", timeout=30)
+    response = requests.get(f"{blobs.url}/a?{blob_token(container, 'a', **more)}", timeout=180)
     assert response.headers.get("x-ms-error-code") == code
 
 
@@ -338,7 +340,7 @@ def test_a_changed_token_is_refused(blobs, container):
     token = blob_token(container, "a")
     for old, new in (("sp=r", "sp=rw"), ("se=20", "se=30"), ("sr=b", "sr=c"), ("sig=", "sig=A"), ("sv=20", "sv=19")):
         assert old in token
-        response = requests.get(f"{blobs.url}/a?{token.replace(old, new)}", timeout=30)
+        response = requests.get(f"{blobs.url}/a?{token.replace(old, new)}", timeout=180)
         assert response.headers["x-ms-error-code"] == "AuthenticationFailed"
 
 
@@ -375,7 +377,7 @@ def signed(azureml, method: str, path: str, *, account: str = EMULATOR_ACCOUNT, 
     url = f"{azureml.url}/{EMULATOR_ACCOUNT}{path}"
     auth = SharedKeyAuth(Account(url, account, EMULATOR_KEY))
     headers = {name: value for name, value in headers.items() if value is not None}
-    return requests.request(method, url, headers=headers, auth=auth, timeout=30, **arguments)
+    return requests.request(method, url, headers=headers, auth=auth, timeout=180, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -441,7 +443,7 @@ def test_ranges(azureml, container, blobs, field, status, content):
 def test_an_old_date_is_refused(azureml, container):
     old = format_datetime(hours(-1), usegmt=True)
     address = urlsplit(azureml.url)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=180)
     headers = {"x-ms-date": old, "x-ms-version": "2020-12-06", "Authorization": f"SharedKey {EMULATOR_ACCOUNT}:AAAA"}
     connection.request("GET", f"/{EMULATOR_ACCOUNT}/{container}/a", headers=headers)
     response = connection.getresponse()
@@ -453,7 +455,7 @@ def test_an_old_date_is_refused(azureml, container):
 def test_a_body_that_breaks_off_makes_no_blob(azureml, container, blobs):
     url = f"{blobs.url}/a?{blob_token(container, 'a', 'w')}"
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=180)
     connection.putrequest("PUT", f"{address.path}?{address.query}")
     connection.putheader("x-ms-blob-type", "BlockBlob")
     connection.putheader("Content-Length", "1000")

@@ -24,7 +24,7 @@ def run(program: str, gateway: str, *arguments: str, **environment: str) -> subp
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

@@ -21,7 +21,7 @@ def command(folder, *arguments: str, **environment: str) -> subprocess.Completed
         env={"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "AZUREML_PORT": str(free_port()), **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
@@ -79,8 +79,8 @@ def test_a_second_service_on_the_same_data_does_not_start(azureml):
 
 
 def test_the_start_page_answers_without_a_key(azureml):
-    assert requests.get(azureml.url, timeout=30).json()["ready"] is True
-    assert requests.head(azureml.url, timeout=30).status_code == 200
+    assert requests.get(azureml.url, timeout=180).json()["ready"] is True
+    assert requests.head(azureml.url, timeout=180).status_code == 200
 
 
 def test_the_readme_describes_every_setting():

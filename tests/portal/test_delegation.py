@@ -138,8 +138,8 @@ def own_site(key, monkeypatch):
 def test_journey_through_the_example_site(own_site, settings):
     browser = Client()
     asked = browser.get("/account/login/?next=/products/")["Location"]
-    assert 'name="email"' in requests.get(asked, timeout=5).text
-    back = requests.post(asked, {"email": "dora@example.org"}, timeout=5, allow_redirects=False).headers["Location"]
+    assert 'name="email"' in requests.get(asked, timeout=60).text
+    back = requests.post(asked, {"email": "dora@example.org"}, timeout=60, allow_redirects=False).headers["Location"]
     assert back.startswith(settings.PORTAL_URL + "/signin-sso/")
     assert browser.get(back.removeprefix(settings.PORTAL_URL))["Location"] == "/products/"
     assert "dora@example.org" in browser.get("/profile/account/").text
@@ -147,6 +147,6 @@ def test_journey_through_the_example_site(own_site, settings):
 
 def test_example_site_refuses_what_the_portal_did_not_sign(own_site):
     asked = Client().get("/account/login/")["Location"]
-    assert requests.get(asked.replace("SignIn", "SignOut"), timeout=5).status_code == 403
-    assert requests.get(own_site, timeout=5).status_code == 403
-    assert requests.post(asked.replace("sig=", "sig=x"), {"email": "a@b.example"}, timeout=5).status_code == 403
+    assert requests.get(asked.replace("SignIn", "SignOut"), timeout=60).status_code == 403
+    assert requests.get(own_site, timeout=60).status_code == 403
+    assert requests.post(asked.replace("sig=", "sig=x"), {"email": "a@b.example"}, timeout=60).status_code == 403

@@ -6,12 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from gateway.configuration import snapshot
 from gateway.configuration.snapshot import SnapshotError
-from tests.gateway.conftest import ROOT
+from tests.gateway.conftest import ROOT, wait_for
+
+# Each process begins with all of the product's code to load, which takes long on a machine that is busy.
+until = partial(wait_for, seconds=180)
 
 
 class Publisher:

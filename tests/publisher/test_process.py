@@ -4,8 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.gateway.conftest import wait_for
-from tests.publisher.publisher_process import Publisher
+from tests.publisher.publisher_process import Publisher, until
 
 
 @pytest.fixture
@@ -21,19 +20,19 @@ def test_a_publisher_that_is_killed_misses_nothing(publisher):
 
     for _ in range(3):
         with publisher.running():
-            wait_for(has_published_all)
+            until(has_published_all)
             made |= {publisher.subscribe() for _ in range(5)}
         made.add(publisher.subscribe())
     with publisher.running():
-        wait_for(has_published_all)
+        until(has_published_all)
 
 
 def test_a_second_publisher_waits_and_takes_over(publisher):
     with ExitStack() as second:
         with publisher.running():
             made = {publisher.subscribe()}
-            wait_for(lambda: publisher.published() == made)
+            until(lambda: publisher.published() == made)
             second.enter_context(publisher.running())
-            wait_for(lambda: "publisher_waits" in publisher.log.read_text())
+            until(lambda: "publisher_waits" in publisher.log.read_text())
         made.add(publisher.subscribe())
-        wait_for(lambda: publisher.published() == made)
+        until(lambda: publisher.published() == made)

@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from tests.gateway.conftest import Gateway, wait_for
+from tests.gateway.conftest import Gateway
 from tests.gateway.raw import OK, Backend, BackendConnection, Client
 from tests.gateway.test_wire_websocket import HANDSHAKE, SWITCHED, echo
-from tests.publisher.publisher_process import Publisher
+from tests.publisher.publisher_process import Publisher, until
 
 SET_UP = """
 from apis.models import API, Operation
@@ -52,8 +52,7 @@ def product(tmp_path_factory) -> Iterator[tuple[Publisher, Gateway]]:
     set_up.communicate()
     assert set_up.returncode == 0
     with publisher.running():
-        # The publisher begins with all of the product's code to load.
-        wait_for(publisher.file.exists, seconds=60)
+        until(publisher.file.exists)
         gateway = Gateway(directory, None).wait_until_it_listens().wait_for_log("snapshot in use")
         yield publisher, gateway
         gateway.kill()
@@ -93,11 +92,11 @@ def test_a_key_and_its_socket_stop(change, product):
     name, bystander = f"somebody-{uuid4()}", f"bystander-{uuid4()}"
     shells = {one: publisher.shell(SUBSCRIBE.format(name=one, change=change)) for one in (name, bystander)}
     for one in shells:
-        wait_for(lambda one=one: status(gateway, one) == 200, seconds=60)
+        until(lambda one=one: status(gateway, one) == 200)
     ending, going_on = web_socket(gateway, name), web_socket(gateway, bystander)
     shells[name].communicate("\n")
     assert shells[name].returncode == 0
-    wait_for(lambda: status(gateway, name) == 401)
+    until(lambda: status(gateway, name) == 401)
     assert ending.is_closed()
     assert status(gateway, bystander) == 200
     going_on.send(b"still")

@@ -190,7 +190,7 @@ class TestPostgreSQL:
         with transaction.atomic():
             API.objects.update(path="x")
             done.start()
-            done.join(timeout=10)
+            done.join(timeout=60)
             assert not done.is_alive()
             Operation.objects.update(method="PUT")
         assert number() == before + 2

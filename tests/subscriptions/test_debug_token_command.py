@@ -33,7 +33,7 @@ def test_a_token_for_a_subscription(alices, settings):
     alices.save(update_fields=["allow_tracing"])
     token = read(printed(alices.pk, "--seconds", 60), settings)
     assert token.subscription == alices.pk.bytes
-    assert token.expires_at - time.time() == pytest.approx(60, abs=5)
+    assert token.expires_at - time.time() == pytest.approx(60, abs=30)
 
 
 @pytest.mark.django_db

@@ -51,7 +51,7 @@ def call(gateway, call_id, ended: list) -> threading.Thread:
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert gateway.reached.wait(10)
+    assert gateway.reached.wait(60)
     return thread
 
 
@@ -61,10 +61,10 @@ def test_call_ends_and_the_gateway_hears_of_it(client, gateway, slow, sent):
     call_id, ended = uuid.uuid4(), []
     thread = call(gateway, call_id, ended)
     assert client.post("/console/cancel/", {"call": call_id.hex}).status_code == 204
-    thread.join(10)
+    thread.join(60)
     assert isinstance(ended[0], NoAnswer)
     assert ended[0].why is Silence.CANCELLED
-    assert gateway.hung_up.wait(10)
+    assert gateway.hung_up.wait(60)
 
 
 def test_call_of_another_web_process_ends(gateway, slow, monkeypatch):
@@ -73,7 +73,7 @@ def test_call_of_another_web_process_ends(gateway, slow, monkeypatch):
     thread = call(gateway, call_id, ended)
     monkeypatch.setattr(cancellation, "_running", {})
     cancellation.cancel(call_id)
-    thread.join(10)
+    thread.join(60)
     assert ended[0].why is Silence.CANCELLED
 
 
@@ -87,7 +87,7 @@ def test_call_that_was_cancelled_before_it_began_is_not_sent(send, execute, gate
 def test_cancelled_call_gives_its_place_back(send, execute, gateway, slow, client):
     slow(b"")
     call_id = uuid.uuid4()
-    ender = threading.Thread(target=lambda: gateway.reached.wait(10) and cancellation.cancel(call_id))
+    ender = threading.Thread(target=lambda: gateway.reached.wait(60) and cancellation.cancel(call_id))
     ender.start()
     assert "Cancelled" in send(execute, {"call": call_id.hex}, htmx=True).text
     ender.join()

@@ -21,7 +21,7 @@ def lines_of_interest(stand_in) -> list[str]:
 
 def run(program: list[str], directory, key: str) -> None:
     environment = {"PATH": os.environ["PATH"], "SUBSCRIPTION_KEY": key, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run(program, cwd=directory, env=environment, check=True, timeout=60, capture_output=True)
+    subprocess.run(program, cwd=directory, env=environment, check=True, timeout=180, capture_output=True)
 
 
 CALLS = [
