@@ -26,7 +26,7 @@ from deploy import supervise
 from portal.environment import SettingError, env_float, env_int, env_path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-START_TIMEOUT_SECONDS = 120
+START_TIMEOUT_SECONDS = 300
 POLL_SECONDS = 0.1
 
 
