@@ -1,6 +1,7 @@
 """The part of an API's and an operation's page that marks them as deprecated."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -9,6 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import SimpleLazyObject
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldBooleanSwitchWidget
@@ -18,6 +21,7 @@ from apis.models import API, Operation
 from notifications import deprecations
 from portal.administration.labels import label_column
 from portal.administration.steps import administrator
+from portal.units import COUNT
 
 FIELDSET = (
     _("Deprecation"),
@@ -36,6 +40,13 @@ class DeprecationForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldBooleanSwitchWidget,
         help_text=_("Where one of the dates changes: everybody who subscribes and has not turned off news about APIs."),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and (mails := self.fields.get("mails_subscribers")) is not None:
+            # Counted once, where it is shown, and so not when the form is saved.
+            how_many = SimpleLazyObject(partial(_how_many, self.instance))
+            mails.help_text = format_lazy("{} {}", mails.help_text, how_many)
 
 
 class DeprecationFilter(admin.SimpleListFilter):
@@ -92,10 +103,26 @@ class Deprecating:
             )
 
 
+def _receivers(row: API | Operation) -> int:
+    return deprecations.receivers(_api_of(row)).count()
+
+
+def _api_of(row: API | Operation) -> API:
+    return row.api if isinstance(row, Operation) else row
+
+
+def _how_many(row: API | Operation) -> str:
+    count = _receivers(row)
+    return ngettext("Of %(api)s that is %(count)s person now.", "Of %(api)s that is %(count)s people now.", count) % {
+        "api": _api_of(row).display_name,
+        "count": COUNT.exact(count),
+    }
+
+
 def _tell(request: HttpRequest, row: API | Operation, *, mails: bool) -> None:
     if deprecations.tell(row, by=administrator(request), mails=mails) is None or not mails:
         return
-    count = deprecations.receivers(row.api if isinstance(row, Operation) else row).count()
+    count = _receivers(row)
     messages.info(
         request,
         ngettext("A mail goes to %(count)s subscriber.", "A mail goes to %(count)s subscribers.", count)

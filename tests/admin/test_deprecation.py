@@ -11,7 +11,7 @@ from apis.models import API
 from audit.models import Entry
 from events import names
 from events.models import Event
-from notifications import mailing
+from notifications import deprecations, mailing, preferences
 from notifications.models import OutboxMail
 from notifications.telling import tell_new
 from subscriptions import lifecycle
@@ -121,6 +121,25 @@ def test_those_who_may_call_it_are_mailed_once(admin, mark, api, successor, subs
     mark(api)
     mark(api, description="Other words")
     assert len(mails()) == 1
+
+
+def test_the_form_tells_how_many_would_be_mailed(admin, api, operation, subscribed, alice):
+    for row in (api, operation):
+        assert "Of AzureML Demo API that is 1 person now." in admin.get(page_of(row)).content.decode()
+    preferences.choose(user=alice, wanted=set())
+    assert "Of AzureML Demo API that is 0 people now." in admin.get(page_of(api)).content.decode()
+
+
+def test_receivers_are_counted_once_for_a_page_and_not_for_what_is_new(admin, api, operation, monkeypatch):
+    counted = []
+    monkeypatch.setattr(deprecations, "receivers", lambda row: counted.append(row) or User.objects.none())
+    for name in ("api", "operation"):
+        page = admin.get(reverse(f"admin:apis_{name}_add")).content.decode()
+        assert "everybody who subscribes" in page
+        assert "people now" not in page
+    assert counted == []
+    admin.get(page_of(operation))
+    assert counted == [api]
 
 
 def test_a_successor_that_the_reader_may_not_see_is_not_named(mark, api, successor, subscribed):
