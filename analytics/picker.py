@@ -66,6 +66,8 @@ class Choice:
     typed: tuple[str, str] = ("", "")
     """What `from` and `to` said."""
     problems: tuple[str, ...] = ()
+    refused: frozenset[str] = frozenset()
+    """Which of `from` and `to` have to be corrected."""
 
     @property
     def step(self) -> Step:
@@ -100,7 +102,11 @@ class Choice:
 
 
 class _PeriodError(ValueError):
-    """Its text is for the viewer."""
+    """Its text is for the viewer; `refused` are the parameters that it is about."""
+
+    def __init__(self, text: str, *refused: str) -> None:
+        super().__init__(text)
+        self.refused = frozenset(refused)
 
 
 def choose(parameters: Mapping[str, str], now: datetime, zone: tzinfo, *, default: Period = Period.WEEK) -> Choice:
@@ -112,7 +118,7 @@ def choose(parameters: Mapping[str, str], now: datetime, zone: tzinfo, *, defaul
         span, before = _spans(period, typed, now, zone)
     except _PeriodError as error:
         span, before = _spans(default, typed, now, zone)
-        return Choice(default, span, before, zone, now, compares, typed, (str(error),))
+        return Choice(default, span, before, zone, now, compares, typed, (str(error),), error.refused)
     return Choice(period, span, before, zone, now, compares, typed)
 
 
@@ -155,23 +161,24 @@ def _whole_days(span: Span, zone: tzinfo) -> int:
 def _custom(typed: tuple[str, str], zone: tzinfo) -> Span:
     start, end = _moment(typed[0], zone, is_end=False), _moment(typed[1], zone, is_end=True)
     if start >= end:
-        raise _PeriodError(gettext("The period ends before it begins."))
+        raise _PeriodError(gettext("The period ends before it begins."), "from", "to")
     if end - start > timedelta(days=MOST_DAYS):
         text = ngettext("A period has at most %(days)d day.", "A period has at most %(days)d days.", MOST_DAYS)
-        raise _PeriodError(text % {"days": MOST_DAYS})
+        raise _PeriodError(text % {"days": MOST_DAYS}, "from", "to")
     return Span(start, end)
 
 
 def _moment(text: str, zone: tzinfo, *, is_end: bool) -> datetime:
     """At the beginning of a quarter; a day that ends the period belongs to it."""
+    parameter = "to" if is_end else "from"
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise _PeriodError(_not_a_date(text, is_end=is_end)) from error
+        raise _PeriodError(_not_a_date(text, is_end=is_end), parameter) from error
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         # Other years do not fit into every time zone, and nobody called then.
         words = {"text": text, "first": _FIRST_YEAR, "last": _LAST_YEAR}
-        raise _PeriodError(gettext("“%(text)s” is not within the years %(first)d to %(last)d.") % words)
+        raise _PeriodError(gettext("“%(text)s” is not within the years %(first)d to %(last)d.") % words, parameter)
     if len(text) <= len("2026-03-31"):
         return midnight(moment.date() + timedelta(days=1) if is_end else moment.date(), zone)
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)

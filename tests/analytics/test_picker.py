@@ -79,34 +79,45 @@ def test_moments_are_widened_to_quarters():
 
 
 @pytest.mark.parametrize(
-    ("chosen", "says"),
+    ("chosen", "says", "refused"),
     [
-        pytest.param({"period": "<script>"}, "no period “<script>”", id="unknown"),
-        pytest.param({"period": "custom"}, "when the period begins", id="no start"),
-        pytest.param({"from": "2026-03-01"}, "when the period ends", id="no end"),
-        pytest.param({"from": "yesterday", "to": "2026-03-01"}, "“yesterday” is no date", id="words"),
-        pytest.param({"from": "2026-02-30", "to": "2026-03-01"}, "“2026-02-30” is no date", id="no such day"),
-        pytest.param({"from": "0001-01-01", "to": "2026-03-01"}, "“0001-01-01” is not within", id="first year"),
-        pytest.param({"from": "2026-03-01", "to": "9999-12-31"}, "the years 1970 to 2199", id="last year"),
-        pytest.param({"from": "2026-03-02", "to": "2026-03-01"}, "ends before it begins", id="backwards"),
-        pytest.param({"from": "2016-03-02", "to": "2026-03-01"}, "at most 1100 days", id="too long"),
-        pytest.param({"from": "x" * 5000, "to": "2026-03-01"}, f"“{'x' * 40}” is no date", id="long"),
-        pytest.param({"from": "2026-03-01T00:00+99:00", "to": "2026-03-01"}, "is no date", id="no such zone"),
-        pytest.param({"from": "2026-03-01\x00", "to": "2026-03-01"}, "is no date", id="a null"),
+        pytest.param({"period": "<script>"}, "no period “<script>”", "", id="unknown"),
+        pytest.param({"period": "custom"}, "when the period begins", "from", id="no start"),
+        pytest.param({"from": "2026-03-01"}, "when the period ends", "to", id="no end"),
+        pytest.param({"from": "yesterday", "to": "2026-03-01"}, "“yesterday” is no date", "from", id="words"),
+        pytest.param({"from": "2026-02-30", "to": "2026-03-01"}, "“2026-02-30” is no date", "from", id="no such day"),
+        pytest.param({"from": "0001-01-01", "to": "2026-03-01"}, "“0001-01-01” is not within", "from", id="first year"),
+        pytest.param({"from": "2026-03-01", "to": "9999-12-31"}, "the years 1970 to 2199", "to", id="last year"),
+        pytest.param({"from": "2026-03-02", "to": "2026-03-01"}, "ends before it begins", "from to", id="backwards"),
+        pytest.param({"from": "2016-03-02", "to": "2026-03-01"}, "at most 1100 days", "from to", id="too long"),
+        pytest.param({"from": "x" * 5000, "to": "2026-03-01"}, f"“{'x' * 40}” is no date", "from", id="long"),
+        pytest.param({"from": "2026-03-01T00:00+99:00", "to": "2026-03-01"}, "is no date", "from", id="no such zone"),
+        pytest.param({"from": "2026-03-01\x00", "to": "2026-03-01"}, "is no date", "from", id="a null"),
     ],
 )
-def test_what_cannot_be_read_is_told_and_the_default_shown(chosen, says):
+def test_what_cannot_be_read_is_told_and_the_default_shown(chosen, says, refused):
     choice = choose(chosen, NOW, BERLIN)
     assert says in choice.problems[0]
+    assert choice.refused == set(refused.split())
     assert (choice.period, choice.span) == (Period.WEEK, choose({}, NOW, BERLIN).span)
 
 
+def shown(**chosen):
+    return render_to_string("analytics/_picker.html", {"picker": menu(choose(chosen, NOW, BERLIN), {})})
+
+
 def test_days_that_were_refused_can_be_corrected():
-    page = render_to_string(
-        "analytics/_picker.html", {"picker": menu(choose({"from": "2026-03-02", "to": "2026-03-01"}, NOW, BERLIN), {})}
-    )
+    page = shown(**{"from": "2026-03-02", "to": "2026-03-01"})
     assert 'name="from" value="2026-03-02"' in page
     assert 'name="to" value="2026-03-01"' in page
+
+
+def test_a_field_that_was_refused_names_the_reason():
+    page = shown(**{"from": "2026-03-02"})
+    assert page.index('id="picker-problem"') < page.index('name="from"')
+    assert 'name="to" value="" required aria-invalid="true" aria-describedby="picker-problem"' in page
+    assert page.count("aria-invalid") == 1
+    assert "aria-invalid" not in shown(period="<script>")
 
 
 @given(
