@@ -56,10 +56,12 @@ class Watchdog:
                 next_line = LONG_SECONDS
                 self._ask(now)
             elif now - asked_at >= self._seconds:
-                self._where = _where(sys._current_frames().get(self._loop_thread))
+                where = _where(sys._current_frames().get(self._loop_thread))
+                # The first place: by a later look the stall may be over, and the loop somewhere else.
+                self._where = self._where or where
                 if now - asked_at >= next_line:
                     next_line *= 2
-                    _is_stuck.log("", now, now - asked_at, self._cpu_seconds(), self._where)
+                    _is_stuck.log("", now, now - asked_at, self._cpu_seconds(), where)
 
     def _ask(self, now: float) -> None:
         self._where = ""
