@@ -19,8 +19,9 @@ PASSWORD = "correct horse battery"
 
 # A busy machine must not fail a test, and in CI neither must chance. `make fuzz` sets FUZZ_EXAMPLES.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
-hypothesis.settings.register_profile("tests", deadline=None, derandomize=bool(os.environ.get("CI")))
-hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=EXAMPLES)
+AT_ANY_SPEED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("tests", **AT_ANY_SPEED, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.register_profile("fuzz", **AT_ANY_SPEED, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("fuzz" if "FUZZ_EXAMPLES" in os.environ else "tests")
 
 

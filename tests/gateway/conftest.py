@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from gateway.configuration import key_digest, snapshot
 from gateway.configuration.snapshot import API, Operation, Product, Quota, RateLimit, Snapshot, Subscription
 from gateway.journal.parts import parts, read_records
 from gateway.journal.record import CallRecord
-from tests.gateway.raw import Backend, Client, Closed, TLSClient
+from tests.gateway.raw import TIMEOUT_SECONDS, Backend, Client, Closed, TLSClient
 
 KEY = b"K1"
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +94,7 @@ class Gateway:
         self.host = str(settings.get("GATEWAY_HOST", "127.0.0.1"))
         self.clients: list[Client] = []
         self.revision = 1
+        self._settled_records = 0
         self.port = int(settings.get("GATEWAY_PORT") or free_port())
         self.tls_port = int(settings.get("GATEWAY_TLS_PORT") or 0)
         if configuration is not None:
@@ -143,8 +145,7 @@ class Gateway:
         def written() -> str:
             return self.log.read_bytes()[self._log_start :].decode()
 
-        # Several workers may have to start for it, on a machine that is busy.
-        wait_for(lambda: text in written() or self.process.poll() is not None, seconds=60)
+        wait_for(lambda: text in written() or self.process.poll() is not None)
         assert text in written(), self.log.read_text()
         return self
 
@@ -161,17 +162,23 @@ class Gateway:
             self.clients.pop().close()
 
     def settle(self) -> None:
-        """Hang up, and wait until the calls that were under way have ended, so that the next test sees none of them."""
+        """Hang up, and wait until the calls that were under way have ended.
+
+        The next test, or the same one run again, sees none of them, and none of the records so far.
+        """
         self.hang_up()
         with contextlib.suppress(Closed, OSError):
             self.ask(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n")
         self.hang_up()
+        self._settled_records += len(self.records())
 
     def ask(self, request: bytes, method: str = "GET"):
         return self.connect().ask(request, method)
 
     def records(self) -> list[CallRecord]:
-        return [record for part in parts(self.directory / "journal") for record, _ in read_records(part.file)]
+        """Those in its journal, without what was there when it settled."""
+        found = [record for part in parts(self.directory / "journal") for record, _ in read_records(part.file)]
+        return found[self._settled_records :]
 
     def resident_bytes(self) -> int:
         """Of its only worker."""
@@ -192,7 +199,7 @@ class Gateway:
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(TIMEOUT_SECONDS)
 
     def kill(self) -> None:
         """All processes at once, as a power failure would."""
@@ -203,7 +210,7 @@ class Gateway:
         assert "Traceback" not in self.log.read_text(), self.log.read_text()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = TIMEOUT_SECONDS) -> None:
     """Poll for something that another process is about to do."""
     end = time.monotonic() + seconds
     while not condition():
@@ -283,20 +290,18 @@ def gateway(session_gateway: Gateway, backend: Backend) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="session")
 def session_impatient(start_lasting_gateway) -> Gateway:
+    # The backend is a thread of this process, which a busy machine lets wait before it answers.
     return start_lasting_gateway(
         HEAD_TIMEOUT_SECONDS=0.4,
         BODY_TIMEOUT_SECONDS=0.4,
         IDLE_TIMEOUT_SECONDS=0.4,
-        BACKEND_TIMEOUT_SECONDS=0.4,
-        REQUEST_BODY_LIMIT_BYTES=100_000,
-        MAX_CONNECTIONS=20,
-        DRAIN_SECONDS=2,
+        BACKEND_TIMEOUT_SECONDS=2,
     )
 
 
 @pytest.fixture
 def impatient(session_impatient: Gateway, backend: Backend) -> Iterator[Gateway]:
-    """A gateway with short time-outs and low limits."""
+    """A gateway with short time-outs."""
     yield session_impatient
     session_impatient.settle()
 
@@ -308,16 +313,19 @@ def client(gateway: Gateway) -> Client:
 
 @pytest.fixture(scope="session")
 def session_configurable(start_lasting_gateway) -> Gateway:
-    return start_lasting_gateway(with_backends())
+    # Also how long a call may wait for another one's connection.
+    return start_lasting_gateway(with_backends(), BACKEND_CONNECT_TIMEOUT_SECONDS=60)
 
 
 @pytest.fixture
 def start_with(session_configurable: Gateway, backend: Backend) -> Iterator[Callable[..., Gateway]]:
-    """`start_with(Backend(...))`: a gateway with these backends, and no memory of others."""
+    """`start_with(Backend(...))`: a gateway with these backends, and no memory of others, nor of calls counted."""
 
     def start(*rows: snapshot.Backend, **fields: object) -> Gateway:
         session_configurable.reconfigure(with_backends())
-        session_configurable.reconfigure(with_backends(*rows, **fields))
+        base = with_backends(*rows, **fields)
+        subscriptions = tuple(msgspec.structs.replace(one, id=uuid4().bytes) for one in base.subscriptions)
+        session_configurable.reconfigure(msgspec.structs.replace(base, subscriptions=subscriptions))
         return session_configurable
 
     yield start

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-TIMEOUT_SECONDS = 30.0
+# Nothing takes so long, even on a machine that is busy with other things.
+TIMEOUT_SECONDS = 60.0
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from tests.gateway.conftest import free_port
+from tests.gateway.raw import TIMEOUT_SECONDS
 
 
 class RedisServer:
@@ -35,7 +36,7 @@ class RedisServer:
         self.process = subprocess.Popen(["redis-server", *arguments, *persistence], stdout=subprocess.DEVNULL)
         password = self._options.get("requirepass")
         self.client = redis.Redis(self.host, self.port, self.db, password, decode_responses=True)
-        end = time.monotonic() + 10
+        end = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
                 self.client.ping()

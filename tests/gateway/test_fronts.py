@@ -14,7 +14,7 @@ import pytest
 
 from tests.gateway.certificates import write_pair
 from tests.gateway.conftest import ROOT, Gateway, free_port, wait_for
-from tests.gateway.raw import Backend, BackendConnection, TLSClient
+from tests.gateway.raw import TIMEOUT_SECONDS, Backend, BackendConnection, TLSClient
 
 KEY = "Ocp-Apim-Subscription-Key: K1"
 
@@ -50,7 +50,16 @@ class Front:
 
     def curl(self, path: str, *options: str) -> subprocess.Popen:
         command = [
-            *("curl", "--http2", "--silent", "--show-error", "--no-buffer", "--path-as-is", "--max-time", "30"),
+            *(
+                "curl",
+                "--http2",
+                "--silent",
+                "--show-error",
+                "--no-buffer",
+                "--path-as-is",
+                "--max-time",
+                str(TIMEOUT_SECONDS),
+            ),
             *("--interface", "127.0.0.2", "--cacert", str(self.directory / "certificate.pem")),
             *("--resolve", f"api.test:{self.port}:127.0.0.1", "--header", KEY),
             *options,
@@ -133,7 +142,7 @@ def front(request, module_gateway, tmp_path_factory):
 @pytest.fixture
 def gateway(module_gateway: Gateway, backend: Backend):
     yield module_gateway
-    module_gateway.hang_up()
+    module_gateway.settle()
 
 
 def test_a_call_over_http_2_has_its_callers_address_and_scheme(front, gateway, backend):
@@ -173,7 +182,7 @@ def test_events_arrive_as_they_are_sent(front, gateway, backend):
         backend.take(connection)
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         connection.send(b"9\r\ndata: 1\n\n\r\n")
-        assert has_arrived.wait(10)
+        assert has_arrived.wait(TIMEOUT_SECONDS)
         connection.send(b"9\r\ndata: 2\n\n\r\n0\r\n\r\n")
 
     backend.behave = behave
@@ -197,7 +206,7 @@ def test_a_body_reaches_the_backend_as_it_is_sent(front, gateway, backend):
     with front.curl("/echo/upload", "--upload-file", "-") as curl:
         curl.stdin.write(b"first part")
         curl.stdin.flush()
-        assert first_part.wait(10)
+        assert first_part.wait(TIMEOUT_SECONDS)
         curl.stdin.write(b"the rest")
         curl.stdin.close()
         assert curl.stdout.read() == b"ok"

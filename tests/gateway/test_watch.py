@@ -349,10 +349,10 @@ def test_memory_does_not_grow_with_swaps(follower):
     for number in range(200):
         follower.write(version(number))
         assert follower.serves(b"/api-1/%d/a" % (number % 7), b"K1")
+        for closing in threading.enumerate():
+            if closing.name == "snapshot close":
+                closing.join()
         blocks.append(sys.getallocatedblocks())
-    for closing in threading.enumerate():
-        if closing.name == "snapshot close":
-            closing.join()
     assert max(blocks[150:]) < 1.02 * max(blocks[20:50])
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_a_call_is_one_line(logged):
     answer = logged.ask(request(b"/echo/a?b=c&subscription-key=K1", traceparent))
     (found,) = lines_in(logged.access_log, 1)
     call = logged.record(b"/echo/a?b=c")
-    assert timedelta() <= datetime.fromisoformat(found.pop("time")) - before < timedelta(seconds=10)
+    assert before <= datetime.fromisoformat(found.pop("time")) <= datetime.now(UTC)
     assert found == {
         "request_id": answer.header("X-Request-Id").decode(),
         "trace_id": TRACE.decode(),

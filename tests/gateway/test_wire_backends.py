@@ -10,7 +10,7 @@ from gateway.configuration import sealed
 from gateway.configuration.snapshot import Backend as Row
 from gateway.configuration.snapshot import Breaker, Credentials
 from tests.gateway.conftest import free_port, wait_for, with_backends
-from tests.gateway.raw import OK, BackendConnection
+from tests.gateway.raw import OK, TIMEOUT_SECONDS, BackendConnection
 
 CIPHER = sealed.cipher(os.environ["KEY_ENCRYPTION_KEY"])
 HEAD = b" HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n"
@@ -101,16 +101,18 @@ def test_a_redirect_is_passed_on_and_not_followed_with_the_credentials(start_wit
     ("on_backend", "on_api", "status"),
     [
         pytest.param(0.3, None, 504, id="the backend's"),
-        pytest.param(0.3, 5.0, 200, id="the API's goes before it"),
-        pytest.param(5.0, 0.3, 504, id="the API's, also where it is shorter"),
+        pytest.param(0.3, 60.0, 200, id="the API's goes before it"),
+        pytest.param(60.0, 0.3, 504, id="the API's, also where it is shorter"),
         pytest.param(None, None, 200, id="the setting's"),
     ],
 )
 def test_how_long_an_answer_may_take(on_backend, on_api, status, start_with, backend):
     def behave(connection: BackendConnection) -> None:
         backend.take(connection)
-        threading.Event().wait(1)
-        connection.send(OK)
+        if status == 200:
+            threading.Event().wait(1)
+            connection.send(OK)
+        connection.read_to_end()
 
     backend.behave = behave
     row = Row(1, "own", f"http://127.0.0.1:{backend.port}", read_seconds=on_backend)
@@ -122,7 +124,7 @@ def test_a_backend_that_does_not_accept_is_given_up_after_its_own_time(start_wit
     # An address of RFC 5737: nobody answers there.
     gateway = start_with(Row(1, "own", "http://192.0.2.1", connect_seconds=0.3))
     assert gateway.ask(get(b"/own/unanswered")).status == 502
-    assert gateway.record(b"/own/unanswered").total_seconds < 5
+    assert gateway.record(b"/own/unanswered").total_seconds < 60
 
 
 # -- Connections ------------------------------------------------------------------------------------
@@ -164,7 +166,7 @@ def test_what_was_sent_again_is_not_sent_a_third_time(start_with, backend):
         backend.take(connection)
         connection.send(OK)
         backend.take(connection)
-        may_end.wait(10)
+        may_end.wait(TIMEOUT_SECONDS)
         connection.close()
 
     backend.behave = answer_once
@@ -184,7 +186,7 @@ def test_what_was_sent_again_is_not_sent_a_third_time(start_with, backend):
 
 def test_who_waits_too_long_for_a_connection_gets_a_503(start_with, backend):
     gate, seen = gated(backend)
-    gateway = start_with(Row(1, "own", f"http://127.0.0.1:{backend.port}", max_connections=1, connect_seconds=0.3))
+    gateway = start_with(Row(1, "own", f"http://127.0.0.1:{backend.port}", max_connections=1, connect_seconds=2))
     first = gateway.connect()
     first.send(get(b"/own/first"))
     wait_for(lambda: seen)
@@ -203,7 +205,7 @@ def test_waiting_in_vain_for_a_connection_opens_no_circuit(start_with, backend):
     gate, seen = gated(backend)
     url = f"http://127.0.0.1:{backend.port}"
     breaker = Breaker(failures=1, interval_seconds=60, trip_seconds=60)
-    gateway = start_with(Row(1, "own", url, max_connections=1, connect_seconds=0.2, breaker=breaker))
+    gateway = start_with(Row(1, "own", url, max_connections=1, connect_seconds=2, breaker=breaker))
     first = gateway.connect()
     first.send(get(b"/own/held"))
     wait_for(lambda: seen)

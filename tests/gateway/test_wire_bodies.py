@@ -9,7 +9,7 @@ import pytest
 
 from gateway.calls.pace import Pace
 from tests.gateway.conftest import echo_snapshot
-from tests.gateway.raw import BackendConnection
+from tests.gateway.raw import TIMEOUT_SECONDS, BackendConnection
 
 KEY = b"Host: a\r\nOcp-Apim-Subscription-Key: K1\r\n"
 
@@ -100,12 +100,12 @@ def test_without_a_minimum_only_pauses_count():
 def test_a_body_that_trickles_in_is_a_408_but_not_one_that_the_backend_holds_up(start_gateway, backend):
     """Neither ever pauses for long. The minimum is so high that only the grace is left."""
     may_read, taken = threading.Event(), []
-    size = 64 * 2**20
+    size = 24 * 2**20  # More than the kernel holds between the three of them.
 
     def behave(connection: BackendConnection) -> None:
         head = connection.read_until(b"\r\n\r\n")
         if b"/held" in head:
-            may_read.wait(30)
+            may_read.wait(TIMEOUT_SECONDS)
             taken.append(len(connection.buffer))
             while taken[0] < size:
                 taken[0] += len(connection.socket.recv(2**20))
@@ -133,5 +133,5 @@ def test_a_body_that_trickles_in_is_a_408_but_not_one_that_the_backend_holds_up(
     may_read.set()
     assert held.read_response().status == 200
     assert taken == [size]
-    sender.join(10)
+    sender.join(TIMEOUT_SECONDS)
     gateway.hang_up()

@@ -13,8 +13,8 @@ from tests.gateway.conftest import Gateway, echo_snapshot, wait_for
 from tests.gateway.raw import OK
 
 HOUR = 3600
-RATE, RATE_SECONDS = 5, 2
-QUOTA, QUOTA_SECONDS = 3, 60
+RATE, RATE_SECONDS = 5, 6
+QUOTA, QUOTA_SECONDS = 3, 1800
 
 
 class Clocked(Gateway):
@@ -45,9 +45,8 @@ def clocked(tmp_path, backend) -> Iterator[Clocked]:
         configuration,
         "tests.gateway.with_clock",
         CLOCK_FILE=tmp_path / "clock",
-        IDLE_TIMEOUT_SECONDS=1,
-        BODY_TIMEOUT_SECONDS=1,
-        BACKEND_TIMEOUT_SECONDS=1,
+        HEAD_TIMEOUT_SECONDS=60,
+        IDLE_TIMEOUT_SECONDS=2,
     )
     yield gateway.wait_until_it_listens()
     gateway.kill()
@@ -110,9 +109,7 @@ def test_no_deadline_goes_by_it(step, clocked, backend):
     slow.send(b"GET /echo/a HTTP/1.1\r\n")
     assert client.ask(request()).status == 200
     assert client.ask(request()).status == 200
-    began = time.monotonic()
     assert client.is_closed()
-    assert 0.8 < time.monotonic() - began < 5
     slow.send(b"Host: a\r\nOcp-Apim-Subscription-Key: K1\r\n\r\n")
     assert slow.read_response().status == 200
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateway.configuration.snapshot import Operation
+from gateway.configuration.snapshot import Operation, Snapshot
 from tests.gateway.conftest import echo_snapshot, free_port
 from tests.gateway.raw import OK, Client, Response
 
@@ -17,23 +17,31 @@ def call(method: bytes, target: bytes = b"/echo/q", *lines: bytes) -> bytes:
     return method + b" " + target + b" HTTP/1.1\r\nHost: a\r\n" + b"".join(lines) + b"\r\n"
 
 
-@pytest.fixture(scope="module")
-def module_gateway(start_gateway, session_backend):
-    """`echo` lists an origin, `all` every one, `plain` none, `own` answers OPTIONS itself; `down` has no backend."""
-    url = f"http://127.0.0.1:{session_backend.port}/base"
-    snapshot = echo_snapshot(url, all=url, plain=url, own=url, down=f"http://127.0.0.1:{free_port()}/")
+def snapshot_of(backend_port: int) -> Snapshot:
+    """`echo` lists an origin, `all` every one, `plain` none, `own` answers OPTIONS itself; `down` has no backend.
+
+    `hasty` waits for an answer for a moment only.
+    """
+    url = f"http://127.0.0.1:{backend_port}/base"
+    snapshot = echo_snapshot(url, all=url, plain=url, own=url, down=f"http://127.0.0.1:{free_port()}/", hasty=url)
     origins = {"all": ("*",), "plain": ()}
     apis = tuple(
         msgspec.structs.replace(
             api,
             cors_origins=origins.get(api.path, ("https://app.test", "http://localhost:3000")),
+            backend_seconds=0.5 if api.path == "hasty" else None,
             operations=tuple(
                 operation for operation in api.operations if operation.method != "OPTIONS" or api.path == "own"
             ),
         )
         for api in snapshot.apis
     )
-    return start_gateway(msgspec.structs.replace(snapshot, apis=apis), BACKEND_TIMEOUT_SECONDS=0.5)
+    return msgspec.structs.replace(snapshot, apis=apis)
+
+
+@pytest.fixture(scope="module")
+def module_gateway(start_gateway, session_backend):
+    return start_gateway(snapshot_of(session_backend.port))
 
 
 @pytest.fixture
@@ -124,7 +132,9 @@ def test_header_names_that_are_none_are_not_repeated(names, client):
     assert answer.header("Access-Control-Allow-Headers") is None
 
 
-def test_preflights_count_neither_towards_a_rate_nor_a_quota(client):
+def test_preflights_count_neither_towards_a_rate_nor_a_quota(start_gateway, backend):
+    gateway = start_gateway(snapshot_of(backend.port))
+    client = gateway.connect()
     for key in (b"K2", b"K3"):
         key_line = b"Ocp-Apim-Subscription-Key: " + key + b"\r\n"
         for _ in range(5):
@@ -133,6 +143,7 @@ def test_preflights_count_neither_towards_a_rate_nor_a_quota(client):
         refused = client.ask(call(b"GET", b"/echo/q", ORIGIN, key_line))
         assert refused.status in (403, 429)
         assert refused.header("Access-Control-Allow-Origin") == b"https://app.test"
+    gateway.hang_up()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +153,7 @@ def test_preflights_count_neither_towards_a_rate_nor_a_quota(client):
         pytest.param(call(b"GET", b"/echo/q", ORIGIN), OK, 401, id="no key"),
         pytest.param(call(b"NONE", b"/echo/q", ORIGIN, KEY), OK, 404, id="no operation"),
         pytest.param(call(b"GET", b"/down/q", ORIGIN, KEY), OK, 502, id="no backend"),
-        pytest.param(call(b"GET", b"/echo/q", ORIGIN, KEY), b"", 504, id="no answer"),
+        pytest.param(call(b"GET", b"/hasty/q", ORIGIN, KEY), b"", 504, id="no answer"),
         pytest.param(call(b"GET", b"/echo/q", ORIGIN, KEY), b"garbage\r\n\r\n", 502, id="garbage"),
         pytest.param(
             call(b"POST", b"/echo/q", ORIGIN, KEY, b"Content-Length: 9999999999\r\n"), OK, 413, id="too large a body"

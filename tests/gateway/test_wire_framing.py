@@ -4,7 +4,7 @@ import contextlib
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.http.head import MalformedRequest
@@ -301,7 +301,6 @@ def read_all(pieces: list[bytes]) -> list[bytes]:
     return bodies
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(messages=MESSAGES, cuts=st.lists(st.integers(0, 2000)))
 def test_where_reads_are_cut_makes_no_difference(messages, cuts):
     wire = b"".join(sent for sent, _ in messages)

@@ -72,6 +72,7 @@ def gateways(hosts, backend, redis, start_gateway):
             within=("ip", "netns", "exec", name),
             GATEWAY_HOST=f"{NETWORK}.{number}",
             REDIS_URL=redis.url,
+            COUNTERS_TIMEOUT_SECONDS=5,
         ).wait_for_log("shared counters available")
         for number, name in enumerate(hosts, 2)
     ]

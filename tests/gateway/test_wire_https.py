@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tests.gateway.certificates import make_certificate, write_pair
 from tests.gateway.conftest import ROOT, Gateway, echo_snapshot, free_port, wait_for
-from tests.gateway.raw import Backend, BackendConnection, Client, Closed, TLSClient, any_certificate
+from tests.gateway.raw import TIMEOUT_SECONDS, Backend, BackendConnection, Client, Closed, TLSClient, any_certificate
 
 CALL = b"GET /echo/a HTTP/1.1\r\nHost: api.test\r\nOcp-Apim-Subscription-Key: K1\r\n\r\n"
 
@@ -35,19 +35,30 @@ def pairs(tmp_path_factory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def module_gateway(start_gateway, pairs) -> Gateway:
-    return start_gateway(
-        GATEWAY_TLS_PORT=free_port(),
-        GATEWAY_TLS_CERTIFICATES=",".join(pairs),
-        HEAD_TIMEOUT_SECONDS=1,
-        BODY_TIMEOUT_SECONDS=0.5,
-        DRAIN_SECONDS=20,
-    )
+    return start_gateway(GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=",".join(pairs))
 
 
 @pytest.fixture
 def gateway(module_gateway: Gateway, backend: Backend):
     yield module_gateway
-    module_gateway.hang_up()
+    module_gateway.settle()
+
+
+@pytest.fixture(scope="module")
+def module_impatient(start_gateway, pairs) -> Gateway:
+    return start_gateway(
+        GATEWAY_TLS_PORT=free_port(),
+        GATEWAY_TLS_CERTIFICATES=pairs[0],
+        HEAD_TIMEOUT_SECONDS=2,
+        BODY_TIMEOUT_SECONDS=2,
+    )
+
+
+@pytest.fixture
+def impatient(module_impatient: Gateway, backend: Backend):
+    """A gateway with short time-outs."""
+    yield module_impatient
+    module_impatient.settle()
 
 
 def test_calls_over_one_connection(gateway, backend):
@@ -135,15 +146,15 @@ def test_noise_instead_of_a_handshake_harms_nobody(gateway):
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01"], ids=["silent", "half a handshake"])
-def test_who_does_not_finish_the_handshake_is_hung_up_on(sent, gateway):
-    client = gateway.connect(gateway.tls_port)
+def test_who_does_not_finish_the_handshake_is_hung_up_on(sent, impatient):
+    client = impatient.connect(impatient.tls_port)
     client.send(sent)
     assert client.is_closed()
 
 
 def test_half_open_handshakes_count_as_connections(start_gateway, pairs, backend):
     gateway = start_gateway(
-        GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0], MAX_CONNECTIONS=5, HEAD_TIMEOUT_SECONDS=2
+        GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0], MAX_CONNECTIONS=5, HEAD_TIMEOUT_SECONDS=3
     )
     waiting = [gateway.connect(gateway.tls_port) for _ in range(5)]
     waiting[0].send(b"\x16\x03\x01")
@@ -191,7 +202,7 @@ def test_a_caller_that_leaves_in_the_middle_of_a_call_ends_it(gateway, backend):
     backend.behave = backend.take
     client = gateway.connect_tls()
     client.send(CALL.replace(b"/echo/a", b"/echo/left-in-the-middle"))
-    assert backend.arrived.acquire(timeout=10)
+    assert backend.arrived.acquire(timeout=TIMEOUT_SECONDS)
     wait_for(lambda: backend.requests)
     with contextlib.suppress(OSError):
         client.socket.unwrap()
@@ -229,14 +240,14 @@ def test_a_large_body_in_both_directions_in_little_memory(gateway, backend):
     assert max(most, gateway.resident_bytes()) - before < 20_000_000
 
 
-def test_a_slow_but_steady_reader_gets_all_of_a_large_answer(gateway, backend):
+def test_a_slow_but_steady_reader_gets_all_of_a_large_answer(impatient, backend):
     size = 12_000_000
     backend.answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
     client = Client.__new__(TLSClient)
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-    connection.settimeout(10)
-    connection.connect(("127.0.0.1", gateway.tls_port))
+    connection.settimeout(TIMEOUT_SECONDS)
+    connection.connect(("127.0.0.1", impatient.tls_port))
     client.socket, client.buffer = any_certificate().wrap_socket(connection), b""
     client.send(CALL.replace(b"Host", b"Connection: close\r\nHost"))
     client.read_until(b"\r\n\r\n")
@@ -251,11 +262,11 @@ def test_a_slow_but_steady_reader_gets_all_of_a_large_answer(gateway, backend):
     client.close()
 
 
-def test_a_reader_that_has_stopped_is_cut_off(gateway, backend):
+def test_a_reader_that_has_stopped_is_cut_off(impatient, backend):
     backend.answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n" + b"x" * 30_000_000)
-    client = gateway.connect_tls()
+    client = impatient.connect_tls()
     client.send(CALL.replace(b"/echo/a", b"/echo/stopped"))
-    assert gateway.record(b"/echo/stopped").error_reason == "ClientConnectionFailure"
+    assert impatient.record(b"/echo/stopped").error_reason == "ClientConnectionFailure"
 
 
 def test_replaced_certificates_are_taken_over_and_connections_stay(start_gateway, tmp_path, backend):
@@ -293,7 +304,7 @@ def test_a_stop_does_not_wait_for_idle_connections(start_gateway, pairs, backend
 )
 def test_a_start_without_good_certificates_fails_and_says_why(certificates, reason, tmp_path):
     gateway = Gateway(tmp_path, None, GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=certificates)
-    assert gateway.process.wait(timeout=20) == 1
+    assert gateway.process.wait(TIMEOUT_SECONDS) == 1
     assert reason in gateway.log.read_text()
 
 
@@ -313,7 +324,9 @@ def test_curl_verifies_the_certificate(gateway, pairs):
 
 
 def test_workers_are_replaced_without_a_call_over_tls_that_fails(start_gateway, pairs, backend):
-    gateway = start_gateway(GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0])
+    gateway = start_gateway(
+        program="tests.gateway.with_patience", GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0]
+    )
     client, calls = gateway.connect_tls(), 0
     gateway.process.send_signal(signal.SIGHUP)
     while "workers replaced" not in gateway.log.read_text():
@@ -331,7 +344,10 @@ def test_workers_are_replaced_without_a_call_over_tls_that_fails(start_gateway, 
 def test_the_date_on_which_a_certificate_expires_is_a_metric(start_gateway, pairs):
     port = free_port()
     gateway = start_gateway(
-        GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0], GATEWAY_MANAGEMENT_PORT=port
+        program="tests.gateway.with_patience",
+        GATEWAY_TLS_PORT=free_port(),
+        GATEWAY_TLS_CERTIFICATES=pairs[0],
+        GATEWAY_MANAGEMENT_PORT=port,
     )
     metrics = gateway.connect(port).ask(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").body.decode()
     file = re.escape(pairs[0].partition(":")[0])
@@ -350,7 +366,7 @@ def test_a_call_that_the_stop_cuts_off_is_recorded(start_gateway, pairs, backend
 
     backend.behave = never_answer
     gateway.connect_tls().send(CALL)
-    assert asked.wait(10)
+    assert asked.wait(TIMEOUT_SECONDS)
     assert gateway.stop() == 0
     is_over.set()
     (record,) = gateway.records()

@@ -55,11 +55,11 @@ def test_an_idle_connection_goes_before_the_backend_closes_it(seconds, gateway, 
 
 
 def test_what_the_last_answer_said_counts(client, backend):
-    backend.answer = OK.replace(b"\r\n\r\n", b"\r\nKeep-Alive: timeout=2\r\n\r\n", 1)
+    backend.answer = OK.replace(b"\r\n\r\n", b"\r\nKeep-Alive: timeout=4\r\n\r\n", 1)
     assert client.ask(GET).status == 200
     backend.answer = OK
     assert client.ask(GET).status == 200
-    threading.Event().wait(1.5)
+    threading.Event().wait(4)
     assert client.ask(GET).status == 200
     assert len(backend.connections) == 1
 

@@ -2,18 +2,19 @@
 
 import os
 import signal
+from collections.abc import Callable, Iterator
 from urllib.request import urlopen
 
 import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.configuration.snapshot import Backend, Breaker
+from gateway.configuration.snapshot import Backend, Breaker, Snapshot
 from gateway.journal.lag import note_ingested
 from gateway.journal.parts import MAGIC, parts
 from gateway.process.compiled import compiled_folder
-from tests.gateway.conftest import echo_snapshot, free_port, wait_for
-from tests.gateway.raw import OK, BackendConnection
+from tests.gateway.conftest import Gateway, echo_snapshot, free_port, wait_for
+from tests.gateway.raw import OK, TIMEOUT_SECONDS, BackendConnection
 from tests.gateway.redis_server import RedisServer
 from tests.gateway.test_wire_websocket import accept_and, echo, get
 
@@ -26,7 +27,7 @@ def request(target: bytes, key: bytes = b"K1", method: bytes = b"GET") -> bytes:
 
 def scrape(port: int) -> Samples:
     """By a sample's name and label values, in the order of the labels' names."""
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT_SECONDS) as answer:
         assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         families = list(text_string_to_metric_families(answer.read().decode()))
     samples = [sample for family in families for sample in family.samples]
@@ -47,13 +48,25 @@ def redis(tmp_path):
 
 
 @pytest.fixture
-def measured(start_gateway, backend):
+def start_measured(start_gateway, backend) -> Iterator[Callable[..., Gateway]]:
     """A gateway that tells of itself on its `management` port."""
-    port = free_port()
-    gateway = start_gateway(GATEWAY_MANAGEMENT_PORT=port)
-    gateway.management = port
-    yield gateway
-    gateway.kill()
+    started: list[Gateway] = []
+
+    def start(configuration: Snapshot | None = None, **settings: object) -> Gateway:
+        port = free_port()
+        settings |= {"program": "tests.gateway.with_patience", "GATEWAY_MANAGEMENT_PORT": port}
+        started.append(start_gateway(configuration, **settings))
+        started[-1].management = port
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.kill()
+
+
+@pytest.fixture
+def measured(start_measured) -> Gateway:
+    return start_measured()
 
 
 def test_a_worker_tells_whether_it_is_compiled(measured):
@@ -96,25 +109,23 @@ def test_the_numbers_are_those_of_the_calls(measured, backend):
     assert samples["response_bytes_total", "echo"] > sum(len(one.head + one.body) for one in sent)
 
 
-def test_two_workers_are_one_gateway(start_gateway, backend, redis):
-    port = free_port()
-    gateway = start_gateway(GATEWAY_MANAGEMENT_PORT=port, GATEWAY_WORKERS=2, REDIS_URL=redis.url)
+def test_two_workers_are_one_gateway(start_measured, redis):
+    gateway = start_measured(GATEWAY_WORKERS=2, REDIS_URL=redis.url)
     clients = [gateway.connect() for _ in range(40)]
     for client in clients:
         assert [client.ask(request(b"/echo/a")).status for _ in range(3)] == [200] * 3
-    samples = scrape(port)
+    samples = scrape(gateway.management)
     assert samples["calls_total", "echo", "GET /*", "1", "successful", "2xx"] == 120
     assert samples["call_duration_seconds_count", "echo"] == 120
     by_worker = [samples["caller_connections", worker] for worker in ("0", "1")]
     assert sum(by_worker) == 40
     assert min(by_worker) > 0
     assert samples["workers_silent",] == 0
-    gateway.kill()
 
 
-def test_a_redis_that_is_away_and_calls_without_it_are_told(start_gateway, backend, redis):
-    port = free_port()
-    gateway = start_gateway(GATEWAY_MANAGEMENT_PORT=port, REDIS_URL=redis.url)
+def test_a_redis_that_is_away_and_calls_without_it_are_told(start_measured, redis):
+    gateway = start_measured(REDIS_URL=redis.url, COUNTERS_TIMEOUT_SECONDS=10)
+    port = gateway.management
     wait_for(lambda: scrape(port)["redis_up", "0"] == 1)
     assert gateway.ask(request(b"/echo/a", key=b"K2")).status == 200
     assert scrape(port)["limits_unverified_calls_total",] == 0
@@ -122,7 +133,6 @@ def test_a_redis_that_is_away_and_calls_without_it_are_told(start_gateway, backe
     wait_for(lambda: scrape(port)["redis_up", "0"] == 0)
     assert gateway.ask(request(b"/echo/a", key=b"K2")).status == 200
     assert scrape(port)["limits_unverified_calls_total",] == 1
-    gateway.kill()
 
 
 def test_counts_survive_the_death_of_a_worker(measured, backend):
@@ -170,7 +180,7 @@ def test_what_the_gateway_holds_is_told(measured, backend):
 def test_a_busy_backend_connection_is_told_from_an_idle_one(measured, backend):
     backend.behave = lambda connection: (backend.take(connection), backend.arrived.release(), connection.read(1))
     measured.connect().send(request(b"/echo/a"))
-    assert backend.arrived.acquire(timeout=10)
+    assert backend.arrived.acquire(timeout=TIMEOUT_SECONDS)
     assert scrape(measured.management)["backend_connections", f"127.0.0.1:{backend.port}", "busy"] == 1
 
 
@@ -204,14 +214,15 @@ def test_a_call_that_was_sent_again_is_told(measured, backend):
     assert scrape(measured.management)["retries_total", "echo"] == 1
 
 
-def test_an_open_circuit_and_calls_that_wait_for_a_connection_are_told(start_gateway, backend):
+def test_an_open_circuit_and_calls_that_wait_for_a_connection_are_told(start_measured, backend):
     url = f"http://127.0.0.1:{backend.port}"
-    breaker = Breaker(failures=1, interval_seconds=60, trip_seconds=60)
+    breaker = Breaker(failures=1, interval_seconds=60, trip_seconds=3600)
     rows = (Backend(1, "orders", url, breaker=breaker), Backend(2, "narrow", url, max_connections=1))
     configuration = echo_snapshot(url, narrow=url)
     apis = [replace(api, backend=number) for number, api in enumerate(configuration.apis, 1)]
-    port = free_port()
-    gateway = start_gateway(replace(configuration, apis=tuple(apis), backends=rows), GATEWAY_MANAGEMENT_PORT=port)
+    configuration = replace(configuration, apis=tuple(apis), backends=rows)
+    gateway = start_measured(configuration, BACKEND_CONNECT_TIMEOUT_SECONDS=60)
+    port = gateway.management
     client = gateway.connect()
     client.ask(request(b"/echo/a"))
     assert scrape(port)["circuits_open", "orders"] == 0
@@ -223,15 +234,13 @@ def test_an_open_circuit_and_calls_that_wait_for_a_connection_are_told(start_gat
     for _ in range(3):
         gateway.connect().send(request(b"/narrow/a"))
     wait_for(lambda: scrape(port)["backend_waiting_calls", "127.0.0.1"] == 2)
-    gateway.kill()
 
 
-def test_connections_past_the_limit_are_told(start_gateway, backend):
-    port = free_port()
-    gateway = start_gateway(GATEWAY_MANAGEMENT_PORT=port, MAX_CONNECTIONS=2)
+def test_connections_past_the_limit_are_told(start_measured):
+    gateway = start_measured(MAX_CONNECTIONS=2)
     clients = [gateway.connect() for _ in range(3)]
     assert clients[2].read_response().status == 503
-    assert scrape(port)["caller_connections_refused_total", "0"] == 1
+    assert scrape(gateway.management)["caller_connections_refused_total", "0"] == 1
 
 
 def test_without_calls_there_are_no_series_of_calls(measured):

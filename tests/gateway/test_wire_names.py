@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tests.gateway.conftest import Gateway, echo_snapshot, wait_for
-from tests.gateway.raw import OK, Backend
+from tests.gateway.raw import OK, TIMEOUT_SECONDS, Backend
 
 HEAD = b" HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n\r\n"
 GET = b"GET /echo/a" + HEAD
@@ -64,7 +64,7 @@ def test_a_call_that_is_under_way_while_its_backend_moves_is_answered(named, els
         try:
             while True:
                 connection.read_request()
-                may_go_on.wait(10)
+                may_go_on.wait(TIMEOUT_SECONDS)
                 connection.send(OK)
         finally:
             ended.append(connection)

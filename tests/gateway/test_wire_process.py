@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.gateway.conftest import ROOT, echo_snapshot, wait_for
-from tests.gateway.raw import OK, BackendConnection
+from tests.gateway.raw import OK, TIMEOUT_SECONDS, BackendConnection
 
 REQUEST = b"GET /echo/a HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n\r\n"
 HEALTH = b"GET /status-0123456789abcdef HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -42,7 +42,7 @@ def test_calls_in_flight_are_answered_after_sigterm(start_gateway, backend):
     answer = gateway.connect().ask(REQUEST)
     assert (answer.status, answer.header("Connection")) == (200, b"close")
     assert idle.is_closed()
-    assert gateway.process.wait(timeout=10) == 0
+    assert gateway.process.wait(TIMEOUT_SECONDS) == 0
     assert len(gateway.records()) == 1
     with pytest.raises(ConnectionRefusedError):
         gateway.connect()
@@ -80,7 +80,7 @@ def test_calls_that_do_not_end_are_cut_when_the_time_is_over(start_gateway, back
     backend.behave = lambda connection: connection.read_to_end()
     client = gateway.connect()
     client.send(REQUEST)
-    assert backend.arrived.acquire(timeout=10)
+    assert backend.arrived.acquire(timeout=TIMEOUT_SECONDS)
     assert gateway.stop() == 0
     assert client.is_closed()
     (record,) = gateway.records()
@@ -119,7 +119,7 @@ def run(**settings: str) -> subprocess.CompletedProcess:
         env={**os.environ, "GATEWAY_MANAGEMENT_PORT": "0", **settings},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=TIMEOUT_SECONDS,
     )
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import struct
+from collections.abc import Callable
 
 import pytest
 
@@ -22,20 +23,40 @@ BINARY = (
 
 
 @pytest.fixture(scope="module")
-def module_gateway(start_gateway, tmp_path_factory) -> Gateway:
-    return start_gateway(
-        GATEWAY_PROXY_PROTOCOL="all",
-        GATEWAY_TLS_PORT=free_port(),
-        GATEWAY_TLS_CERTIFICATES=write_pair(tmp_path_factory.mktemp("certificate"), "api.test"),
-        TRUSTED_PROXIES="127.0.0.0/8",
-        HEAD_TIMEOUT_SECONDS=0.5,
-    )
+def start_proxied(start_gateway, tmp_path_factory) -> Callable[..., Gateway]:
+    def start(**settings: object) -> Gateway:
+        return start_gateway(
+            GATEWAY_PROXY_PROTOCOL="all",
+            GATEWAY_TLS_PORT=free_port(),
+            GATEWAY_TLS_CERTIFICATES=write_pair(tmp_path_factory.mktemp("certificate"), "api.test"),
+            TRUSTED_PROXIES="127.0.0.0/8",
+            **settings,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def module_gateway(start_proxied) -> Gateway:
+    return start_proxied()
 
 
 @pytest.fixture
 def gateway(module_gateway: Gateway, backend: Backend):
     yield module_gateway
     module_gateway.hang_up()
+
+
+@pytest.fixture(scope="module")
+def module_impatient(start_proxied) -> Gateway:
+    return start_proxied(HEAD_TIMEOUT_SECONDS=0.5)
+
+
+@pytest.fixture
+def impatient(module_impatient: Gateway, backend: Backend):
+    """A gateway that does not wait long for a header."""
+    yield module_impatient
+    module_impatient.hang_up()
 
 
 @pytest.mark.parametrize(
@@ -90,8 +111,8 @@ def test_a_caller_behind_the_proxy_is_not_trusted_as_the_proxy_is(gateway, backe
     ],
 )
 @pytest.mark.parametrize("port", ["port", "tls_port"])
-def test_without_a_good_header_a_connection_is_closed(port, sent, gateway, backend):
-    client = gateway.connect(getattr(gateway, port))
+def test_without_a_good_header_a_connection_is_closed(port, sent, impatient, backend):
+    client = impatient.connect(getattr(impatient, port))
     client.send(sent)
     assert client.is_closed()
     assert backend.requests == []

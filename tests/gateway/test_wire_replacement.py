@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable
 
 from tests.gateway.conftest import Gateway, echo_snapshot, wait_for
-from tests.gateway.raw import OK, BackendConnection, Client, Closed
+from tests.gateway.raw import OK, TIMEOUT_SECONDS, BackendConnection, Client, Closed
 
 REQUEST = b"GET /echo/a HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n\r\n"
 SLOW = REQUEST.replace(b"/a", b"/slow")
 LIMITED = REQUEST.replace(b"K1", b"K2")
 REDIS_URL = "redis://127.0.0.1:6379/9"
+# So that a call that is under way lasts for as long as it takes to replace workers.
+PATIENT = {"program": "tests.gateway.with_patience", "DRAIN_SECONDS": 600, "BACKEND_TIMEOUT_SECONDS": 240}
 
 
 class Crowd:
@@ -78,18 +80,18 @@ def reload(gateway: Gateway) -> None:
     before = gateway.log.read_text().count("workers replaced")
     gateway.process.send_signal(signal.SIGHUP)
     # Each worker's successor has to start, on a machine that the crowd keeps busy.
-    wait_for(lambda: gateway.log.read_text().count("workers replaced") > before, seconds=60)
+    wait_for(lambda: gateway.log.read_text().count("workers replaced") > before, seconds=2 * TIMEOUT_SECONDS)
 
 
 def test_workers_are_replaced_without_a_call_that_fails(start_gateway, backend):
-    gateway = start_gateway()
+    gateway = start_gateway(**PATIENT)
     release = threading.Event()
 
     def answer(connection: BackendConnection) -> None:
         while True:
             backend.take(connection)
             if b"/slow" in backend.requests[-1]:
-                release.wait(20)
+                release.wait(10 * TIMEOUT_SECONDS)
             connection.send(OK)
 
     backend.behave = answer
@@ -112,13 +114,13 @@ def test_workers_are_replaced_without_a_call_that_fails(start_gateway, backend):
 
 
 def test_a_connection_may_be_used_again_although_its_answer_began_before_the_replacement(start_gateway, backend):
-    gateway = start_gateway()
+    gateway = start_gateway(**PATIENT)
     go_on = threading.Event()
 
     def answer(connection: BackendConnection) -> None:
         backend.take(connection)
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
-        go_on.wait(20)
+        go_on.wait(3 * TIMEOUT_SECONDS)
         connection.send(b"lf")
         backend.answer_each(connection)
 
@@ -159,12 +161,12 @@ def test_a_replacement_gives_nobody_more_calls(start_gateway, backend):
 
 
 def test_calls_that_are_under_way_at_the_replacement_are_counted(start_gateway, backend):
-    gateway = start_gateway()
+    gateway = start_gateway(**PATIENT)
     release = threading.Event()
 
     def answer_late(connection: BackendConnection) -> None:
         backend.take(connection)
-        release.wait(20)
+        release.wait(3 * TIMEOUT_SECONDS)
         connection.send(OK)
 
     backend.behave = answer_late
@@ -205,7 +207,7 @@ def test_what_waits_for_a_worker_that_dies_is_served_by_the_next(start_gateway, 
 
 
 def test_when_a_worker_dies_the_others_lose_nothing(start_gateway, backend):
-    gateway = start_gateway(GATEWAY_WORKERS=2, REDIS_URL=REDIS_URL)
+    gateway = start_gateway(**PATIENT, GATEWAY_WORKERS=2, REDIS_URL=REDIS_URL)
     with Crowd(gateway, keeping=8, changing=4) as crowd:
         for _ in range(2):
             wait_for(lambda: len(gateway.workers) == 2)
@@ -241,12 +243,12 @@ def test_where_no_worker_can_start_callers_are_answered_and_the_gateway_stops_al
     answer = gateway.ask(REQUEST)
     assert (answer.status, answer.header("Retry-After"), answer.header("Connection")) == (503, b"5", b"close")
     (gateway.directory / "broken").unlink()
-    wait_for(lambda: gateway.ask(REQUEST).status == 200, seconds=15)
+    wait_for(lambda: gateway.ask(REQUEST).status == 200)
     (gateway.directory / "broken").touch()
     os.kill(gateway.workers[0], signal.SIGKILL)
     wait_for(lambda: gateway.log.read_text().count("ended with exit code 3") >= 2)
     gateway.process.terminate()
-    assert gateway.process.wait(10) == 0
+    assert gateway.process.wait(TIMEOUT_SECONDS) == 0
     assert "Traceback" not in gateway.log.read_text()
 
 
@@ -294,6 +296,6 @@ def test_signals_to_the_whole_group_let_calls_finish(start_gateway, backend):
 
     backend.behave = answer_late
     assert gateway.ask(REQUEST).status == 200
-    assert gateway.process.wait(timeout=10) == 0
+    assert gateway.process.wait(TIMEOUT_SECONDS) == 0
     assert "ended: pid" not in gateway.log.read_text()
     gateway.hang_up()

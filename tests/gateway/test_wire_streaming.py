@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from tests.gateway.conftest import echo_snapshot, wait_for
-from tests.gateway.raw import Backend, BackendConnection
+from tests.gateway.raw import TIMEOUT_SECONDS, Backend, BackendConnection
 
 HEAD = b" /echo/a HTTP/1.1\r\nHost: a\r\nOcp-Apim-Subscription-Key: K1\r\n"
 PIECE = b"x" * 2**20
@@ -43,7 +43,7 @@ def test_a_large_upload_streams_and_waits_for_the_backend(is_chunked, gateway, b
     def behave(connection: BackendConnection) -> None:
         connection.read_until(b"x")
         started.set()
-        may_go_on.wait(30)
+        may_go_on.wait(TIMEOUT_SECONDS)
         got.append(1 + read_body(connection, SIZE - 1))
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
@@ -53,14 +53,14 @@ def test_a_large_upload_streams_and_waits_for_the_backend(is_chunked, gateway, b
     client.send(b"POST" + HEAD)
     client.send(b"Transfer-Encoding: chunked\r\n\r\n" if is_chunked else b"Content-Length: %d\r\n\r\n" % (SIZE))
     client.send(piece)
-    assert started.wait(10), "the backend must see the first byte before the last is sent"
+    assert started.wait(TIMEOUT_SECONDS), "the backend must see the first byte before the last is sent"
     before = gateway.resident_bytes()
     sent = []
     sender = in_background(lambda: [sent.append(client.send(piece)) for _ in range(PIECES - 1)])
     wait_for(lambda: len(sent) > 2)
     assert len(sent) < PIECES / 2, "nobody reads, so the caller must be held back"
     may_go_on.set()
-    sender.join(60)
+    sender.join(TIMEOUT_SECONDS)
     if is_chunked:
         client.send(b"0\r\n\r\n")
     assert client.read_response().status == 200
@@ -114,7 +114,7 @@ def test_each_event_arrives_before_the_next_one_is_sent(framing, client, backend
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + head + b"\r\n")
         for event in events:
             connection.send(b"%x\r\n%b\r\n" % (len(event), event) if framing == "chunked" else event)
-            assert has_read.acquire(timeout=10)
+            assert has_read.acquire(timeout=TIMEOUT_SECONDS)
         connection.send(b"0\r\n\r\n" if framing == "chunked" else b"")
         connection.close()
 
@@ -128,17 +128,17 @@ def test_each_event_arrives_before_the_next_one_is_sent(framing, client, backend
 
 
 def test_a_stream_that_says_something_now_and_then_is_not_cut(impatient, backend):
-    """It takes several times as long as every time-out; each comment begins the backend's anew."""
+    """It takes longer than every time-out; each comment begins the backend's anew."""
 
     def behave(connection: BackendConnection) -> None:
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for _ in paced(range(20)):
+        for _ in paced(range(30)):
             connection.send(b"2\r\n:\n\r\n")
         connection.send(b"0\r\n\r\n")
 
     backend.behave = behave
-    assert impatient.ask(b"GET" + HEAD + b"\r\n").body == b":\n" * 20
+    assert impatient.ask(b"GET" + HEAD + b"\r\n").body == b":\n" * 30
 
 
 def test_a_caller_that_stops_reading_is_given_up(impatient, backend):
@@ -156,7 +156,7 @@ def test_a_caller_that_stops_reading_is_given_up(impatient, backend):
 
 
 def paced(pieces: Iterable[T]) -> Iterator[T]:
-    """So that all of them take several times as long as the time-outs of `impatient`."""
+    """Ten a second: all together they take longer than the time-out, and each much less."""
     pace = threading.Event()
     for piece in pieces:
         pace.wait(0.1)
@@ -164,13 +164,15 @@ def paced(pieces: Iterable[T]) -> Iterator[T]:
 
 
 @pytest.mark.parametrize("connection", [b"keep-alive", b"close"])
-def test_a_caller_that_reads_slowly_but_steadily_gets_all(connection, impatient, backend):
+def test_a_caller_that_reads_slowly_but_steadily_gets_all(connection, start_gateway, backend):
+    gateway = start_gateway(BODY_TIMEOUT_SECONDS=2)
     backend.answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (8 * len(PIECE)) + 8 * PIECE)
-    client = impatient.connect()
+    client = gateway.connect()
     client.send(b"GET" + HEAD + b"Connection: " + connection + b"\r\n\r\n")
     client.read_until(b"\r\n\r\n")
     for _ in paced(range(32)):
         client.read(len(PIECE) // 4)
+    gateway.hang_up()
 
 
 def answer_within_the_upload(connection: BackendConnection) -> None:
@@ -182,12 +184,12 @@ def answer_within_the_upload(connection: BackendConnection) -> None:
 
 
 def test_a_caller_that_reads_slowly_behind_its_upload_is_not_the_backends_fault(start_gateway, backend):
-    gateway = start_gateway(BACKEND_TIMEOUT_SECONDS=0.3)
+    gateway = start_gateway(BACKEND_TIMEOUT_SECONDS=2)
     backend.behave = answer_within_the_upload
     client = gateway.connect()
     client.send(b"POST" + HEAD + b"Content-Length: 13\r\n\r\n0123456789")
     client.read_until(b"\r\n\r\n")
-    for number in paced(range(10)):
+    for number in paced(range(30)):
         if number == 3:
             client.send(b"end")
     assert read_body(client, 16 * len(PIECE)) == 16 * len(PIECE)
@@ -195,7 +197,7 @@ def test_a_caller_that_reads_slowly_behind_its_upload_is_not_the_backends_fault(
 
 
 def test_a_caller_that_stops_reading_behind_its_upload_is_given_up(start_gateway, backend):
-    gateway = start_gateway(BODY_TIMEOUT_SECONDS=0.4)
+    gateway = start_gateway(BODY_TIMEOUT_SECONDS=2)
     backend.behave = answer_within_the_upload
     client = gateway.connect()
     client.send(b"POST" + HEAD + b"Content-Length: 13\r\n\r\n0123456789")
@@ -211,16 +213,16 @@ def test_a_caller_that_stops_reading_behind_its_upload_is_given_up(start_gateway
 def test_a_backend_that_reads_slowly_but_steadily_gets_all(is_chunked, start_gateway):
     def behave(connection: BackendConnection) -> None:
         connection.read_until(b"\r\n\r\n")
-        for _ in paced(range(24)):
+        for _ in paced(range(32)):
             connection.read(len(PIECE) // 4)
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     # What lies in the backend's kernel counts as read.
     backend = Backend(receive_buffer_bytes=2**16)
     backend.behave = behave
-    gateway = start_gateway(echo_snapshot(f"http://127.0.0.1:{backend.port}"), BACKEND_TIMEOUT_SECONDS=0.8)
+    gateway = start_gateway(echo_snapshot(f"http://127.0.0.1:{backend.port}"), BACKEND_TIMEOUT_SECONDS=2)
     client = gateway.connect()
-    body = 6 * PIECE
+    body = 8 * PIECE
     framed = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if is_chunked else body
     framing = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % len(body)
     client.send(b"POST" + HEAD + framing + b"\r\n\r\n" + framed)
@@ -230,7 +232,7 @@ def test_a_backend_that_reads_slowly_but_steadily_gets_all(is_chunked, start_gat
 
 
 def test_a_backend_that_stops_reading_is_a_504(start_gateway, backend):
-    backend.behave = lambda connection: connection.read_until(b"x") and threading.Event().wait(20)
+    backend.behave = lambda connection: connection.read_until(b"x") and threading.Event().wait(TIMEOUT_SECONDS)
     gateway = start_gateway(BACKEND_TIMEOUT_SECONDS=0.4)
     client = gateway.connect()
     client.send(b"POST" + HEAD + b"Content-Length: %d\r\n\r\n" % (SIZE))
@@ -268,4 +270,4 @@ def test_answers_that_nobody_reads_do_not_pile_up(gateway):
     assert client.read_response().status == 404
     assert sum(client.read_response().status == 404 for _ in range(20_000)) == 20_000
     client.socket.shutdown(2)
-    flood.join(10)
+    flood.join(TIMEOUT_SECONDS)

@@ -84,7 +84,7 @@ def module_traced(start_gateway, collector):
 @pytest.fixture
 def traced(module_traced, backend):
     yield module_traced
-    module_traced.hang_up()
+    module_traced.settle()
 
 
 def test_without_export_the_context_passes_as_it_came(client, backend):
