@@ -25,7 +25,7 @@ PASSWORD = "a long enough pass phrase"
 # Nothing waits that long but on a machine that is very busy, or for what does not happen.
 START_SECONDS = 600
 PATIENCE_SECONDS = 120
-PAGE_MILLISECONDS = 60_000
+PAGE_MILLISECONDS = 120_000
 
 expect.set_options(timeout=PAGE_MILLISECONDS)
 
