@@ -3,10 +3,12 @@
 Makes the tables, a catalogue (20 APIs of 5 operations, 4 products, 1000 subscriptions of 500 people), and
 some days of `bench.usage_data` up to the end of tomorrow, so that pages find something in the present hour
 for a while. The product's own code writes the roll-ups; SQL repeats these days for the time before. Single
-calls are those of the last days only, and their sums are those of the roll-ups. The administrator is
+calls are those of the last days only, and their sums are those of the roll-ups. The last API is deprecated, and
+each of its operations: with `--crowd 30000` so many more subscriptions call it once a day. The administrator is
 admin@example.org.
 """
 
+import heapq
 import os
 import random
 import time
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING
 import django
 from django.core.management import call_command
 
-from bench.usage_data import Caller, Group, groups, last_midnight
+from bench.usage_data import Caller, Group, crowd, groups, last_midnight
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -39,26 +41,26 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=32, help="of roll-ups, tomorrow included")
     parser.add_argument("--calls", type=int, default=32, help="days of single calls, none fewer than drawn but 0")
     parser.add_argument("--drawn", type=int, default=7, help="days that are drawn, and not repeated")
+    parser.add_argument("--crowd", type=int, default=0, help="subscriptions that call what is deprecated once a day")
     arguments = parser.parse_args()
     django.setup()
     call_command("migrate", verbosity=0)
-    operations, callers = make_catalogue()
+    operations, callers = make_catalogue(SUBSCRIPTIONS + arguments.crowd)
     end = last_midnight(datetime.now(UTC)) + timedelta(days=2)
     make_partitions(end, days=arguments.calls)
-    drawn = groups(
-        a_month=arguments.a_month,
-        start=end - timedelta(days=arguments.drawn),
-        end=end,
-        callers=callers,
-        operations=operations,
+    start = end - timedelta(days=arguments.drawn)
+    usual = groups(
+        a_month=arguments.a_month, start=start, end=end, callers=callers[:SUBSCRIPTIONS], operations=operations
     )
+    others = crowd(start=start, end=end, callers=callers[SUBSCRIPTIONS:], operations=operations[-OPERATIONS:])
+    drawn = heapq.merge(usual, others, key=lambda group: group.quarter)
     store(drawn, with_calls=bool(arguments.calls))
     repeat(end, arguments.drawn, days=arguments.days, days_of_calls=arguments.calls)
     analyze()
 
 
-def make_catalogue() -> tuple[list[tuple[int, int]], list[Caller]]:
-    """Operations with their APIs, and subscriptions with owner and product."""
+def make_catalogue(count: int) -> tuple[list[tuple[int, int]], list[Caller]]:
+    """Operations with their APIs, and so many subscriptions with owner and product."""
     from accounts.models import User
     from apis.models import API, Operation
     from service.setup import create_service
@@ -78,6 +80,9 @@ def make_catalogue() -> tuple[list[tuple[int, int]], list[Caller]]:
         for api in apis
         for number in range(1, OPERATIONS + 1)
     ]
+    now = datetime.now(UTC)
+    API.objects.filter(pk=apis[-1].pk).update(deprecated_at=now, sunset_at=now + timedelta(days=60))
+    Operation.objects.filter(api=apis[-1]).update(deprecated_at=now)
     products = [
         Product.objects.create(name=f"p-{number}", display_name=f"Product {number}", state=Product.State.PUBLISHED)
         for number in range(1, PRODUCTS + 1)
@@ -86,7 +91,7 @@ def make_catalogue() -> tuple[list[tuple[int, int]], list[Caller]]:
         product.apis.set(apis)
     people = User.objects.bulk_create(
         User(email=f"person{number}@example.org", first_name=f"First{number}", last_name=f"Last{number}")
-        for number in range(SUBSCRIPTIONS // 2)
+        for number in range(count // 2)
     )
     subscriptions = Subscription.objects.bulk_create(
         Subscription(
@@ -95,7 +100,7 @@ def make_catalogue() -> tuple[list[tuple[int, int]], list[Caller]]:
             owner=people[number // 2],
             product=products[number % PRODUCTS],
         )
-        for number in range(SUBSCRIPTIONS)
+        for number in range(count)
     )
     callers = [
         Caller(one.pk, one.owner_id, one.product_id, COUNTRIES[number % 97 % len(COUNTRIES)])

@@ -1,16 +1,20 @@
 """How long the lists of the administration take when there is much to list.
 
 `DATABASE_URL=… DATA_DIR=… python -m bench.lists`, on a database of its own, which it migrates and fills first.
-Prints the median of five times and the number of queries of each list, search and filter.
+Prints the median of five times, the processor time of this process and the database (see `bench.pages`), and the
+number of queries of each list, search and filter.
 """
 
 import os
 import statistics
 import time
 from argparse import ArgumentParser
+from functools import partial
 
 import django
 from django.core.management import call_command
+
+from bench.pages import processor_seconds
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -184,7 +188,7 @@ def measure(only: str) -> None:
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     browser = Client()
     browser.force_login(User.objects.get(email="admin@example.org"), backend=settings.AUTHENTICATION_BACKENDS[0])
-    print(f"| Page ({connection.vendor}) | ms | queries |\n| --- | --- | --- |")
+    print(f"| Page ({connection.vendor}) | ms | of processors | queries |\n| --- | --- | --- | --- |")
     for page in (page for page in PAGES if page.startswith(only)):
         durations = []
         for _ in range(TIMES + 1):
@@ -192,11 +196,12 @@ def measure(only: str) -> None:
             answer = browser.get(f"/admin/{page}")
             durations.append(time.perf_counter() - began)
             assert answer.status_code == 200, (page, answer)
+        address = f"/admin/{page}"
+        processors = processor_seconds(partial(browser.get, address))
         with CaptureQueriesContext(connection) as queries:
-            browser.get(f"/admin/{page}")
-        print(
-            f"| `{page or 'start page'}` | {statistics.median(durations[1:]) * 1000:.0f} | {len(queries)} |", flush=True
-        )
+            browser.get(address)
+        times = f"{statistics.median(durations[1:]) * 1000:.0f} | {processors * 1000:.0f}"
+        print(f"| `{page or 'start page'}` | {times} | {len(queries)} |", flush=True)
 
 
 if __name__ == "__main__":

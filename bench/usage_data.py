@@ -94,7 +94,9 @@ def groups(
     kinds += [(stranger, sequence) for sequence in sequences[:20]] + [(stranger, nowhere)]
     weights += [sum(weights) * 0.0005] * 21
     bounds = list(accumulate(weights))
-    mean = sum(_busyness(start + QUARTER * number) for number in range(7 * 96)) / (7 * 96)
+    # What is shorter than a week is repeated, so that it has its share of calls, be it a Sunday.
+    count = min((end - start) // QUARTER, 7 * 96)
+    mean = sum(_busyness(start + QUARTER * number) for number in range(count)) / count
     apis = sorted({api for api, _ in operations})
     at = start
     while at < end:
@@ -103,6 +105,29 @@ def groups(
         for index, count in Counter(draw.choices(range(len(kinds)), cum_weights=bounds, k=calls)).items():
             caller, sequence = kinds[index]
             yield Group(at, caller, *sequence.cut(draw, count, is_failing=sequence.api == failing, caller=caller))
+        at += QUARTER
+
+
+def crowd(
+    *,
+    start: datetime,
+    end: datetime,
+    callers: Sequence[Caller],
+    operations: Sequence[tuple[int, int]],
+    seed: int = 3,
+) -> Iterator[Group]:
+    """A call of each caller in each day, to one of these operations, in order of quarters."""
+    draw = random.Random(seed)
+    sequences = [_Sequences(draw, *operation) for operation in operations] if callers else []
+    quarters: list[list[int]] = [[] for _ in range(96)]
+    for number in range(len(callers)):
+        quarters[draw.randrange(96)].append(number)
+    at = start
+    while at < end:
+        for number in quarters[(at - start) // QUARTER % 96]:
+            # Half of them call the first operation.
+            sequence = sequences[number // 2 % len(sequences) if number % 2 else 0]
+            yield Group(at, callers[number], *sequence.cut(draw, 1, is_failing=False, caller=callers[number]))
         at += QUARTER
 
 
