@@ -212,6 +212,11 @@ class UsageDay(Rollup):
     class Meta(Rollup.Meta):
         verbose_name = _("usage in a day")
         verbose_name_plural = _("usage in days")
+        indexes = [
+            models.Index(fields=["at"], name="usageday_at"),
+            # Holds all that is asked of who calls what is deprecated, which may be a million rows; see `deprecated`.
+            models.Index(fields=["kind", "at", "success", "blocked", "failed", "other"], name="usageday_calls"),
+        ]
 
 
 class SubscriptionDay(Rollup):

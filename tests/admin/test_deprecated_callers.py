@@ -111,6 +111,18 @@ def test_callers_of_an_operation_and_of_what_is_not_deprecated(admin, old, calle
     assert "Nobody has called it" in admin.get(f"{PAGE}api/{new.pk}/").content.decode()
 
 
+def test_who_has_stopped_calling_before_the_period_is_not_listed(admin, old, called, now):
+    stopped = lifecycle.create(display_name="Stopped", by=None, api=old)
+    summed(now - timedelta(days=60), api=old, subscription=stopped, times=9)
+    page = f"{PAGE}api/{old.pk}/"
+    answer = admin.get(page)
+    assert [caller.calls for caller, _calls in answer.context["callers"]] == [5, 2, 1]
+    assert answer.context["page"].paginator.count == 3
+    assert [line["calls"] for line in rows_of(admin.get(page, {"format": "csv"}))] == ["5", "2", "1"]
+    (longest, *_), *_ = admin.get(page, {"days": "90"}).context["callers"]
+    assert (longest.calls, longest.last_called) == (55, timezone.now().date())
+
+
 def test_a_subscription_that_is_gone_is_still_counted(admin, old, now):
     gone = lifecycle.create(display_name="Gone", by=None, api=old)
     summed(now, api=old, subscription=gone)

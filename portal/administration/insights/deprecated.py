@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import takewhile
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -77,9 +79,9 @@ def deprecated_callers(request: HttpRequest, kind: str, pk: int) -> HttpResponse
     since = day_before(now, days)
     found = usage.callers(row, since)
     if request.GET.get("format") in Format:
-        some = list(found[: MOST_EXPORTED + 1])
+        some = list(takewhile(itemgetter("calls"), found[: MOST_EXPORTED + 1]))
         cut_at = MOST_EXPORTED if len(some) > MOST_EXPORTED else None
-        lines = _exported_callers(some[:MOST_EXPORTED])
+        lines = _exported_callers(row, since, some[:MOST_EXPORTED])
         table = Table(f"callers-of-{kind}-{pk}-{days}-days", COLUMNS_OF_CALLERS, lines, cut_at)
         return download(table, Format(request.GET["format"]))
     page = page_of(request, found, count=usage.count_of_callers(row, since))
@@ -90,7 +92,9 @@ def deprecated_callers(request: HttpRequest, kind: str, pk: int) -> HttpResponse
         "name": _name(row),
         "state": state_of(row),
         "announce": f"{reverse('admin:notifications_announcement_add')}?api={_api(row).pk}",
-        "callers": [(caller, _calls(row, since, now, caller.id)) for caller in usage.named(list(page.object_list))],
+        "callers": [
+            (caller, _calls(row, since, now, caller.id)) for caller in usage.named(row, since, list(page.object_list))
+        ],
     }
     return render(request, "admin/insights/deprecated_callers.html", context)
 
@@ -159,9 +163,9 @@ def _exported(rows: Sequence[Deprecated], since: datetime, now: datetime) -> Ite
             ]
 
 
-def _exported_callers(found: Sequence[dict[str, Any]]) -> Iterator[list[Any]]:
+def _exported_callers(row: Deprecated, since: datetime, found: Sequence[dict[str, Any]]) -> Iterator[list[Any]]:
     for start in range(0, len(found), _ROWS_AT_ONCE):
-        for caller in usage.named(found[start : start + _ROWS_AT_ONCE]):
+        for caller in usage.named(row, since, found[start : start + _ROWS_AT_ONCE]):
             yield [caller.id, *_who(caller), caller.calls, caller.last_called]
 
 
