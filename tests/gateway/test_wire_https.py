@@ -154,7 +154,7 @@ def test_who_does_not_finish_the_handshake_is_hung_up_on(sent, impatient):
 
 def test_half_open_handshakes_count_as_connections(start_gateway, pairs, backend):
     gateway = start_gateway(
-        GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0], MAX_CONNECTIONS=5, HEAD_TIMEOUT_SECONDS=3
+        GATEWAY_TLS_PORT=free_port(), GATEWAY_TLS_CERTIFICATES=pairs[0], MAX_CONNECTIONS=5, HEAD_TIMEOUT_SECONDS=8
     )
     waiting = [gateway.connect(gateway.tls_port) for _ in range(5)]
     waiting[0].send(b"\x16\x03\x01")
