@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import SimpleLazyObject
+from django.utils.html import escape
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -112,9 +113,10 @@ def _api_of(row: API | Operation) -> API:
 
 
 def _how_many(row: API | Operation) -> str:
+    """For a help text, which is HTML."""
     count = _receivers(row)
     return ngettext("Of %(api)s that is %(count)s person now.", "Of %(api)s that is %(count)s people now.", count) % {
-        "api": _api_of(row).display_name,
+        "api": escape(_api_of(row).display_name),
         "count": COUNT.exact(count),
     }
 
