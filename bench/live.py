@@ -9,11 +9,9 @@ import argparse
 import contextlib
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
@@ -23,12 +21,12 @@ import django
 from django.core.management import call_command
 
 from bench import peers
+from bench.polling import seconds_until
 
 if TYPE_CHECKING:
     from subscriptions.models import Subscription
 
 ROOT = Path(__file__).parent.parent
-ADMISSION_SECONDS = 60
 BULK = 1000
 OPEN, CLOSED = 200, 401
 
@@ -109,7 +107,7 @@ def measure(port: int, rounds: int) -> None:
         "a person is blocked": lambda one: user_states.change_state(one.owner, User.State.BLOCKED, by=None),
     }
     key = keys.reveal(subscribe(), SubscriptionKey.Slot.PRIMARY)
-    seconds_until(OPEN, port, key)  # Until then publisher and gateway start.
+    seconds_until(OPEN, port, "/data/1k", key)  # Until then publisher and gateway start.
     print("| what changes | median s | at most s |\n| --- | ---: | ---: |")
     added = []
     for name, change in changes.items():
@@ -117,9 +115,9 @@ def measure(port: int, rounds: int) -> None:
         for _ in range(rounds):
             subscription = subscribe()
             own_key = keys.reveal(subscription, SubscriptionKey.Slot.PRIMARY)
-            added.append(seconds_until(OPEN, port, own_key))
+            added.append(seconds_until(OPEN, port, "/data/1k", own_key))
             change(subscription)
-            waits.append(seconds_until(CLOSED, port, own_key))
+            waits.append(seconds_until(CLOSED, port, "/data/1k", own_key))
         print_row(name, waits)
     print_row("somebody subscribes", added)
     waits = []
@@ -127,7 +125,7 @@ def measure(port: int, rounds: int) -> None:
         api = API.objects.get(name="data")
         api.path = f"data-{number}"
         api.save()
-        waits.append(seconds_until(OPEN, port, key, api.path))
+        waits.append(seconds_until(OPEN, port, f"/{api.path}/1k", key))
     print_row("an API gets another path", waits)
 
 
@@ -138,26 +136,6 @@ def subscribe() -> "Subscription":
 
     user = User.objects.create_user(f"{secrets.token_hex(8)}@example.org")
     return lifecycle.subscribe(user=user, product=Product.objects.get(name="bench"), display_name="Bench")
-
-
-def seconds_until(status: int, port: int, key: str, path: str = "data") -> float:
-    """Call until the answer has this status."""
-    began = time.monotonic()
-    while answer(port, key, path) != status:
-        if time.monotonic() - began > ADMISSION_SECONDS:
-            raise SystemExit(f"bench: no {status} within {ADMISSION_SECONDS} seconds")
-        time.sleep(0.005)
-    return time.monotonic() - began
-
-
-def answer(port: int, key: str, path: str) -> int:
-    try:
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            lines = f"GET /{path}/1k HTTP/1.1\r\nHost: b\r\nOcp-Apim-Subscription-Key: {key}\r\n\r\n"
-            connection.sendall(lines.encode())
-            return int(connection.recv(12)[-3:] or 0)
-    except OSError:  # It does not serve yet.
-        return 0
 
 
 def print_row(name: str, waits: list[float]) -> None:

@@ -10,7 +10,6 @@ takes until it works, from the end of writing it; and whether memory grows with 
 import argparse
 import contextlib
 import os
-import socket
 import sys
 import tempfile
 import threading
@@ -24,6 +23,7 @@ from statistics import median
 from msgspec.structs import replace
 
 from bench import load, peers
+from bench.polling import seconds_until
 from bench.size import LARGE, sized
 from gateway.catalogue.watch import Watch
 from gateway.configuration import key_digest, snapshot
@@ -187,19 +187,7 @@ def loaded(gateway: peers.Peer) -> Iterator[None]:
 
 
 def seconds_until_live(gateway: peers.Peer, configuration: Configuration) -> float:
-    key = configuration.change_subscription()
-    started = time.monotonic()
-    while not is_open(gateway, key):
-        time.sleep(0.005)
-    return time.monotonic() - started
-
-
-def is_open(gateway: peers.Peer, key: str) -> bool:
-    with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
-        connection.sendall(
-            f"GET {gateway.prefix}/data/1k HTTP/1.1\r\nHost: b\r\nOcp-Apim-Subscription-Key: {key}\r\n\r\n".encode()
-        )
-        return connection.recv(12) == b"HTTP/1.1 200"
+    return seconds_until(200, gateway.port, f"{gateway.prefix}/data/1k", configuration.change_subscription())
 
 
 def measure_memory(gateway: peers.Peer, configuration: Configuration, swaps: int) -> None:

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, islice
 from math import cos, pi
+from statistics import fmean
 from typing import NamedTuple
 
 import msgspec
@@ -95,17 +96,14 @@ def groups(
     weights += [sum(weights) * 0.0005] * 21
     bounds = list(accumulate(weights))
     # What is shorter than a week is repeated, so that it has its share of calls, be it a Sunday.
-    count = min((end - start) // QUARTER, 7 * 96)
-    mean = sum(_busyness(start + QUARTER * number) for number in range(count)) / count
+    mean = fmean(_busyness(at) for at in islice(_quarters(start, end), 7 * 96))
     apis = sorted({api for api, _ in operations})
-    at = start
-    while at < end:
+    for at in _quarters(start, end):
         failing = draw.choice(apis) if draw.random() < 0.02 else 0
         calls = round(a_month / (30 * 96) * _busyness(at) / mean * draw.uniform(0.9, 1.1))
         for index, count in Counter(draw.choices(range(len(kinds)), cum_weights=bounds, k=calls)).items():
             caller, sequence = kinds[index]
             yield Group(at, caller, *sequence.cut(draw, count, is_failing=sequence.api == failing, caller=caller))
-        at += QUARTER
 
 
 def crowd(
@@ -122,13 +120,17 @@ def crowd(
     quarters: list[list[int]] = [[] for _ in range(96)]
     for number in range(len(callers)):
         quarters[draw.randrange(96)].append(number)
-    at = start
-    while at < end:
+    for at in _quarters(start, end):
         for number in quarters[(at - start) // QUARTER % 96]:
             # Half of them call the first operation.
             sequence = sequences[number // 2 % len(sequences) if number % 2 else 0]
             yield Group(at, callers[number], *sequence.cut(draw, 1, is_failing=False, caller=callers[number]))
-        at += QUARTER
+
+
+def _quarters(start: datetime, end: datetime) -> Iterator[datetime]:
+    while start < end:
+        yield start
+        start += QUARTER
 
 
 class _Sequences:
