@@ -162,15 +162,19 @@ def enter_password(page: Page, email: str, password: str) -> None:
     page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
 
 
+def signed_in(page: Page, demo: Running, email: str, password: str) -> Page:
+    page.goto(f"{demo['Portal']}/account/login/")
+    enter_password(page, email, password)
+    page.wait_for_url(lambda url: "/account/login" not in url)
+    return page
+
+
 @pytest.fixture
 def sign_in(demo, page) -> Callable[..., Page]:
     """For tests that end the session, or sign in as somebody of their own."""
 
     def sign_in(email: str, password: str, page: Page = page) -> Page:
-        page.goto(f"{demo['Portal']}/account/login/")
-        enter_password(page, email, password)
-        page.wait_for_url(lambda url: "/account/login" not in url)
-        return page
+        return signed_in(page, demo, email, password)
 
     return sign_in
 
@@ -179,10 +183,7 @@ def state_of(who: str, demo: Running, chromium: Browser) -> StorageState:
     """The cookies of somebody who has signed in."""
     context = chromium.new_context()
     context.set_default_timeout(PAGE_MILLISECONDS)
-    page = context.new_page()
-    page.goto(f"{demo['Portal']}/account/login/")
-    enter_password(page, *demo[who].split())
-    page.wait_for_url(lambda url: "/account/login" not in url)
+    signed_in(context.new_page(), demo, *demo[who].split())
     state = context.storage_state()
     context.close()
     return state

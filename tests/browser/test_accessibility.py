@@ -28,14 +28,13 @@ GUEST_PAGES = [
     "/issues/azureml-demo-api/?q=nothing-like-that",
     "/issues/azureml-demo-api/1/",
 ]
+DEVELOPERS_USAGE_PAGES = ["/profile/usage/", "/profile/usage/failed/", "/profile/usage/why/"]
 DEVELOPER_PAGES = [
     "/",
     "/apis/azureml-demo-api/rrs-execute/",
     "/products/unlimited/",
     "/profile/",
-    "/profile/usage/",
-    "/profile/usage/failed/",
-    "/profile/usage/why/",
+    *DEVELOPERS_USAGE_PAGES,
     "/profile/usage/why/?request_id=7c9e6679-7425-40de-944b-e07fc1f90ae7",
     "/profile/account/",
     "/profile/security/",
@@ -52,36 +51,25 @@ DEVELOPER_PAGES = [
     "/issues/azureml-demo-api/1/edit/",
 ]
 
-ADMINISTRATION_PAGES = [
+PUBLISHERS_USAGE_PAGES = [
     "/admin/usage/?period=day",
     "/admin/usage/by/api/?period=day",
     "/admin/alerts/alertrule/",
-    "/admin/alerts/alertrule/add/",
     "/admin/insights/funnel/",
     "/admin/insights/quotas/",
     "/admin/insights/uncalled/",
     "/admin/insights/deprecated/",
     "/admin/analytics/call/?code=4xx&class=blocked",
     "/admin/analytics/call/tail/",
+]
+ADMINISTRATION_PAGES = [
+    *PUBLISHERS_USAGE_PAGES,
+    "/admin/alerts/alertrule/add/",
     "/admin/subscriptions/product/add/",
     "/admin/subscriptions/subscription/add/",
 ]
 SERIOUS = {"serious", "critical"}
-WITHOUT_ANY = {
-    "/products/",
-    "/profile/usage/",
-    "/profile/usage/failed/",
-    "/profile/usage/why/",
-    "/admin/usage/?period=day",
-    "/admin/usage/by/api/?period=day",
-    "/admin/alerts/alertrule/",
-    "/admin/insights/funnel/",
-    "/admin/insights/quotas/",
-    "/admin/insights/uncalled/",
-    "/admin/insights/deprecated/",
-    "/admin/analytics/call/?code=4xx&class=blocked",
-    "/admin/analytics/call/tail/",
-}
+WITHOUT_ANY = {"/products/", *DEVELOPERS_USAGE_PAGES, *PUBLISHERS_USAGE_PAGES}
 
 
 def check(demo, chromium, path, scheme, state=None) -> None:
